@@ -1,0 +1,152 @@
+// The words between the pipeline and an engine. Token ids only: text belongs to the pipeline.
+
+/** SGLang's own sampling names (sglang/srt/sampling/sampling_params.py). An absent field takes the engine's default. */
+export interface SamplingParams {
+  /** Absent: until EOS or the context is full. */
+  max_new_tokens?: number
+  min_new_tokens?: number
+  temperature?: number
+  top_p?: number
+  top_k?: number
+  min_p?: number
+  frequency_penalty?: number
+  presence_penalty?: number
+  repetition_penalty?: number
+  stop?: string[]
+  stop_token_ids?: number[]
+  stop_regex?: string[]
+  ignore_eos?: boolean
+  skip_special_tokens?: boolean
+  spaces_between_special_tokens?: boolean
+  no_stop_trim?: boolean
+  logit_bias?: Record<string, number>
+  sampling_seed?: number
+  json_schema?: string
+  regex?: string
+  ebnf?: string
+  structural_tag?: string
+  custom_params?: Record<string, unknown>
+}
+
+/** Which log-probabilities the engine shall compute. */
+export interface LogprobRequest {
+  /** How many alternatives per position, 0 to 20. */
+  top: number
+  /** Prompt position from which to report the prompt's own; -1: none. */
+  promptStart: number
+  /** Report these ids at each position as well. */
+  tokenIds?: number[]
+}
+
+export interface GenerateRequest {
+  /** The HTTP request's id, for logs and abort; choices of one request share it. */
+  requestId: string
+  promptIds: Uint32Array
+  /** Present only with --use-sglang-tokenizer: the engine tokenizes this and `promptIds` is empty. */
+  promptText?: string
+  sampling: SamplingParams
+  /** False lets the engine hand over many tokens a row. */
+  stream: boolean
+  logprobs?: LogprobRequest
+  priority?: number
+  dpRank?: number
+  lora?: string
+  cacheSalt?: string
+  extraKey?: string
+  /** Tokens at the end of `promptIds` that an earlier attempt produced (migration): the grammar is advanced over them. */
+  resumed?: number
+}
+
+/** Alternatives at one position, best first; parallel arrays. */
+export interface TopLogprobs {
+  ids: number[]
+  values: number[]
+}
+
+/** Log-probabilities of one pushed row: entry i belongs to the row's i-th token. */
+export interface RowLogprobs {
+  values: number[]
+  top?: TopLogprobs[]
+}
+
+/** Of the prompt, from `promptStart`; the first value is null (nothing precedes it). Sent once, before or with the first row. */
+export interface PromptLogprobs {
+  ids: number[]
+  values: (number | null)[]
+  top?: (TopLogprobs | null)[]
+}
+
+export type Finish =
+  | { kind: 'stop'; matched?: string | number | null }
+  | { kind: 'length' }
+  /** `status` and `errorType` both absent: a plain cancel. Else the engine refused or failed the request. */
+  | { kind: 'abort'; message: string; status?: number; errorType?: string }
+
+export interface EngineUsage {
+  promptTokens: number
+  completionTokens: number
+  cachedTokens: number
+  reasoningTokens: number
+}
+
+/**
+ * Where an engine puts what it produces. Called synchronously from the engine's frame loop: must not throw, must not block.
+ * After exactly one `end` or `fail`, nothing more is called.
+ */
+export interface Sink {
+  /** `ids[start..end)` are new. The array is the engine's own and is reused: copy what is kept. */
+  push(ids: Int32Array, start: number, end: number, logprobs: RowLogprobs | undefined): void
+  promptLogprobs?(logprobs: PromptLogprobs): void
+  end(finish: Finish, usage: EngineUsage): void
+  /** The engine died, or refused the request before it ran. */
+  fail(error: import('../lib/errors.ts').AppError): void
+}
+
+export interface EmbedRequest {
+  requestId: string
+  promptIds: Uint32Array
+  priority?: number
+  dpRank?: number
+}
+
+export interface Embedding {
+  vector: Float32Array
+  promptTokens: number
+}
+
+export interface EngineInfo {
+  kind: 'sglang' | 'http' | 'mock'
+  /** The engine's own version ("0.5.23"), or the product's for the mock. */
+  version: string
+  /** How the frames come (bridge levels; reference: the README's engine section). */
+  level: 'L1' | 'L0' | 'L2' | 'http' | 'mock'
+  modelPath: string
+  isEmbedding: boolean
+  /** Prompt and answer together, in tokens. */
+  contextLength: number
+  /** Longest prompt the engine takes, in tokens. */
+  maxPromptTokens: number
+  vocabSize: number
+  eosIds: number[]
+  /** Tokens in a KV block. */
+  blockSize: number
+  dpSize: number
+  maxRunningRequests: number
+  totalKvTokens: number
+}
+
+export interface KvStored {
+  kind: 'stored'
+  blockHashes: bigint[]
+  parentHash: bigint | null
+  tokenIds: number[]
+  blockSize: number
+  medium: string
+}
+export type KvChange = KvStored | { kind: 'removed'; blockHashes: bigint[]; medium: string } | { kind: 'cleared' }
+
+export type EngineEvent =
+  /** `ready: false` while starting, restarting or stopped; `reason` is for people. */
+  | { kind: 'state'; ready: boolean; reason: string }
+  | { kind: 'load'; rank: number; running: number; waiting: number; usedTokens: number; totalTokens: number }
+  | { kind: 'kv'; rank: number; seq: number; changes: KvChange[] }

@@ -1,0 +1,127 @@
+// The only words the middle speaks: what a handler asks for, and what comes back.
+import type { EmbedRequest, SamplingParams } from '../engine/types.ts'
+import type { AppError } from '../lib/errors.ts'
+import type { TemplateInput } from '../template/template.ts'
+
+export type Prompt =
+  | { kind: 'chat'; input: TemplateInput }
+  | { kind: 'text'; text: string; addSpecial: boolean }
+  | { kind: 'ids'; ids: Uint32Array }
+
+export interface TextRequest {
+  requestId: string
+  /** As the client wrote it; an alias is fine. */
+  model: string
+  /** performance.now() when the request's head was read. */
+  receivedAt: number
+  prompt: Prompt
+  /** Everything for the engine but `stop`, which the pipeline derives from `stops`. `max_new_tokens` absent: the model decides. */
+  sampling: SamplingParams
+  stops: readonly string[]
+  /** Keep the matched stop string in the text. */
+  includeStop: boolean
+  /** Choices, 1 to 128. */
+  n: number
+  /** Completions' `best_of`: generate this many, answer with the `n` likeliest. Absent: `n`. */
+  bestOf?: number
+  stream: boolean
+  /** Alternatives per token; absent: no logprobs. */
+  topLogprobs?: number
+  /** Answer with the prompt first (completions). */
+  echo: boolean
+  skipSpecial: boolean
+  priority?: number
+  cacheSalt?: string
+  extraKey?: string
+  lora?: string
+  /** Only this worker / rank (nvext, headers). */
+  workerId?: string
+  dpRank?: number
+}
+
+export interface TokenLogprob {
+  id: number
+  /** Natural logarithm; null for the prompt's first token. */
+  value: number | null
+  text: string
+  bytes: Uint8Array
+  top: { id: number; value: number; text: string; bytes: Uint8Array }[]
+}
+
+export interface Usage {
+  promptTokens: number
+  completionTokens: number
+  cachedTokens: number
+  reasoningTokens: number
+}
+
+/** What a sink may look at while the answer runs; the counts are live. */
+export interface Answer {
+  readonly workerId: string
+  readonly dpRank: number | undefined
+  readonly promptIds: Uint32Array
+  readonly usage: Readonly<Usage>
+}
+
+export interface ChoiceFinish {
+  reason: 'stop' | 'length'
+  /** The stop string or stop token id that ended it; null at EOS or length. */
+  matched: string | number | null
+  /** All ids of the choice, the ending one included. */
+  ids: Uint32Array
+}
+
+/**
+ * Where an answer goes. Called synchronously from the engine's frame loop: no promise, no throw.
+ * begin → text* → finish (once a choice) → end, or fail at any moment; nothing follows end or fail.
+ */
+export interface AnswerSink {
+  /** The request has a place and is about to run. */
+  begin(answer: Answer): void
+  /** `text` became certain. `logprobs` has the tokens of this text (held-back tokens come with the text they end in). */
+  text(choice: number, text: string, logprobs: TokenLogprob[] | undefined): void
+  finish(choice: number, finish: ChoiceFinish): void
+  end(usage: Usage): void
+  fail(error: AppError): void
+}
+
+export interface EmbeddingRequest {
+  requestId: string
+  model: string
+  /** One vector each. */
+  inputs: readonly (string | Uint32Array)[]
+  /** Cut to this many dimensions and renormalise (matryoshka). */
+  dimensions?: number
+  options?: Pick<EmbedRequest, 'priority' | 'dpRank'>
+}
+
+export interface EmbeddingAnswer {
+  workerId: string
+  /** One for each input, in order. */
+  vectors: Float32Array[]
+  promptTokens: number
+}
+
+/** A model as clients see it. */
+export interface ServedModel {
+  /** The first name of --served-model-name, else the path as given. */
+  id: string
+  aliases: readonly string[]
+  createdSecs: number
+  contextLength: number
+  isEmbedding: boolean
+}
+
+/** What the handlers of openai/ may ask of the middle; pipeline/pipeline.ts makes one. */
+export interface Pipeline {
+  models(): readonly ServedModel[]
+  /** True when some engine can take a request now. */
+  ready(): boolean
+  /** Resolves after the sink's terminal call; failures go to the sink. `signal` is the client's connection. */
+  run(request: TextRequest, sink: AnswerSink, signal: AbortSignal): Promise<void>
+  /** Rejects with an AppError. */
+  embed(request: EmbeddingRequest, signal: AbortSignal): Promise<EmbeddingAnswer>
+  /** Rejects with an AppError (unknown model, template errors). */
+  tokenize(model: string, prompt: Prompt): Promise<Uint32Array>
+  detokenize(model: string, ids: Uint32Array, skipSpecial: boolean): string
+}
