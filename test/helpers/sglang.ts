@@ -1,0 +1,39 @@
+// Where tests find the real SGLang that `bun run sglang:setup` made, and how an engine on CPU is started.
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+const root = join(import.meta.dir, '../..')
+
+/** The user's cache folder of this product. */
+export function userCache(): string {
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'dynamo-sglang')
+}
+
+/** The python that has SGLang: DYN_SGLANG_PYTHON, else the one of `bun run sglang:setup`; undefined when neither is there. */
+export function sglangPython(): string | undefined {
+  const given = process.env.DYN_SGLANG_PYTHON
+  if (given) return existsSync(given) ? given : undefined
+  const made = join(userCache(), 'sglang-cpu/venv/bin/python')
+  return existsSync(made) ? made : undefined
+}
+
+/** The fixture model; DYN_TEST_MODEL puts another in its place. */
+export function tinyModel(): string | undefined {
+  const path = process.env.DYN_TEST_MODEL ?? join(root, 'models/tiny-llm')
+  return existsSync(join(path, 'config.json')) ? path : undefined
+}
+
+/** SGLang's arguments for a small engine without a GPU. */
+export function cpuArgs(modelPath: string): string[] {
+  const flags = '--device cpu --attention-backend torch_native --mem-fraction-static 0.05 --max-total-tokens 4096'
+  return ['--model-path', modelPath, ...flags.split(' '), '--max-running-requests', '8', '--context-length', '2048']
+}
+
+/** The environment such an engine needs. */
+export function cpuEnv(): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of ['PATH', 'HOME', 'TMPDIR', 'LD_LIBRARY_PATH', 'LANG'])
+    if (process.env[name] !== undefined) kept[name] = process.env[name]!
+  return { ...kept, SGLANG_USE_CPU_ENGINE: '1', HF_HUB_OFFLINE: '1', OMP_NUM_THREADS: '1', SGLANG_NCCL_SO_PATH: '/nonexistent/libnccl.so' }
+}
