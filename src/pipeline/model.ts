@@ -1,0 +1,58 @@
+// One served model: its names, files and the router over its workers. The registry is what requests are looked up in.
+import type { EngineInfo } from '../engine/types.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Router } from '../router/router.ts'
+import type { ChatTemplate } from '../template/template.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { ServedModel } from './types.ts'
+
+export interface LoadedModel {
+  readonly served: ServedModel
+  readonly tokenizer: Tokenizer
+  /** Absent: the model has none; chat requests are refused with that reason. */
+  readonly template: ChatTemplate | undefined
+  readonly router: Router
+  /** Limits of the engines behind it; known once one has started. */
+  readonly info: Pick<EngineInfo, 'contextLength' | 'maxPromptTokens' | 'vocabSize' | 'eosIds' | 'isEmbedding'>
+}
+
+export interface ModelRegistry {
+  add(model: LoadedModel): void
+  remove(id: string): void
+  all(): readonly LoadedModel[]
+  /** By id or alias; throws `model_not_found`, or `engine_unavailable` while nothing is served yet. */
+  find(name: string): LoadedModel
+}
+
+export function modelRegistry(): ModelRegistry {
+  let models: LoadedModel[] = []
+  const byName = new Map<string, LoadedModel>()
+
+  function rebuild(): void {
+    byName.clear()
+    for (const model of models) for (const name of [model.served.id, ...model.served.aliases]) byName.set(name, model)
+  }
+
+  return {
+    add(model) {
+      models = [...models.filter((other) => other.served.id !== model.served.id), model]
+      rebuild()
+    },
+    remove(id) {
+      models = models.filter((model) => model.served.id !== id)
+      rebuild()
+    },
+    all: () => models,
+    find(name) {
+      const model = byName.get(name)
+      if (model !== undefined) return model
+      if (models.length === 0)
+        throw new AppError('engine_unavailable', {
+          message: 'The server is starting and serves no model yet; try again shortly.',
+          retryAfterSecs: 5,
+        })
+      const known = models.map((served) => served.served.id).join(', ')
+      throw new AppError('model_not_found', { message: `The model '${name}' is not served here. Served: ${known}.`, param: 'model' })
+    },
+  }
+}

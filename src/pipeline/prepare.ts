@@ -1,0 +1,63 @@
+// A request's prompt to token ids, and its budget checked against the model before any engine hears of it.
+import type { SamplingParams } from '../engine/types.ts'
+import { AppError } from '../lib/errors.ts'
+import type { LoadedModel } from './model.ts'
+import type { Prompt, TextRequest } from './types.ts'
+
+export interface Prepared {
+  promptIds: Uint32Array
+  /** The prompt's text where there is one (echo). */
+  promptText: string | undefined
+  /** For the engine: with the stop strings in. */
+  sampling: SamplingParams
+}
+
+/** Ids of a prompt. Returns at once when the tokenizer has all of it cached. Throws `invalid_template`, `invalid_value`. */
+export function tokenizePrompt(prompt: Prompt, model: LoadedModel): { text: string | undefined; ids: Uint32Array | Promise<Uint32Array> } {
+  if (prompt.kind === 'ids') {
+    for (const id of prompt.ids)
+      if (id >= model.info.vocabSize)
+        throw new AppError('invalid_value', {
+          message: `Token id ${id} is outside the model's vocabulary of ${model.info.vocabSize}.`,
+          param: 'prompt',
+        })
+    return { text: undefined, ids: prompt.ids }
+  }
+  if (prompt.kind === 'text') return { text: prompt.text, ids: model.tokenizer.encode(prompt.text, prompt.addSpecial) }
+  if (model.template === undefined)
+    throw new AppError('invalid_template', {
+      message: 'This model has no chat template. Use /v1/completions, or start the server with --custom-jinja-template FILE.',
+      param: 'messages',
+    })
+  const text = model.template.render(prompt.input)
+  return { text, ids: model.tokenizer.encode(text, false) }
+}
+
+/** Template, tokens and budget of one request. */
+export async function prepare(request: TextRequest, model: LoadedModel): Promise<Prepared> {
+  const { text, ids } = tokenizePrompt(request.prompt, model)
+  const promptIds = ids instanceof Promise ? await ids : ids
+  checkBudget(promptIds.length, request, model)
+  const sampling: SamplingParams = { ...request.sampling }
+  if (request.stops.length > 0) sampling.stop = [...request.stops]
+  if (!request.skipSpecial) sampling.skip_special_tokens = false
+  return { promptIds, promptText: text, sampling }
+}
+
+/** Throws `context_length_exceeded` in OpenAI's words: what the limit is, what was asked, what to change. */
+function checkBudget(promptTokens: number, request: TextRequest, model: LoadedModel): void {
+  const { contextLength, maxPromptTokens } = model.info
+  const param = request.prompt.kind === 'chat' ? 'messages' : 'prompt'
+  if (promptTokens === 0) throw new AppError('invalid_value', { message: 'The prompt has no tokens.', param })
+  const asked = request.sampling.max_new_tokens ?? 0
+  if (promptTokens > maxPromptTokens || promptTokens >= contextLength)
+    throw new AppError('context_length_exceeded', {
+      message: `This model's maximum context length is ${contextLength} tokens, and a prompt may have ${Math.min(maxPromptTokens, contextLength - 1)}. Your ${param} resulted in ${promptTokens} tokens. Please reduce their length.`,
+      param,
+    })
+  if (promptTokens + asked > contextLength)
+    throw new AppError('context_length_exceeded', {
+      message: `This model's maximum context length is ${contextLength} tokens. You requested ${promptTokens + asked} (${promptTokens} in the ${param}, ${asked} in the completion). Please reduce the ${param} or max_tokens.`,
+      param,
+    })
+}

@@ -1,0 +1,57 @@
+// Routes among the engines of this process: the ready one with the least in flight, booked before it is handed out.
+import type { Engine } from '../engine/engine.ts'
+import { AppError } from '../lib/errors.ts'
+import type { Lease, Placement, Router } from './router.ts'
+
+export interface LocalWorker {
+  readonly id: string
+  readonly engine: Engine
+}
+
+/** A router over `workers`; the array may change while it runs. */
+export function localRouter(workers: readonly LocalWorker[]): Router {
+  const booked = new Map<string, number>()
+
+  function pick(placement: Placement): LocalWorker {
+    let best: LocalWorker | undefined
+    let bestLoad = Number.POSITIVE_INFINITY
+    for (const worker of workers) {
+      if (!worker.engine.ready || (placement.workerId !== undefined && placement.workerId !== worker.id)) continue
+      const load = booked.get(worker.id) ?? 0
+      if (load < bestLoad) {
+        best = worker
+        bestLoad = load
+      }
+    }
+    if (best !== undefined) return best
+    const known = workers.map((worker) => worker.id).join(', ')
+    if (placement.workerId !== undefined && !workers.some((worker) => worker.id === placement.workerId))
+      throw new AppError('invalid_value', {
+        message: `No worker ${placement.workerId}; known: ${known}.`,
+        param: 'nvext.backend_instance_id',
+      })
+    throw new AppError('engine_unavailable', {
+      message: 'No engine is ready. It is starting or restarting; try again shortly.',
+      retryAfterSecs: 5,
+    })
+  }
+
+  return {
+    ready: () => workers.some((worker) => worker.engine.ready),
+    place(placement): Lease {
+      const worker = pick(placement)
+      booked.set(worker.id, (booked.get(worker.id) ?? 0) + 1)
+      let held = true
+      return {
+        workerId: worker.id,
+        engine: worker.engine,
+        dpRank: placement.dpRank,
+        release() {
+          if (!held) return
+          held = false
+          booked.set(worker.id, booked.get(worker.id)! - 1)
+        },
+      }
+    },
+  }
+}
