@@ -1,0 +1,81 @@
+// Writes every fixture model from seeds: `bun models/make.ts`. With --check it writes nothing and fails when a file differs.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Qwen3Shape, qwen3Config, qwen3Weights } from './tiny-qwen3.ts'
+import { byteLevelTokenizer, llmEosIds, llmVocabSize, sentencePieceTokenizer } from './tokenizers.ts'
+
+const chatTemplate = readFileSync(join(import.meta.dir, 'chatml.jinja'), 'utf8')
+
+/** Path under models/ → content. */
+export function fixtures(): Map<string, string | Uint8Array> {
+  const base = { vocabSize: llmVocabSize, eosIds: llmEosIds, padId: llmEosIds[1]!, contextLength: 8192 }
+  return new Map([
+    ...qwen3('tiny-llm', { ...base, tied: false }, 1),
+    ...qwen3('tiny-embed', { ...base, tied: true }, 2),
+    ...sentencePiece(),
+  ])
+}
+
+function qwen3(folder: string, shape: Qwen3Shape, seed: number): [string, string | Uint8Array][] {
+  return [
+    [`${folder}/config.json`, json(qwen3Config(shape))],
+    [`${folder}/generation_config.json`, json({ bos_token_id: shape.padId, eos_token_id: shape.eosIds, pad_token_id: shape.padId })],
+    [`${folder}/tokenizer.json`, json(byteLevelTokenizer())],
+    [
+      `${folder}/tokenizer_config.json`,
+      json({
+        add_bos_token: false,
+        bos_token: null,
+        chat_template: chatTemplate,
+        clean_up_tokenization_spaces: false,
+        eos_token: '<|im_end|>',
+        model_max_length: shape.contextLength,
+        pad_token: '<|endoftext|>',
+        // Not Qwen2TokenizerFast: transformers 5 rewrites that class's pre-tokenizer.
+        tokenizer_class: 'PreTrainedTokenizerFast',
+        unk_token: null,
+      }),
+    ],
+    [`${folder}/chat_template.jinja`, chatTemplate],
+    [`${folder}/model.safetensors`, qwen3Weights(shape, seed)],
+  ]
+}
+
+/** Only for tokenizer tests: no weights. */
+function sentencePiece(): [string, string][] {
+  const names = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' }
+  return [
+    ['tiny-sp/tokenizer.json', json(sentencePieceTokenizer())],
+    ['tiny-sp/tokenizer_config.json', json({ add_bos_token: true, ...names, tokenizer_class: 'LlamaTokenizerFast' })],
+    ['tiny-sp/config.json', json({ architectures: ['LlamaForCausalLM'], eos_token_id: 2, max_position_embeddings: 4096, vocab_size: 800 })],
+  ]
+}
+
+/** One entry a line for objects that people read; vocabularies stay compact enough too. */
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 1).replace(/\[\n\s+("(?:[^"\\]|\\.)*"),\n\s+("(?:[^"\\]|\\.)*")\n\s+\]/g, '[$1, $2]')}\n`
+}
+
+if (import.meta.main) {
+  const check = process.argv.includes('--check')
+  let differing = 0
+  for (const [name, content] of fixtures()) {
+    const path = join(import.meta.dir, name)
+    const wanted = Buffer.from(content as string)
+    let found: Buffer | undefined
+    try {
+      found = readFileSync(path)
+    } catch {
+      // not written yet
+    }
+    if (found?.equals(wanted)) continue
+    differing++
+    if (check) console.error(`differs: models/${name}`)
+    else {
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, wanted)
+      console.log(`wrote models/${name} (${wanted.length} bytes)`)
+    }
+  }
+  if (check && differing > 0) process.exit(1)
+}
