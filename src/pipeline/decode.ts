@@ -85,7 +85,7 @@ export class ChoiceDecoder implements Sink {
     if (this.#stops !== undefined && text !== '') {
       text = this.#stops.push(text)
       if (this.#stops.matched !== null) {
-        this.#emit(text)
+        if (text !== '' || this.#pending.length > 0) this.#emit(text)
         this.#finish({ reason: 'stop', matched: this.#stops.matched, ids: this.ids }, false)
         return
       }

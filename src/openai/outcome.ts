@@ -1,0 +1,10 @@
+// How a request ended, for the access log and the request counters.
+import type { AppError } from '../lib/errors.ts'
+import type { Usage } from '../pipeline/types.ts'
+
+export interface Outcome {
+  workerId?: string
+  usage?: Usage
+  /** Absent: the answer was whole. */
+  error?: AppError
+}
