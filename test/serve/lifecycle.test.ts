@@ -34,7 +34,15 @@ test('it leaves in order: unready, grace, refuse, wait for what runs, stop', asy
 
 test('drain time over: the rest is stopped all the same', async () => {
   let stopped = false
-  const life = createLifecycle(parts({ drainMs: 0, inFlight: () => 5, stop: async () => void (stopped = true) }))
+  const life = createLifecycle(
+    parts({
+      drainMs: 0,
+      inFlight: () => 5,
+      stop: async () => {
+        stopped = true
+      },
+    }),
+  )
   await life.leave('test')
   expect(stopped).toBe(true)
 })
