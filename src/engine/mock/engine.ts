@@ -1,0 +1,302 @@
+// The mock engine: takes requests in, lets the loop run them, and ends each exactly once. No GPU, no model, no process.
+import { AppError } from '../../lib/errors.ts'
+import { log } from '../../lib/log.ts'
+import type { Engine } from '../engine.ts'
+import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, Finish, GenerateRequest, Sink } from '../types.ts'
+import { type Controls, operations } from './control.ts'
+import { embedIds } from './embedding.ts'
+import { KvCache } from './kv.ts'
+import { LoadReports } from './load.ts'
+import { Loop } from './loop.ts'
+import { metricsText } from './metrics.ts'
+import { engineInfo, type MockConfig, type MockOptions, resolveOptions } from './options.ts'
+import { planRequest } from './request.ts'
+import { Sequence, type SequencePlan } from './sequence.ts'
+import { enqueue, makeRank, type Rank, remove } from './step.ts'
+
+export type { MockOptions } from './options.ts'
+
+/** Makes a mock engine; see MockOptions. Throws AppError `invalid_setting` for options that make no sense. */
+export function mockEngine(options: MockOptions): Engine {
+  return new MockEngine(resolveOptions(options))
+}
+
+interface Job {
+  rank: Rank
+  sequence: Sequence
+  done: () => void
+  signal: AbortSignal
+  onAbort: () => void
+}
+
+class MockEngine implements Engine {
+  readonly info: EngineInfo
+  ready = false
+  private readonly config: MockConfig
+  private ranks: Rank[]
+  private readonly kvSeq: number[]
+  private readonly loop: Loop
+  private readonly jobs = new Map<Sequence, Job>()
+  private aborts: Job[] = []
+  private readonly listeners = new Set<(event: EngineEvent) => void>()
+  private readonly loads: LoadReports
+  private restartTimer: ReturnType<typeof setTimeout> | undefined
+  private asked = 0
+  private crashAt: number
+  private stallAt: number
+  private stopping = false
+  private readonly controls: Controls = {
+    loads: () => this.ranks.map((rank) => this.loads.read(rank)),
+    flush: () => this.flush(),
+    crash: (restartMs) => this.crash(restartMs ?? this.config.failure.restartMs),
+    stall: (on) => {
+      this.stallAt = on ? 0 : Number.POSITIVE_INFINITY
+      this.loop.wake()
+    },
+  }
+  private readonly idleWaiters: (() => void)[] = []
+
+  constructor(config: MockConfig) {
+    this.config = config
+    this.crashAt = config.failure.crashAfter
+    this.stallAt = config.failure.stallAfter
+    this.ranks = this.makeRanks()
+    this.kvSeq = Array.from({ length: config.dpSize }, () => 0)
+    this.loop = new Loop(config, this.ranks, {
+      before: () => this.between(),
+      ended: (sequence) => this.end(this.jobs.get(sequence), sequence.finish!),
+      stepped: (rank, ended) => this.stepped(rank, ended),
+    })
+    this.loads = new LoadReports((event) => this.emit(event))
+    this.info = engineInfo(config)
+  }
+
+  async start(): Promise<EngineInfo> {
+    const { slowStartMs, failStart } = this.config.failure
+    if (slowStartMs > 0) await Bun.sleep(slowStartMs)
+    if (failStart) throw new AppError('sglang_failed', { message: 'the mock engine failed to start, as its failure setting asks' })
+    if (!this.stopping) this.setReady(true, 'started')
+    return this.info
+  }
+
+  generate(request: GenerateRequest, sink: Sink, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => this.submit(request, sink, signal, resolve))
+  }
+
+  embed(request: EmbedRequest, signal: AbortSignal): Promise<Embedding> {
+    const { promptIds } = request
+    return new Promise((resolve, reject) => {
+      const sink: Sink = {
+        push: () => {},
+        end: (finish) => {
+          if (finish.kind === 'abort') reject(embedError(finish))
+          else resolve({ vector: embedIds(promptIds, this.config.embeddingSize, this.config.seed), promptTokens: promptIds.length })
+        },
+        fail: reject,
+      }
+      // To the engine an embedding is a prompt without an answer.
+      this.submit({ ...request, sampling: { max_new_tokens: 0 }, stream: false }, sink, signal, () => {}, true)
+    })
+  }
+
+  async control(name: string, args: Record<string, unknown>): Promise<unknown> {
+    const operation = operations[name]
+    if (operation !== undefined) return operation(this.controls, args)
+    throw new AppError('engine_rejected', {
+      message: `the mock engine has no operation '${name}'; it has ${Object.keys(operations).join(', ')}`,
+    })
+  }
+
+  async metrics(): Promise<string> {
+    return metricsText(this.ranks, this.config.modelPath)
+  }
+
+  inFlight(): number {
+    return this.jobs.size
+  }
+
+  on(listener: (event: EngineEvent) => void): () => void {
+    this.listeners.add(listener)
+    this.record()
+    return () => {
+      this.listeners.delete(listener)
+      this.record()
+    }
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    if (!this.stopping) {
+      this.stopping = true
+      clearTimeout(this.restartTimer)
+      this.setReady(false, 'stopping')
+    }
+    if (this.jobs.size > 0 && deadlineMs > 0) {
+      const idle = new Promise<void>((resolve) => this.idleWaiters.push(resolve))
+      const late = Promise.withResolvers<void>()
+      const timer = setTimeout(late.resolve, deadlineMs)
+      await Promise.race([idle, late.promise])
+      clearTimeout(timer)
+    }
+    for (const job of [...this.jobs.values()]) this.end(job, { kind: 'abort', message: 'the engine stops' })
+    this.loop.stop()
+    this.loads.stop()
+  }
+
+  private submit(request: GenerateRequest, sink: Sink, signal: AbortSignal, done: () => void, embedding = false): void {
+    const plan = this.check(request, sink, signal, embedding)
+    if (plan instanceof AppError) {
+      sink.fail(plan)
+      done()
+    } else if ('kind' in plan) {
+      sink.end(plan, { promptTokens: request.promptIds.length, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 })
+      done()
+    } else {
+      const rank = this.ranks[request.dpRank ?? this.leastLoaded()]!
+      const sequence = new Sequence(plan, this.config)
+      const job: Job = { rank, sequence, done, signal, onAbort: () => this.queueAbort(job) }
+      signal.addEventListener('abort', job.onAbort)
+      this.jobs.set(sequence, job)
+      enqueue(rank, sequence)
+      this.loads.changed(rank)
+      if (rank.step === 'idle') this.loop.wake()
+    }
+  }
+
+  /** The plan for a request, or how it ends before it began. */
+  private check(request: GenerateRequest, sink: Sink, signal: AbortSignal, embedding: boolean): SequencePlan | Finish | AppError {
+    if (!this.ready) return new AppError('engine_unavailable', { message: 'the engine is not ready', retryAfterSecs: 1 })
+    if (signal.aborted) return cancelled
+    const { isEmbedding, failure } = this.config
+    if (embedding !== isEmbedding) {
+      return badRequest(
+        isEmbedding ? 'this engine only makes embeddings' : 'this engine makes no embeddings; start it as an embedding worker',
+      )
+    }
+    if (failure.refuseEvery > 0 && ++this.asked % failure.refuseEvery === 0) {
+      return { kind: 'abort', message: 'the request queue is full', status: 503, errorType: 'ServiceUnavailableError' }
+    }
+    const plan = planRequest(request, sink, this.config)
+    return 'kind' in plan ? badRequest(plan.message) : plan
+  }
+
+  /** Between two rounds of steps: aborts and faults. False: no step may run. */
+  private between(): boolean {
+    this.applyAborts()
+    if (this.loop.produced >= this.crashAt) {
+      this.crash(this.config.failure.restartMs)
+      return false
+    }
+    return this.loop.produced < this.stallAt
+  }
+
+  private stepped(rank: Rank, ended: boolean): void {
+    if (this.listeners.size === 0) return
+    this.emitKv(rank)
+    if (ended) this.loads.changed(rank)
+  }
+
+  /** The one place where a request that was taken in ends. */
+  private end(job: Job | undefined, finish: Finish | AppError): void {
+    if (job === undefined || !this.jobs.delete(job.sequence)) return
+    job.signal.removeEventListener('abort', job.onAbort)
+    job.sequence.closed = true
+    remove(job.rank, job.sequence)
+    const { sink } = job.sequence.plan
+    try {
+      if (finish instanceof AppError) sink.fail(finish)
+      else sink.end(finish, job.sequence.usage())
+    } catch (error) {
+      log.error({ err: error, requestId: job.sequence.plan.request.requestId }, 'a sink threw at its end')
+    }
+    job.done()
+    if (this.jobs.size === 0) for (const wake of this.idleWaiters.splice(0)) wake()
+  }
+
+  /** Aborts may come from inside a sink's call, so they wait for the turn. */
+  private queueAbort(job: Job): void {
+    this.aborts.push(job)
+    this.loop.wake()
+  }
+
+  private applyAborts(): void {
+    if (this.aborts.length === 0) return
+    const aborts = this.aborts
+    this.aborts = []
+    for (const job of aborts) {
+      this.end(job, cancelled)
+      this.loads.changed(job.rank)
+    }
+  }
+
+  private crash(restartMs: number): void {
+    this.crashAt = Number.POSITIVE_INFINITY
+    if (!this.ready) return
+    this.setReady(false, 'the mock engine crashed')
+    for (const job of [...this.jobs.values()]) {
+      this.end(job, new AppError('engine_failed', { message: 'the engine died while it worked on this request' }))
+    }
+    this.ranks = this.makeRanks()
+    this.loop.replace(this.ranks)
+    this.record()
+    if (restartMs === Number.POSITIVE_INFINITY) return
+    this.restartTimer = setTimeout(() => {
+      this.flush()
+      this.setReady(true, 'restarted')
+    }, restartMs)
+  }
+
+  private flush(): void {
+    for (const rank of this.ranks) {
+      rank.kv.clear()
+      this.emitKv(rank)
+    }
+  }
+
+  private makeRanks(): Rank[] {
+    const { dpSize, totalKvTokens, blockSize, timing, maxRunningRequests } = this.config
+    return Array.from({ length: dpSize }, (_, i) =>
+      makeRank(i, new KvCache(totalKvTokens / blockSize, blockSize), timing, maxRunningRequests),
+    )
+  }
+
+  private leastLoaded(): number {
+    let best = this.ranks[0]!
+    for (const rank of this.ranks) {
+      const rows = this.loads.rows(rank) - this.loads.rows(best)
+      if (rows < 0 || (rows === 0 && rank.kv.held() < best.kv.held())) best = rank
+    }
+    return best.index
+  }
+
+  private setReady(ready: boolean, reason: string): void {
+    this.ready = ready
+    this.emit({ kind: 'state', ready, reason })
+  }
+
+  /** KV changes and loads cost something to note, so they are only noted for someone. */
+  private record(): void {
+    for (const rank of this.ranks) rank.kv.recording = this.listeners.size > 0
+    this.loads.enabled = this.listeners.size > 0
+  }
+
+  private emitKv(rank: Rank): void {
+    const changes = rank.kv.takeChanges()
+    if (changes !== undefined) this.emit({ kind: 'kv', rank: rank.index, seq: this.kvSeq[rank.index]!++, changes })
+  }
+
+  private emit(event: EngineEvent): void {
+    for (const listener of this.listeners) listener(event)
+  }
+}
+
+const cancelled: Finish = { kind: 'abort', message: 'the request was cancelled' }
+
+function badRequest(message: string): Finish {
+  return { kind: 'abort', message, status: 400, errorType: 'BadRequestError' }
+}
+
+function embedError(finish: Finish & { kind: 'abort' }): AppError {
+  return finish.status === undefined
+    ? new AppError('client_closed_request', { message: finish.message })
+    : new AppError('engine_rejected', { message: finish.message, status: finish.status })
+}

@@ -1,0 +1,93 @@
+// From a GenerateRequest to a sequence's plan, or to the refusal that SGLang would give: checked before anything is queued.
+import type { GenerateRequest, Sink } from '../types.ts'
+import { jsonInstance } from './json-instance.ts'
+import type { MockConfig } from './options.ts'
+import type { SequencePlan } from './sequence.ts'
+import { roll, rollAll, seedHash } from './text.ts'
+
+export interface Refusal {
+  kind: 'refusal'
+  message: string
+}
+
+/** A plan, or why this engine does not take the request (a 400 in every case). */
+export function planRequest(request: GenerateRequest, sink: Sink, config: MockConfig): SequencePlan | Refusal {
+  const { sampling } = request
+  if (request.promptText !== undefined && config.encode === undefined)
+    return refuse('the mock engine was given no tokenizer, so it cannot take text')
+  const prompt = request.promptText === undefined ? request.promptIds : config.encode!(request.promptText)
+  const resumed = request.resumed ?? 0
+  const space = Math.min(config.contextLength, config.totalKvTokens) - prompt.length
+  if (prompt.length === 0) return refuse('the prompt is empty')
+  if (resumed < 0 || resumed > prompt.length) return refuse(`resumed (${resumed}) is not within the prompt of ${prompt.length} tokens`)
+  if (space < 1)
+    return refuse(
+      `the prompt of ${prompt.length} tokens leaves no room: the model takes ${prompt.length + space} tokens, the answer included`,
+    )
+  if (request.dpRank !== undefined && !(request.dpRank >= 0 && request.dpRank < config.dpSize)) {
+    return refuse(`dp rank ${request.dpRank} does not exist; there are ${config.dpSize}`)
+  }
+  const asked = sampling.max_new_tokens ?? Number.POSITIVE_INFINITY
+  if (asked < 0) return refuse(`max_new_tokens must not be negative, got ${asked}`)
+  if ((sampling.min_new_tokens ?? 0) > asked)
+    return refuse(`min_new_tokens (${sampling.min_new_tokens}) is above max_new_tokens (${asked})`)
+  const bias = readBias(sampling.logit_bias, config.vocabSize)
+  if (bias !== undefined && !(bias instanceof Map)) return bias
+  const script = grammarScript(request, config)
+  if (script !== undefined && 'kind' in script) return script
+
+  const start = seedHash(config.seed, sampling.sampling_seed ?? 0)
+  const originalHash = rollAll(start, prompt, 0, prompt.length - resumed)
+  return {
+    request,
+    prompt,
+    sink,
+    startHash: start,
+    originalHash,
+    hash: rollAll(originalHash, prompt, prompt.length - resumed, prompt.length),
+    limit: Math.min(asked, space),
+    script,
+    bias,
+    namespace: namespaceOf(request),
+  }
+}
+
+function readBias(given: Record<string, number> | undefined, vocabSize: number): Map<number, number> | undefined | Refusal {
+  const entries = Object.entries(given ?? {})
+  if (entries.length === 0) return undefined
+  const bias = new Map<number, number>()
+  for (const [key, value] of entries) {
+    const id = Number(key)
+    if (!(Number.isInteger(id) && id >= 0 && id < vocabSize))
+      return refuse(`logit_bias names the token '${key}', but the vocabulary has ids 0 to ${vocabSize - 1}`)
+    bias.set(id, value)
+  }
+  return bias
+}
+
+/** The ids of an instance of the wanted schema. */
+function grammarScript(request: GenerateRequest, config: MockConfig): Int32Array | undefined | Refusal {
+  const { json_schema: schema, regex, ebnf, structural_tag: tag } = request.sampling
+  if (regex !== undefined || ebnf !== undefined || tag !== undefined)
+    return refuse('the mock engine has no regex grammar; use a real engine')
+  if (schema === undefined) return undefined
+  if (config.encode === undefined) return refuse('the mock engine was given no tokenizer, so it cannot follow a json_schema')
+  const made = jsonInstance(schema)
+  return made.kind === 'invalid'
+    ? refuse(`invalid json_schema: ${made.message}`)
+    : Int32Array.from(config.encode(JSON.stringify(made.value)))
+}
+
+/** Requests with another adapter, salt or key never share cached blocks. */
+function namespaceOf(request: GenerateRequest): number {
+  let hash = 0
+  for (const part of [request.lora, request.cacheSalt, request.extraKey]) {
+    if (part === undefined) hash = roll(hash, -1)
+    else for (let i = 0; i <= part.length; i++) hash = roll(hash, i < part.length ? part.charCodeAt(i) : -2)
+  }
+  return hash
+}
+
+function refuse(message: string): Refusal {
+  return { kind: 'refusal', message }
+}
