@@ -1,0 +1,64 @@
+// Who is measured on the GPU: our executable over the real engine, and SGLang's own server as it comes and at its best settings.
+import { closeSync, openSync, readFileSync } from 'node:fs'
+
+export interface Contender {
+  name: string
+  command(at: { model: string; port: number; python: string; binary: string; engineFlags: string[] }): string[]
+  env?: Record<string, string>
+}
+
+const sglangServer =
+  (extra: string[]): Contender['command'] =>
+  ({ model, port, python, engineFlags }) => [
+    ...[python, '-m', 'sglang.launch_server', '--model-path', model, '--host', '127.0.0.1', '--port', String(port)],
+    ...engineFlags,
+    ...extra,
+  ]
+
+export const contenders: Contender[] = [
+  {
+    name: 'ours',
+    command: ({ model, port, python, binary, engineFlags }) => [
+      ...[binary, 'serve', '--model-path', model, '--python', python, '--http-host', '127.0.0.1', '--http-port', String(port)],
+      ...engineFlags,
+    ],
+  },
+  { name: 'sglang', command: sglangServer([]) },
+  { name: 'sglang-best', command: sglangServer(['--tokenizer-worker-num', '8', '--detokenizer-worker-num', '4']) },
+]
+
+export interface Server {
+  pid: number
+  url: string
+  readySecs: number
+  stop(): Promise<void>
+}
+
+/** Starts a contender in its own process group and waits for /health; throws with the end of its log. */
+export async function startContender(command: string[], port: number, log: string, timeoutSecs: number): Promise<Server> {
+  const out = openSync(log, 'w')
+  const began = performance.now()
+  const child = Bun.spawn(['setsid', ...command], { stdout: out, stderr: out, stdin: 'ignore' })
+  closeSync(out)
+  const url = `http://127.0.0.1:${port}`
+  while (performance.now() - began < timeoutSecs * 1000) {
+    if (child.exitCode !== null) break
+    const health = await fetch(`${url}/health`, { signal: AbortSignal.timeout(2000) }).catch(() => undefined)
+    if (health?.status === 200) {
+      return {
+        pid: child.pid,
+        url,
+        readySecs: (performance.now() - began) / 1000,
+        async stop() {
+          process.kill(-child.pid, 'SIGTERM')
+          const gone = await Promise.race([child.exited, Bun.sleep(20_000).then(() => undefined)])
+          if (gone === undefined) process.kill(-child.pid, 'SIGKILL')
+          await Bun.sleep(1000)
+        },
+      }
+    }
+    await Bun.sleep(500)
+  }
+  if (child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
+  throw new Error(`${command[0]} was not ready:\n${readFileSync(log, 'utf8').slice(-3000)}`)
+}
