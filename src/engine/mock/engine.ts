@@ -5,6 +5,7 @@ import type { Engine } from '../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, Finish, GenerateRequest, Sink } from '../types.ts'
 import { type Controls, operations } from './control.ts'
 import { embedIds } from './embedding.ts'
+import { badRequest, cancelled, embedError } from './endings.ts'
 import { KvCache } from './kv.ts'
 import { LoadReports } from './load.ts'
 import { Loop } from './loop.ts'
@@ -65,7 +66,7 @@ class MockEngine implements Engine {
     this.loop = new Loop(config, this.ranks, {
       before: () => this.between(),
       ended: (sequence) => this.end(this.jobs.get(sequence), sequence.finish!),
-      stepped: (rank, ended) => this.stepped(rank, ended),
+      stepped: (rank) => this.stepped(rank),
     })
     this.loads = new LoadReports((event) => this.emit(event))
     this.info = engineInfo(config)
@@ -189,10 +190,10 @@ class MockEngine implements Engine {
     return this.loop.produced < this.stallAt
   }
 
-  private stepped(rank: Rank, ended: boolean): void {
+  private stepped(rank: Rank): void {
     if (this.listeners.size === 0) return
     this.emitKv(rank)
-    if (ended) this.loads.changed(rank)
+    this.loads.changed(rank)
   }
 
   /** The one place where a request that was taken in ends. */
@@ -230,15 +231,15 @@ class MockEngine implements Engine {
 
   private crash(restartMs: number): void {
     this.crashAt = Number.POSITIVE_INFINITY
-    if (!this.ready) return
-    this.setReady(false, 'the mock engine crashed')
+    if (!this.ready && !this.stopping) return
+    if (this.ready) this.setReady(false, 'the mock engine crashed')
     for (const job of [...this.jobs.values()]) {
       this.end(job, new AppError('engine_failed', { message: 'the engine died while it worked on this request' }))
     }
     this.ranks = this.makeRanks()
     this.loop.replace(this.ranks)
     this.record()
-    if (restartMs === Number.POSITIVE_INFINITY) return
+    if (this.stopping || restartMs === Number.POSITIVE_INFINITY) return
     this.restartTimer = setTimeout(() => {
       this.flush()
       this.setReady(true, 'restarted')
@@ -287,16 +288,4 @@ class MockEngine implements Engine {
   private emit(event: EngineEvent): void {
     for (const listener of this.listeners) listener(event)
   }
-}
-
-const cancelled: Finish = { kind: 'abort', message: 'the request was cancelled' }
-
-function badRequest(message: string): Finish {
-  return { kind: 'abort', message, status: 400, errorType: 'BadRequestError' }
-}
-
-function embedError(finish: Finish & { kind: 'abort' }): AppError {
-  return finish.status === undefined
-    ? new AppError('client_closed_request', { message: finish.message })
-    : new AppError('engine_rejected', { message: finish.message, status: finish.status })
 }

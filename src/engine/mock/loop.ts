@@ -17,8 +17,8 @@ export interface LoopHooks {
   before(): boolean
   /** The sequence's last token has been handed over. */
   ended(sequence: Sequence): void
-  /** The rank's step is over and delivered; `ended` tells whether rows left it. */
-  stepped(rank: Rank, ended: boolean): void
+  /** The rank's step is over and delivered. */
+  stepped(rank: Rank): void
 }
 
 export class Loop {
@@ -117,7 +117,7 @@ export class Loop {
       }
     }
     if (ended) rows.length = 0
-    this.hooks.stepped(rank, ended)
+    this.hooks.stepped(rank)
   }
 
   private sendPromptLogprobs(row: Sequence): void {

@@ -72,5 +72,5 @@ export function drawWith(hash: number, textIds: Int32Array, wishes: Wishes): num
 }
 
 function fold(seed: number): number {
-  return (Math.floor(seed / 0x1_0000_0000) ^ seed) | 0
+  return Math.imul(Math.floor(seed / 0x1_0000_0000), 0x9e3779b1) ^ seed
 }
