@@ -1,8 +1,8 @@
 // "Did you mean": the known word that a mistyped one is nearest to.
 
-/** The word at most two edits away (one, for words under six letters); undefined when none is that near. */
+/** The word at most two edits away (one, for words under nine letters: `--tp` is not `--dp`); undefined when none is that near. */
 export function closest(word: string, known: Iterable<string>): string | undefined {
-  const limit = word.length < 6 ? 1 : 2
+  const limit = word.length < 5 ? 0 : word.length < 9 ? 1 : 2
   let best: string | undefined
   let least = limit + 1
   for (const candidate of known) {

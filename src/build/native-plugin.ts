@@ -1,0 +1,81 @@
+// Bundler plugin: packages that look for their .node file beside them get the one embedded in the executable instead.
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import type { BunPlugin } from 'bun'
+
+interface Part {
+  /** Where each file goes (`at`) and where it comes from, in node_modules. */
+  files: Record<string, string>
+  entry: string
+  /** The package's own loader, and what is kept of its text. */
+  loader: RegExp
+  rewrite(source: string, nativeModule: string): string
+}
+
+/** NAPI-RS loaders end in a list of exports of `nativeBinding`; all before it is the search for the file. */
+function napiRs(source: string, nativeModule: string): string {
+  return source.replace(
+    /^[\s\S]*?\nmodule\.exports = nativeBinding/,
+    `const nativeBinding = require('${nativeModule}').default\nmodule.exports = nativeBinding`,
+  )
+}
+
+const parts: Record<string, Part> = {
+  tokenizers: {
+    files: { 'tokenizers.node': 'tokenizers/tokenizers.linux-x64-gnu.node' },
+    entry: 'tokenizers.node',
+    loader: /node_modules\/tokenizers\/index\.js$/,
+    rewrite: napiRs,
+  },
+}
+
+/** `root` is the repository, `store` keeps packed files between builds. Packs everything before it returns. */
+export function nativePlugin(root: string, store: string): BunPlugin {
+  mkdirSync(store, { recursive: true })
+  // The resolver caches folder listings when the build starts, so files made during it would not be found.
+  const sources = new Map(Object.entries(parts).map(([name, part]) => [name, moduleSource(root, store, name, part)]))
+  return {
+    name: 'native',
+    setup(build) {
+      build.onResolve({ filter: /^native:/ }, ({ path }) => ({ path: path.slice('native:'.length), namespace: 'native' }))
+      build.onLoad({ filter: /.*/, namespace: 'native' }, ({ path }) => ({ contents: sources.get(path)!, loader: 'ts' }))
+      for (const [name, part] of Object.entries(parts)) {
+        build.onLoad({ filter: part.loader }, async ({ path }) => {
+          const source = await Bun.file(path).text()
+          const contents = part.rewrite(source, `native:${name}`)
+          if (contents === source) throw new Error(`${path}: the package's loader has changed; adapt src/build/native-plugin.ts`)
+          return { contents, loader: 'js' }
+        })
+      }
+    },
+  }
+}
+
+/** A module that imports the packed files and loads the addon when it is first required. */
+function moduleSource(root: string, store: string, name: string, part: Part): string {
+  const key = new Bun.CryptoHasher('sha256')
+  const imports: string[] = []
+  const files = Object.entries(part.files).map(([at, from], i) => {
+    const raw = readFileSync(resolve(root, 'node_modules', from))
+    const sha256 = new Bun.CryptoHasher('sha256').update(raw).digest('hex')
+    key.update(`${at} ${sha256}\n`)
+    imports.push(`import f${i} from ${JSON.stringify(pack(raw, sha256, at, store))} with { type: 'file' }`)
+    return `{ at: ${JSON.stringify(at)}, file: f${i}, sha256: '${sha256}', size: ${raw.length} }`
+  })
+  const group = `{ name: '${name}', key: '${key.digest('hex').slice(0, 16)}', files: [${files.join(', ')}], entry: '${part.entry}' }`
+  return `${imports.join('\n')}
+import { loadAddon } from ${JSON.stringify(resolve(root, 'src/lib/native.ts'))}
+export default loadAddon(${group})
+`
+}
+
+/** zstd level 19 takes a minute for large libraries, so the result is kept by content. A name ending in .node would make Bun load it itself. */
+function pack(raw: Uint8Array, sha256: string, at: string, store: string): string {
+  const path = join(store, `${basename(at)}-${sha256.slice(0, 16)}.zst`)
+  if (!existsSync(path)) {
+    const fresh = `${path}.${process.pid}`
+    writeFileSync(fresh, Bun.zstdCompressSync(raw, { level: 19 }))
+    renameSync(fresh, path)
+  }
+  return path
+}

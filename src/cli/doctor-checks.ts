@@ -1,0 +1,163 @@
+// The checks of `doctor`, each a function of what it reads, so that tests can give it another machine. None of them changes anything.
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface Finding {
+  level: 'ok' | 'warn' | 'fail'
+  what: string
+  /** What to do about it; absent when all is well. */
+  advice?: string
+}
+
+const ok = (what: string): Finding => ({ level: 'ok', what })
+const warn = (what: string, advice: string): Finding => ({ level: 'warn', what, advice })
+const fail = (what: string, advice: string): Finding => ({ level: 'fail', what, advice })
+
+/** `nvidiaSmi` is the output of --query-gpu=name,memory.total,memory.used,driver_version (csv, no header, no units), if it could be run. */
+export function checkGpu(nvidiaSmi: string | undefined, driverFile = '/proc/driver/nvidia/version', visible?: string): Finding {
+  const lines = nvidiaSmi?.trim().split('\n').filter(Boolean) ?? []
+  if (lines.length > 0) {
+    const cards = lines.map((line) => line.split(',').map((part) => part.trim()))
+    const [name = '?', total = '?', used = '?', driver = '?'] = cards[0]!
+    const what = `${lines.length} GPU(s): ${name}, ${used} of ${total} MiB used, driver ${driver}`
+    if (visible === '') return warn(`${what}, all hidden`, 'CUDA_VISIBLE_DEVICES is empty; unset it to use the GPUs')
+    const busy = cards.filter((card) => Number(card[2]) > 0.5 * Number(card[1])).length
+    return busy === 0 ? ok(what) : warn(what, `${busy} GPU(s) are more than half full already; see the processes below, or nvidia-smi`)
+  }
+  if (existsSync(driverFile))
+    return warn('NVIDIA driver present, but nvidia-smi does not answer', 'check the driver, or the --gpus option of docker run')
+  return warn('no NVIDIA GPU', 'serve --engine mock and --engine http need none; SGLang itself wants one, or its CPU flags (--device cpu)')
+}
+
+/** `answer` is "<python version> <sglang version or -> <prefix>" of the probe; undefined when the program could not be run. */
+export function checkPython(python: string, answer: string | undefined): Finding {
+  if (answer === undefined) return fail(`${python} cannot be run`, 'give the Python that has SGLang: --python PATH or DYN_SGLANG_PYTHON')
+  const [version = '?', sglang = '-'] = answer.trim().split(' ')
+  if (sglang === '-')
+    return fail(`${python} (${version}) has no SGLang`, `install it (${python} -m pip install sglang) or give another --python`)
+  if (olderThan(sglang, [0, 5, 9])) return fail(`SGLang ${sglang} in ${python}`, 'SGLang 0.5.9 or newer is needed: pip install -U sglang')
+  return ok(`SGLang ${sglang} in ${python} (Python ${version})`)
+}
+
+function olderThan(version: string, least: readonly number[]): boolean {
+  const numbers = version.split(/[.a-z+]/).map((part) => Number(part) || 0)
+  for (const [i, wanted] of least.entries()) {
+    if ((numbers[i] ?? 0) !== wanted) return (numbers[i] ?? 0) < wanted
+  }
+  return false
+}
+
+/** SGLang's processes pass tensors through shared memory; containers often have 64 MB of it. */
+export function checkShm(path = '/dev/shm'): Finding {
+  if (!existsSync(path)) return fail(`${path} is missing`, 'mount a tmpfs there (docker run --shm-size=10G)')
+  const info = statfsSync(path)
+  const gib = (info.blocks * info.bsize) / 2 ** 30
+  const what = `shared memory ${gib.toFixed(1)} GiB`
+  return gib >= 1 ? ok(what) : warn(what, 'give the container more: docker run --shm-size=10G, or --ipc host')
+}
+
+/** `limits` is the text of /proc/self/limits. */
+export function checkLimits(limits: string): Finding[] {
+  const soft = (name: string): string => new RegExp(`^${name} +(\\S+)`, 'm').exec(limits)?.[1] ?? '?'
+  const files = soft('Max open files')
+  const memlock = soft('Max locked memory')
+  return [
+    files === 'unlimited' || Number(files) >= 65536
+      ? ok(`open files ${files}`)
+      : warn(`open files ${files}`, 'each client takes one: ulimit -n 65536, or docker run --ulimit nofile=65536:65536'),
+    memlock === 'unlimited'
+      ? ok('locked memory unlimited')
+      : warn(`locked memory ${memlock} bytes`, 'RDMA between workers needs it: ulimit -l unlimited, or docker run --ulimit memlock=-1'),
+  ]
+}
+
+/** Binds the port for a moment. */
+export function checkPort(host: string, port: number): Finding {
+  try {
+    Bun.listen({ hostname: host, port, socket: { data() {} } }).stop(true)
+    return ok(`port ${port} is free`)
+  } catch (thrown) {
+    return fail(`port ${port} on ${host}: ${(thrown as Error).message}`, 'stop what uses it, or choose another with --http-port')
+  }
+}
+
+/** A folder as given, or a hub name (which is not looked up). */
+export function checkModel(path: string, hubCache: string): Finding {
+  if (!existsSync(path)) {
+    if (!/^[\w.-]+\/[\w.-]+$/.test(path)) return fail(`model ${path}: there is no such folder`, 'check --model-path')
+    const cached = join(hubCache, 'hub', `models--${path.replace('/', '--')}`)
+    return existsSync(cached)
+      ? ok(`model ${path} is in the hub's cache`)
+      : warn(`model ${path} is not in the hub's cache`, 'the first start downloads it')
+  }
+  const files = statSync(path).isDirectory() ? readdirSync(path) : []
+  const missing: string[] = []
+  if (!files.includes('config.json')) {
+    if (files.includes('model_index.json'))
+      return fail(`model ${path} is a diffusion model (model_index.json)`, 'it needs --image-diffusion-worker or --video-generation-worker')
+    missing.push('config.json')
+  }
+  if (!files.some((name) => /^(tokenizer\.json|tokenizer\.model|.*tiktoken.*)$/.test(name))) missing.push('tokenizer.json')
+  if (!files.some((name) => /\.(safetensors|bin|gguf)$/.test(name))) missing.push('weights (*.safetensors)')
+  return missing.length === 0
+    ? ok(`model ${path}`)
+    : fail(`model ${path} lacks ${missing.join(', ')}`, 'copy or download the whole model folder')
+}
+
+/** `roots` in order of preference; the first usable one counts. */
+export function checkCache(roots: readonly string[]): Finding {
+  for (const root of roots) {
+    try {
+      accessSync(nearest(root), constants.W_OK | constants.X_OK)
+      return root === roots.at(-1)
+        ? warn(`cache ${root}`, 'it may vanish at the next start of the machine; make ~/.cache writable or set DYN_CACHE_DIR')
+        : ok(`cache ${root}`)
+    } catch {
+      // Told below when no root is left.
+    }
+  }
+  return fail(`no writable cache folder (${roots.join(', ')})`, 'set DYN_CACHE_DIR to a folder that can be written')
+}
+
+function nearest(path: string): string {
+  let folder = path
+  while (!existsSync(folder)) folder = join(folder, '..')
+  return folder
+}
+
+export interface SglangProcess {
+  pid: number
+  title: string
+  /** Its starter is gone: it holds GPU memory for nobody. */
+  orphan: boolean
+}
+
+/** SGLang's processes on this machine, by their titles (sglang::scheduler, sgl_diffusion::scheduler, …). */
+export function sglangProcesses(proc = '/proc'): SglangProcess[] {
+  const found: SglangProcess[] = []
+  for (const name of readdirSync(proc)) {
+    if (!/^\d+$/.test(name)) continue
+    try {
+      const title = readFileSync(join(proc, name, 'cmdline'), 'utf8')
+        .replaceAll('\0', ' ')
+        .trim()
+      if (!/^(sglang::|sgl_diffusion::)|sglang\.launch_server/.test(title)) continue
+      const stat = readFileSync(join(proc, name, 'stat'), 'utf8')
+      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      if (state !== 'Z')
+        found.push({ pid: Number(name), title: title.split(' ')[0]!, orphan: parent === '1' && !title.includes('launch_server') })
+    } catch {
+      // The process ended between the listing and the reading.
+    }
+  }
+  return found.sort((a, b) => a.pid - b.pid)
+}
+
+/** Orphans of an earlier run keep GPU memory: the next start would fail for lack of it. */
+export function checkProcesses(processes: readonly SglangProcess[]): Finding {
+  const orphans = processes.filter((one) => one.orphan)
+  if (orphans.length === 0)
+    return ok(processes.length === 0 ? 'no SGLang process running' : `${processes.length} SGLang process(es) running, none orphaned`)
+  const list = orphans.map((one) => `${one.pid} (${one.title})`).join(', ')
+  return warn(`orphaned SGLang processes: ${list}`, `they hold memory for nobody: kill -9 ${orphans.map((one) => one.pid).join(' ')}`)
+}

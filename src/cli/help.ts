@@ -1,0 +1,105 @@
+// Help texts, all derived from the table of settings.
+import { type Command, type Group, nameOf, type Setting } from './setting.ts'
+import { table } from './settings.ts'
+
+const titles: Record<Group, string> = {
+  http: 'HTTP',
+  model: 'Model and tokenizer',
+  engine: 'Engine',
+  mock: 'Mock engine (those that SGLang has too are also passed to SGLang)',
+  worker: 'Worker',
+  parsers: 'Parsers (accepted and checked; not yet in effect)',
+  routing: 'Routing over several workers (accepted and checked; not yet in effect)',
+  lifetime: 'Shutdown',
+  files: 'Files and the model hub',
+  later: 'Refused in this version, with a clear message',
+}
+
+/** The list of commands. */
+export function overview(commands: readonly { name: string; summary: string }[]): string {
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`)
+  return [
+    'dynamo-sglang: an OpenAI API in front of SGLang engines, in one executable',
+    '',
+    'Usage: dynamo-sglang COMMAND [flags]',
+    '',
+    ...lines,
+    '',
+    'dynamo-sglang serve --model-path Qwen/Qwen3-0.6B     serve a model with SGLang',
+    'dynamo-sglang serve                                  try the server without a GPU',
+    'dynamo-sglang help serve                             every flag',
+    '',
+  ].join('\n')
+}
+
+/** Every flag of a command, by group. */
+export function settingsHelp(command: Command, summary: string): string {
+  const lines = [
+    `dynamo-sglang ${command}: ${summary}`,
+    '',
+    `Usage: dynamo-sglang ${command} [flags] [any flag of SGLang, passed on as it is]`,
+    '',
+    '--flag VALUE and --flag=VALUE are the same; on/off flags have a --no- form. Environment variables stand in brackets.',
+  ]
+  for (const [group, settings] of byGroup()) {
+    const own = settings.filter((setting) => !setting.hidden && (setting.commands?.includes(command) ?? true))
+    if (own.length === 0) continue
+    lines.push('', `${titles[group]}:`)
+    for (const setting of own) lines.push(`  ${spelling(setting)}`, ...wrap(describe(setting), 100).map((line) => `      ${line}`))
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** The same as a Markdown table, for the README. */
+export function settingsTable(): string {
+  const lines = ['| flag | variable | default | what it does |', '|---|---|---|---|']
+  for (const [, settings] of byGroup()) {
+    for (const setting of settings) {
+      if (setting.hidden) continue
+      const flags = setting.flags.map((flag) => `\`${flag}\``).join(' ')
+      const doc = `${setting.doc}${mark(setting)}`
+      lines.push(`| ${flags} | ${setting.env ? `\`${setting.env}\`` : ''} | ${defaultText(setting)} | ${doc.replaceAll('|', '\\|')} |`)
+    }
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function byGroup(): [Group, Setting[]][] {
+  const groups = new Map<Group, Setting[]>()
+  for (const setting of Object.values(table) as Setting[]) groups.set(setting.group, [...(groups.get(setting.group) ?? []), setting])
+  return [...groups]
+}
+
+function spelling(setting: Setting): string {
+  const flags = setting.flags.join(', ')
+  const value = setting.kind === 'flag' ? '' : ` ${setting.kind === 'text' || setting.kind === 'list' ? 'VALUE' : 'N'}`
+  const env = setting.env ? `[${setting.env}]` : ''
+  return [flags === '' ? '' : flags + value, env].filter(Boolean).join('  ')
+}
+
+function describe(setting: Setting): string {
+  const few = setting.values && setting.values.length <= 12 ? ` One of: ${setting.values.join(', ')}.` : ''
+  const value = defaultText(setting)
+  return `${setting.doc}.${few}${value === '' || setting.kind === 'flag' ? '' : ` Default: ${value}.`}`
+}
+
+function defaultText(setting: Setting): string {
+  if (setting.kind === 'flag' || setting.default === undefined || setting.default === '') return ''
+  return Array.isArray(setting.default) ? '' : String(setting.default)
+}
+
+function mark(setting: Setting): string {
+  if (setting.state === 'refused') return ' (refused in this version)'
+  if (setting.state === 'reserved') return ' (accepted, not yet in effect)'
+  return setting.shared && nameOf(setting) !== '--config' ? ' (also passed to SGLang)' : ''
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = ['']
+  for (const word of text.split(' ')) {
+    const last = lines[lines.length - 1]!
+    if (last !== '' && last.length + word.length + 1 > width) lines.push(word)
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`
+  }
+  return lines
+}
