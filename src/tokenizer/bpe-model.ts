@@ -1,0 +1,39 @@
+// What the plans for BPE models share: the seam between a plan and the encoder, and the reading of a BPE model.
+import type { IdBuffer } from './id-buffer.ts'
+import type { PieceEnd } from './pieces.ts'
+import type { TokenizerJson } from './tokenizer-json.ts'
+
+/** How text without added tokens becomes ids. */
+export interface TextPlan {
+  /** Undefined: this text needs the native encoder. */
+  normalize(text: string): string | undefined
+  pieceEnd: PieceEnd
+  /** Appends the ids of one piece of normalized text. */
+  encodePiece(text: string, out: IdBuffer): void
+}
+
+/** A BPE model without the options that we do not do. */
+export function isPlainBpe({ model }: TokenizerJson): boolean {
+  const type = model.type ?? (model.merges ? 'BPE' : '')
+  return type === 'BPE' && !model.dropout && !model.continuing_subword_prefix && !model.end_of_word_suffix && !Array.isArray(model.vocab)
+}
+
+/** [left, right, merged] ids of every merge, in rank order. */
+export function mergeIds({ model }: TokenizerJson): Uint32Array {
+  const vocab = model.vocab as Record<string, number>
+  const merges = model.merges ?? []
+  const ids = new Uint32Array(merges.length * 3)
+  for (let i = 0; i < merges.length; i++) {
+    const entry = merges[i]!
+    let [left, right] = ['', '']
+    if (typeof entry === 'string') {
+      const space = entry.indexOf(' ')
+      left = entry.slice(0, space)
+      right = entry.slice(space + 1)
+    } else [left, right] = entry
+    ids[i * 3] = vocab[left]!
+    ids[i * 3 + 1] = vocab[right]!
+    ids[i * 3 + 2] = vocab[left + right]!
+  }
+  return ids
+}

@@ -1,0 +1,67 @@
+// Encodes text without added tokens by byte-level BPE, synchronously: split into words, look each up in a bounded word cache, merge the
+// unknown ones. The native encoder is the twin in tests.
+import { type Merges, merge } from './bpe.ts'
+import { flat, generationCache } from './cache.ts'
+import { append, type IdBuffer, reserve } from './id-buffer.ts'
+import { splitBy } from './split-patterns.ts'
+
+export interface ByteLevelParts {
+  /** Applied one after the other. */
+  splits: readonly RegExp[]
+  /** Byte → id of its one-byte token. */
+  byteIds: Uint32Array
+  merges: Merges
+  /** Present for `ignore_merges`: a word that is a token stands for itself, whatever the merges say. */
+  wholeWord: ((bytes: Uint8Array) => number | undefined) | undefined
+  cacheBytes: number
+}
+
+/** Longer words are seldom seen again. */
+const maxCachedWord = 32
+
+/** Returns a function that appends the ids of a text to a buffer. */
+export function byteLevelEncoder(parts: ByteLevelParts): (text: string, out: IdBuffer) => void {
+  const cache = generationCache<Uint32Array | number>(parts.cacheBytes)
+  const utf8 = new TextEncoder()
+  let bytes = new Uint8Array(1024)
+  let symbols = new Uint32Array(1024)
+
+  function encodeWord(word: string, out: IdBuffer): void {
+    if (word.length * 3 > bytes.length) {
+      bytes = new Uint8Array(word.length * 4)
+      symbols = new Uint32Array(word.length * 4)
+    }
+    const size = utf8.encodeInto(word, bytes).written
+    const whole = parts.wholeWord?.(bytes.subarray(0, size))
+    let count = 1
+    if (whole === undefined) {
+      for (let i = 0; i < size; i++) symbols[i] = parts.byteIds[bytes[i]!]!
+      count = merge(symbols, size, parts.merges)
+    } else symbols[0] = whole
+    append(out, symbols.subarray(0, count))
+    if (word.length <= maxCachedWord)
+      cache.set(flat(word), count === 1 ? symbols[0]! : symbols.slice(0, count), 96 + word.length + count * 4)
+  }
+
+  function words(text: string, split: number, out: IdBuffer): void {
+    const list = splitBy(parts.splits[split]!, text)
+    if (split + 1 < parts.splits.length) {
+      for (let i = 0; i < list.length; i++) words(list[i]!, split + 1, out)
+      return
+    }
+    reserve(out, list.length)
+    for (let i = 0; i < list.length; i++) {
+      const word = list[i]!
+      const known = cache.get(word)
+      if (known === undefined) encodeWord(word, out)
+      else if (typeof known === 'number') {
+        if (out.length === out.ids.length) reserve(out, 1)
+        out.ids[out.length++] = known
+      } else append(out, known)
+    }
+  }
+
+  return (text, out) => {
+    if (text !== '') words(text, 0, out)
+  }
+}

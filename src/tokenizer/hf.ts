@@ -1,0 +1,131 @@
+// The tokenizer of a model folder with Hugging Face files. Byte-level and sentencepiece BPE are encoded and decoded by our own code
+// (several times faster for short texts, synchronous, cached); everything else by the native library.
+import { join } from 'node:path'
+import { AppError } from '../lib/errors.ts'
+import { byteLevelDecoder } from './byte-level-decoder.ts'
+import { flat, generationCache } from './cache.ts'
+import type { Detokenizer, TokenNames } from './detokenizer.ts'
+import { effectiveJson, type TokenizerConfigJson } from './effective-json.ts'
+import { cachedEncoder } from './encoder.ts'
+import { readJsonIfThere } from './json-file.ts'
+import { type NativeTokenizer, nativeTokenizer } from './native.ts'
+import { nativeDecoder } from './native-decoder.ts'
+import { encodePlan } from './plan.ts'
+import { sentencePieceDecoder, sentencePieceRules } from './sentencepiece-decoder.ts'
+import type { Tokenizer } from './tokenizer.ts'
+import { partsOf, type TokenizerJson } from './tokenizer-json.ts'
+
+export interface TokenizerOptions {
+  /** Bound of the cache of encoded pieces of text; default 64 MiB. */
+  pieceCacheBytes?: number
+  /** Bound of the cache of encoded words; default 16 MiB. */
+  wordCacheBytes?: number
+}
+
+/** A Tokenizer that also tells what it does itself. */
+export interface HfTokenizer extends Tokenizer {
+  /** `own`: our encoder (the native one only for texts it does not cover). */
+  readonly encoder: 'own' | 'native'
+  readonly decoder: 'byte-level' | 'sentencepiece' | 'native'
+}
+
+/** Reads tokenizer.json and tokenizer_config.json of a folder. Throws AppError `model_files_invalid` when there is none or it is broken. */
+export async function loadTokenizer(folder: string, options: TokenizerOptions = {}): Promise<HfTokenizer> {
+  const json = await readJsonIfThere<TokenizerJson>(join(folder, 'tokenizer.json'))
+  if (!json) {
+    throw new AppError('model_files_invalid', {
+      message:
+        `no tokenizer.json in ${folder}; supported: Hugging Face tokenizer.json (tiktoken or sentencepiece files alone are not). ` +
+        'Save one with transformers (AutoTokenizer.from_pretrained(...).save_pretrained(...)), or start with --use-sglang-tokenizer.',
+      param: '--model-path',
+    })
+  }
+  const config = (await readJsonIfThere<TokenizerConfigJson>(join(folder, 'tokenizer_config.json'))) ?? {}
+  try {
+    return await makeTokenizer(effectiveJson(json, config), options)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new AppError('model_files_invalid', { message: `${join(folder, 'tokenizer.json')}: ${reason}`, param: '--model-path', cause })
+  }
+}
+
+/** @param json as it shall apply (effective-json.ts) */
+export async function makeTokenizer(json: TokenizerJson, options: TokenizerOptions = {}): Promise<HfTokenizer> {
+  const vocabulary = readVocabulary(json)
+  const plan = encodePlan(json, options.wordCacheBytes ?? 16 << 20)
+  let loading: Promise<NativeTokenizer> | undefined
+  const native = () => {
+    loading ??= nativeTokenizer(json)
+    return loading
+  }
+  const pieceCacheBytes = options.pieceCacheBytes ?? 64 << 20
+  const encode = plan
+    ? cachedEncoder({ plan, pieceCacheBytes, native: async (text, addSpecial) => (await native()).encode(text, addSpecial) })
+    : wholeTextEncoder(await native(), pieceCacheBytes)
+  const { detokenizer, decoder } = await detokenizerOf(json, vocabulary.names, native)
+  return {
+    vocabSize: vocabulary.names.size,
+    specialIds: vocabulary.specialIds,
+    tokenToId: vocabulary.tokenToId,
+    encode,
+    decode: detokenizer.decode,
+    token: detokenizer.token,
+    stream: detokenizer.stream,
+    encoder: plan ? 'own' : 'native',
+    decoder,
+  }
+}
+
+async function detokenizerOf(json: TokenizerJson, names: TokenNames, native: () => Promise<NativeTokenizer>) {
+  const parts = partsOf(json.decoder, 'decoders')
+  const only = (detokenizer: Detokenizer, decoder: HfTokenizer['decoder']) => ({ detokenizer, decoder })
+  if (parts.length === 1 && parts[0]!.type === 'ByteLevel') return only(byteLevelDecoder(names), 'byte-level')
+  const rules = sentencePieceRules(json)
+  if (rules) return only(sentencePieceDecoder(names, rules), 'sentencepiece')
+  return only(nativeDecoder(names, (await native()).joinTokens), 'native')
+}
+
+/** For models that we do not encode ourselves: a text is cached as a whole. */
+function wholeTextEncoder(native: NativeTokenizer, cacheBytes: number): Tokenizer['encode'] {
+  const cache = generationCache<Uint32Array>(cacheBytes)
+  return (text, addSpecial) => {
+    const wellFormed = text.toWellFormed()
+    const key = (addSpecial ? '+' : '-') + wellFormed
+    const known = cache.get(key)
+    if (known) return known.slice()
+    return native.encode(wellFormed, addSpecial).then((ids) => {
+      cache.set(flat(key), ids.slice(), key.length * 2 + ids.byteLength + 128)
+      return ids
+    })
+  }
+}
+
+function readVocabulary(json: TokenizerJson) {
+  const names: (string | undefined)[] = []
+  const { vocab } = json.model
+  const ids = new Map<string, number>()
+  const set = (name: string, id: number) => {
+    names[id] = name
+    ids.set(name, id)
+  }
+  if (Array.isArray(vocab)) vocab.forEach(([name], id) => void set(name, id))
+  else for (const name in vocab) set(name, vocab[name]!)
+  for (const token of json.added_tokens ?? []) set(token.content, token.id)
+  // HF asks by name whether a token is special.
+  const special = new Set((json.added_tokens ?? []).filter((token) => token.special).map((token) => token.id))
+  const tokenNames: TokenNames = { name: (id) => names[id], isSpecial: (id) => special.has(id), size: names.length }
+  return { names: tokenNames, specialIds: special as ReadonlySet<number>, tokenToId: (token: string) => ids.get(token) }
+}
+
+/** Ids that decode to complete, printable text and are not special: what the mock engine may say. */
+export function readableIds(tokenizer: Tokenizer): number[] {
+  const ids: number[] = []
+  for (let id = 0; id < tokenizer.vocabSize; id++) {
+    if (tokenizer.specialIds.has(id)) continue
+    const text = tokenizer.decode([id], false)
+    const { text: shown } = tokenizer.token(id)
+    if (shown !== '' && text !== '' && /^[\p{L}\p{N}\p{P}\p{S} ]+$/u.test(shown) && !shown.includes('\ufffd') && !/^<.+>$/.test(shown))
+      ids.push(id)
+  }
+  return ids
+}

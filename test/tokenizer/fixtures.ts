@@ -1,0 +1,65 @@
+// Tokenizers for the tests: the fixture models, and variants of them that stand for the other families.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { effectiveJson } from '../../src/tokenizer/effective-json.ts'
+import { gpt2Pattern, splitFamilies } from '../../src/tokenizer/split-patterns.ts'
+import type { AddedTokenJson, PartJson, TokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'
+
+export const modelsFolder = join(import.meta.dir, '../../models')
+
+export function fixtureJson(model: string): TokenizerJson {
+  const read = (file: string) => JSON.parse(readFileSync(join(modelsFolder, model, file), 'utf8'))
+  return effectiveJson(read('tokenizer.json'), read('tokenizer_config.json'))
+}
+
+const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false }
+
+function splitSequence(patterns: readonly string[]): PartJson {
+  if (patterns.length === 1 && patterns[0] === gpt2Pattern) return { ...byteLevel, use_regex: true }
+  const splits = patterns.map((Regex) => ({ type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false }))
+  return { type: 'Sequence', pretokenizers: [...splits, byteLevel] }
+}
+
+function withAdded(json: TokenizerJson, flags: Record<string, Partial<AddedTokenJson>>): TokenizerJson {
+  const base = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: false }
+  let id = Math.max(...json.added_tokens!.map((token) => token.id), Object.keys(json.model.vocab).length - 1)
+  const more = Object.entries(flags).map(([content, flag]) => ({ ...base, ...flag, content, id: ++id }))
+  return { ...json, added_tokens: [...json.added_tokens!, ...more] }
+}
+
+const llm = fixtureJson('tiny-llm')
+const sp = fixtureJson('tiny-sp')
+const spDecoder = (json: TokenizerJson, count: number) => ({
+  ...json,
+  decoder: { type: 'Sequence', decoders: (sp.decoder!.decoders as PartJson[]).slice(0, count) },
+})
+const gemma = (json: TokenizerJson) => ({ ...json, normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' } })
+
+/** Name → tokenizer.json. `own` ones are encoded by our own encoder, the others by the native library. */
+export const ownTokenizers: Record<string, TokenizerJson> = {
+  'tiny-llm': llm,
+  'tiny-sp': sp,
+  'tiny-sp without prefix (Gemma)': gemma(spDecoder(sp, 3)),
+  ...Object.fromEntries(
+    Object.entries(splitFamilies).map(([name, patterns]) => [name, { ...llm, normalizer: null, pre_tokenizer: splitSequence(patterns) }]),
+  ),
+  'o200k, whole words first': { ...llm, pre_tokenizer: splitSequence(splitFamilies.o200k!), model: { ...llm.model, ignore_merges: true } },
+  'added tokens that strip': withAdded(llm, {
+    '<mask>': { lstrip: true, special: true },
+    '[X]': { rstrip: true },
+    '<|im_start|>user': {},
+    'é~': { normalized: true },
+    日本: { normalized: true, special: true },
+  }),
+}
+
+export const nativeTokenizers: Record<string, TokenizerJson> = {
+  'unknown pattern': { ...llm, pre_tokenizer: splitSequence(['\\w+|\\W']) },
+  'a Metaspace pre-tokenizer': {
+    ...sp,
+    normalizer: null,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: true },
+    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: true },
+  },
+  'single words': withAdded(llm, { word: { single_word: true } }),
+}
