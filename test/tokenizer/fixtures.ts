@@ -23,7 +23,12 @@ function splitSequence(patterns: readonly string[]): PartJson {
 function withAdded(json: TokenizerJson, flags: Record<string, Partial<AddedTokenJson>>): TokenizerJson {
   const base = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: false }
   let id = Math.max(...json.added_tokens!.map((token) => token.id), Object.keys(json.model.vocab).length - 1)
-  const more = Object.entries(flags).map(([content, flag]) => ({ ...base, ...flag, content, id: ++id }))
+  const more = Object.entries(flags).map(([content, flag]) => ({
+    ...base,
+    ...flag,
+    content,
+    id: (json.model.vocab as Record<string, number>)[content] ?? ++id, // as the native library numbers them
+  }))
   return { ...json, added_tokens: [...json.added_tokens!, ...more] }
 }
 
@@ -62,4 +67,18 @@ export const nativeTokenizers: Record<string, TokenizerJson> = {
     decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: true },
   },
   'single words': withAdded(llm, { word: { single_word: true } }),
+}
+
+/** Decoders by structure; each with the side that shall do it. */
+export const decoderTokenizers: Record<string, { json: TokenizerJson; decoder: 'byte-level' | 'sentencepiece' | 'native' }> = {
+  'byte-level': { json: llm, decoder: 'byte-level' },
+  'byte-level, odd added tokens': {
+    json: withAdded(llm, { 'a b': {}, é: { special: true }, '<｜end▁｜>': { special: true } }),
+    decoder: 'byte-level',
+  },
+  'sentencepiece, first space dropped': { json: sp, decoder: 'sentencepiece' },
+  'sentencepiece, spaces kept': { json: spDecoder(sp, 3), decoder: 'sentencepiece' },
+  metaspace: { json: nativeTokenizers['a Metaspace pre-tokenizer']!, decoder: 'sentencepiece' },
+  WordPiece: { json: { ...sp, decoder: { type: 'WordPiece', prefix: '##', cleanup: true } }, decoder: 'native' },
+  'no decoder': { json: { ...sp, decoder: null }, decoder: 'native' },
 }
