@@ -1,0 +1,123 @@
+// A chat body to the pipeline's request; pure.
+import { AppError } from '../lib/errors.ts'
+import type { Prompt, TextRequest } from '../pipeline/types.ts'
+import type { TemplateInput } from '../template/template.ts'
+import type { Api, Call } from './call.ts'
+import { invalid } from './faults.ts'
+import type { ChatBody } from './schema/chat.ts'
+import { textRequest } from './text-request.ts'
+
+/** Throws AppErrors for fields that contradict each other; the body's own form was checked before. */
+export function chatRequest(
+  body: ChatBody,
+  call: Pick<Call, 'requestId' | 'receivedAt' | 'headers'>,
+  api: Pick<Api, 'excludeToolsWhenNone'>,
+): TextRequest {
+  const ids = body.nvext?.token_data
+  const prompt: Prompt = ids != null ? { kind: 'ids', ids: Uint32Array.from(ids) } : { kind: 'chat', input: templateInput(body, api) }
+  const param = body.max_completion_tokens != null ? 'max_completion_tokens' : 'max_tokens'
+  const request = textRequest(body, call, prompt, body.max_completion_tokens ?? body.max_tokens ?? undefined, param)
+  if (body.logprobs === true) request.topLogprobs = body.top_logprobs ?? 0
+  else if (body.top_logprobs != null && body.top_logprobs > 0)
+    throw new AppError('invalid_value', { message: "'top_logprobs' needs 'logprobs': true.", param: 'top_logprobs' })
+  return request
+}
+
+type TemplateFields = Pick<
+  ChatBody,
+  | 'messages'
+  | 'tools'
+  | 'tool_choice'
+  | 'chat_template_kwargs'
+  | 'reasoning_effort'
+  | 'add_generation_prompt'
+  | 'continue_final_message'
+  | 'documents'
+>
+
+/** What the template sees. Shared with /tokenize. */
+export function templateInput(
+  body: Partial<TemplateFields> & Pick<TemplateFields, 'messages'>,
+  api: Pick<Api, 'excludeToolsWhenNone'>,
+): TemplateInput {
+  const messages = body.messages as TemplateInput['messages']
+  const input: TemplateInput = {
+    messages: messages.map(templateMessage),
+    addGenerationPrompt: body.add_generation_prompt ?? body.continue_final_message !== true,
+  }
+  if (body.continue_final_message === true) {
+    if (body.add_generation_prompt === true)
+      throw invalid(
+        'continue_final_message',
+        "it cannot be combined with 'add_generation_prompt': the final message is either continued or closed",
+      )
+    if (messages.at(-1)?.role !== 'assistant') throw invalid('continue_final_message', "the last message must be the assistant's")
+    input.continueFinalMessage = true
+  }
+  const tools = toolsFor(body, api)
+  if (tools !== undefined) input.tools = tools
+  const variables = variablesOf(body)
+  if (variables !== undefined) input.variables = variables
+  return input
+}
+
+function toolsFor(body: Partial<TemplateFields>, api: Pick<Api, 'excludeToolsWhenNone'>): readonly unknown[] | undefined {
+  const tools = body.tools?.length ? body.tools : undefined
+  const choice = body.tool_choice
+  if (choice == null || choice === 'auto') return tools
+  if (choice === 'none') return api.excludeToolsWhenNone === false ? tools : undefined
+  if (tools === undefined)
+    throw new AppError('invalid_value', {
+      message: "'tool_choice' asks for a tool, but 'tools' is empty. Give the tools.",
+      param: 'tool_choice',
+    })
+  if (choice !== 'required') {
+    const name = choice.function.name
+    if (!tools.some((tool) => tool.function.name === name)) throw invalid('tool_choice.function.name', `no tool is named '${name}'`)
+  }
+  return tools
+}
+
+/** As SGLang: an effort also sets the switches that templates of thinking models read, unless the client set them. */
+function variablesOf(body: Partial<TemplateFields>): Record<string, unknown> | undefined {
+  const given = body.chat_template_kwargs
+  const effort = body.reasoning_effort
+  if (effort == null && body.documents == null) return given ?? undefined
+  const variables: Record<string, unknown> = {}
+  if (effort != null) {
+    variables.reasoning_effort = effort
+    variables.thinking = effort !== 'none'
+    variables.enable_thinking = effort !== 'none'
+  }
+  if (body.documents != null) variables.documents = body.documents
+  return Object.assign(variables, given)
+}
+
+/** Templates expect call arguments as an object, where the API has their JSON text, and text where the API has null. */
+function templateMessage(message: Record<string, unknown>, index: number): Record<string, unknown> {
+  const calls = message.tool_calls as { function: { arguments?: unknown } }[] | null | undefined
+  if (message.content != null && calls === undefined) return message
+  const { tool_calls: _, ...rest } = message
+  if (rest.content == null) rest.content = ''
+  if (calls == null) return rest
+  rest.tool_calls = calls.map((call, i) => {
+    const given = call.function.arguments
+    if (typeof given !== 'string') return call
+    return {
+      ...call,
+      function: { ...call.function, arguments: argumentsOf(given, `messages[${index}].tool_calls[${i}].function.arguments`) },
+    }
+  })
+  return rest
+}
+
+function argumentsOf(text: string, param: string): unknown {
+  if (text.trim() === '') return {}
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
+  } catch {
+    // Told below, the same as for JSON of another kind.
+  }
+  throw invalid(param, 'it must be the JSON text of an object')
+}

@@ -1,0 +1,40 @@
+// POST /v1/chat/completions.
+import type { Api, Handler } from './call.ts'
+import { chatRequest } from './chat-request.ts'
+import { streamChat } from './chat-stream.ts'
+import { type BodyRules, bodyRules, checkBody, eachRule } from './check.ts'
+import { type Endpoint, generate, takeRid } from './generate.ts'
+import { chatLogprobs } from './logprobs.ts'
+import type { ChatBody } from './schema/chat.ts'
+
+const endpoint: Endpoint = {
+  idPrefix: 'chatcmpl-',
+  object: 'chat.completion',
+  stream: (requests, pipeline, options, signal) => streamChat(requests[0]!, pipeline, options, signal),
+  choice: ({ text, logprobs, finish }) => ({
+    message: { role: 'assistant', content: text, refusal: null },
+    logprobs: logprobs === undefined ? null : chatLogprobs(logprobs),
+    finish_reason: finish?.reason ?? null,
+    matched_stop: finish?.matched ?? null,
+  }),
+}
+
+/** Loaded with the first request, so that the start does not pay for schemas. Also what /tokenize checks messages with. */
+export async function chatRules(ignoreUnknown: boolean): Promise<BodyRules> {
+  const { chatShape, chatRequired, message, tool } = await import('./schema/chat.ts')
+  return bodyRules(chatShape, chatRequired, ignoreUnknown, {
+    messages: eachRule(message, 1, 65536, ignoreUnknown),
+    tools: eachRule(tool, 0, 1536, ignoreUnknown),
+  })
+}
+
+export function chatHandler(api: Api): Handler {
+  let rules: BodyRules | undefined
+  return async (call) => {
+    rules ??= await chatRules(api.ignoreUnknownFields)
+    const body = checkBody<ChatBody>(rules, call.body, api.ignoreUnknownFields)
+    takeRid(call, body.rid)
+    call.begin(body.model, body.stream === true)
+    return generate([chatRequest(body, call, api)], body, call, api, endpoint)
+  }
+}

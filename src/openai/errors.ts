@@ -1,0 +1,19 @@
+// AppErrors in OpenAI's shape: whole answers and events inside a stream. The only file that knows that shape.
+import type { AppError } from '../lib/errors.ts'
+
+/** The `error` member. */
+export function errorBody(error: AppError) {
+  return { error: { message: error.message, type: error.type, param: error.param, code: error.code } }
+}
+
+/** A whole answer. */
+export function errorResponse(error: AppError, headers?: Record<string, string>): Response {
+  const all: Record<string, string> = { 'content-type': 'application/json', ...headers }
+  if (error.retryAfterSecs !== undefined) all['retry-after'] = String(error.retryAfterSecs)
+  return new Response(JSON.stringify(errorBody(error)), { status: error.status, headers: all })
+}
+
+/** An event in a stream that has begun; the stream ends after it. */
+export function errorEvent(error: AppError): string {
+  return `data: ${JSON.stringify(errorBody(error))}\n\n`
+}

@@ -1,0 +1,98 @@
+// What POST /v1/chat/completions accepts: OpenAI's fields, SGLang's and vLLM's extras, Dynamo's nvext.
+import { z } from 'zod'
+import { generation, int, record, unsupported } from './common.ts'
+
+const textOnly = (kind: string) =>
+  z.looseObject({ type: z.literal(kind) }).refine(() => false, {
+    error: `this model takes text only; remove the ${kind} part`,
+    params: { code: 'unsupported_parameter' },
+    abort: true,
+  })
+
+const textPart = z.looseObject({ type: z.literal('text'), text: z.string() })
+const refusalPart = z.looseObject({ type: z.literal('refusal'), refusal: z.string() })
+const part = z.discriminatedUnion('type', [
+  textPart,
+  refusalPart,
+  ...['image_url', 'input_image', 'video_url', 'audio_url', 'input_audio', 'file'].map(textOnly),
+] as never) as unknown as z.ZodType<{ type: string; text?: string; refusal?: string }>
+
+const parts = z.array(part).min(1)
+const content = z.union([z.string(), parts])
+
+const toolCall = z.looseObject({
+  id: z.string().nullish(),
+  type: z.literal('function').nullish(),
+  function: z.looseObject({ name: z.string().min(1), arguments: z.union([z.string(), record()]).nullish() }),
+})
+
+/** Messages are loose: templates use fields that no list knows (reasoning_content, name, prefix, …). */
+export const message = z.discriminatedUnion('role', [
+  z.looseObject({ role: z.literal('user'), content, name: z.string().nullish() }),
+  z.looseObject({ role: z.literal('system'), content, name: z.string().nullish() }),
+  z.looseObject({ role: z.literal('developer'), content, name: z.string().nullish() }),
+  z.looseObject({
+    role: z.literal('assistant'),
+    content: content.nullish(),
+    refusal: z.string().nullish(),
+    reasoning_content: z.string().nullish(),
+    tool_calls: z.array(toolCall).max(1536).nullish(),
+    function_call: unsupported('use tool_calls'),
+    audio: unsupported('this model has no audio'),
+  }),
+  z.looseObject({ role: z.literal('tool'), content: content.nullable(), tool_call_id: z.string() }),
+  z.looseObject({ role: z.literal('function'), content: z.string().nullable(), name: z.string() }),
+])
+
+export const tool = z.looseObject({
+  type: z.literal('function'),
+  function: z.looseObject({
+    name: z.string().regex(/^[\w.-]{1,96}$/, 'must be 1 to 96 letters, digits, underscores, dots or hyphens'),
+    description: z.string().nullish(),
+    parameters: record().nullish(),
+    strict: z.boolean().nullish(),
+  }),
+})
+
+const toolChoice = z
+  .union([
+    z.enum(['none', 'auto', 'required']),
+    z.looseObject({ type: z.literal('function'), function: z.looseObject({ name: z.string().min(1) }) }),
+  ])
+  .nullish()
+
+const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'ultra', 'max'] as const
+
+export const chatShape = {
+  ...generation,
+  messages: z.array(message).min(1),
+  max_completion_tokens: int(1, 0x7fffffff).nullish(),
+  logprobs: z.boolean().nullish(),
+  top_logprobs: int(0, 20).nullish(),
+  tools: z.array(tool).max(1536).nullish(),
+  tool_choice: toolChoice,
+  parallel_tool_calls: z.boolean().nullish(),
+  reasoning_effort: z.union([z.enum(efforts), z.number().min(0).max(0.99)]).nullish(),
+  chat_template_kwargs: record().nullish(),
+  add_generation_prompt: z.boolean().nullish(),
+  continue_final_message: z.boolean().nullish(),
+  separate_reasoning: z.boolean().nullish(),
+  stream_reasoning: z.boolean().nullish(),
+  echo: unsupported('only /v1/completions echoes the prompt', false),
+  verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+  prediction: record().nullish(),
+  modalities: z.array(z.literal('text')).min(1).nullish(),
+  audio: unsupported('this model has no audio'),
+  web_search_options: unsupported('there is no web search'),
+  functions: unsupported('use tools'),
+  function_call: unsupported('use tool_choice'),
+  documents: z.array(record()).nullish(),
+  chat_template: unsupported('templates are the server’s: start it with --custom-jinja-template'),
+  add_special_tokens: unsupported('the chat template writes the special tokens', false),
+}
+
+export const chatRequired = ['model', 'messages'] as const
+
+const chatObject = () => z.strictObject(chatShape)
+export type ChatBody = z.infer<ReturnType<typeof chatObject>>
+export type ChatMessage = ChatBody['messages'][number]

@@ -1,0 +1,116 @@
+// Every route on one screen. The POST routes also run without the router in front of them: they are the hot ones (http.ts).
+import { type Context, Hono } from 'hono'
+import { AppError, toAppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
+import type { Api, Handler } from '../openai/call.ts'
+import { chatHandler } from '../openai/chat.ts'
+import { completionsHandler } from '../openai/completions.ts'
+import { embeddingsHandler } from '../openai/embeddings.ts'
+import { errorResponse } from '../openai/errors.ts'
+import { listModels, oneModel } from '../openai/models.ts'
+import { detokenizeHandler, tokenizeHandler } from '../openai/tokenize.ts'
+import type { LocalWorker } from '../router/local.ts'
+import { docsPage } from './docs.ts'
+import { endpoint, type RawHandler, type SocketTimer } from './endpoint.ts'
+import type { Health } from './health.ts'
+import type { LifeState } from './lifecycle.ts'
+import { InFlight, type Limits } from './limits.ts'
+import { probes } from './probes.ts'
+import { requestIdOf } from './request-id.ts'
+
+export interface AppDeps extends Api {
+  workers(): readonly LocalWorker[]
+  health: Health
+  limits: Limits
+  state(): LifeState
+  log: Logger
+  version: string
+  /** What browsers of other sites may read: `*`, one origin, or absent for none. */
+  corsOrigin?: string
+}
+
+export interface HttpApp {
+  /** POST path → handler, for Bun's own router. */
+  readonly posts: ReadonlyMap<string, RawHandler>
+  fetch(request: Request, server?: SocketTimer): Response | Promise<Response>
+  /** Requests whose last byte is not out yet. */
+  inFlight(): number
+}
+
+export function createApp(deps: AppDeps): HttpApp {
+  const inFlight = new InFlight(deps.limits)
+  const posts = new Map<string, RawHandler>()
+  const hono = new Hono<{ Bindings: { server?: SocketTimer } }>()
+  const methods = new Map<string, string>()
+
+  function post(path: string, name: string, handler: Handler): void {
+    const raw = endpoint(name, path, handler, deps, inFlight)
+    posts.set(path, raw)
+    hono.post(path, (c) => raw(c.req.raw, c.env?.server))
+    methods.set(path, 'POST, OPTIONS')
+  }
+  function get(path: string, answer: (c: Context) => Response | Promise<Response>): void {
+    hono.get(path, answer)
+    methods.set(path, 'GET, HEAD, OPTIONS')
+  }
+
+  hono.use(around(deps))
+  post('/v1/chat/completions', 'chat_completions', chatHandler(deps))
+  post('/v1/completions', 'completions', completionsHandler(deps))
+  post('/v1/embeddings', 'embeddings', embeddingsHandler(deps))
+  for (const prefix of ['', '/v1']) {
+    post(`${prefix}/tokenize`, 'tokenize', tokenizeHandler(deps))
+    post(`${prefix}/detokenize`, 'detokenize', detokenizeHandler(deps))
+  }
+  get('/v1/models', () => listModels(deps.pipeline))
+  get('/v1/models/:id{.+}', (c) => oneModel(deps.pipeline, decodeURIComponent(c.req.path.slice('/v1/models/'.length))))
+  const { live, ready, health, metrics } = probes(deps)
+  get('/live', live)
+  get('/ready', ready)
+  get('/health', health)
+  get('/metrics', metrics)
+  get('/openapi.json', async (c) => c.json(await (await import('./openapi.ts')).openapiDocument(deps.version)))
+  get('/docs', (c) => c.html(docsPage))
+
+  for (const [path, allow] of methods) hono.all(path, (c) => otherMethod(c, allow, deps))
+  hono.notFound((c) => {
+    throw new AppError('route_not_found', {
+      message: `There is no route ${c.req.method} ${c.req.path}. GET /openapi.json lists the routes.`,
+    })
+  })
+  hono.onError((thrown) => {
+    const error = toAppError(thrown)
+    if (error.status >= 500) deps.log.error({ err: error.cause ?? error }, 'request failed')
+    return errorResponse(error)
+  })
+  return { posts, fetch: (request, server) => hono.fetch(request, server === undefined ? {} : { server }), inFlight: () => inFlight.count }
+}
+
+/** What every routed answer gets besides its body. Answers of `endpoint` have their id already. */
+function around(deps: AppDeps) {
+  return async (c: Context, next: () => Promise<void>): Promise<void> => {
+    await next()
+    const { headers } = c.res
+    if (!headers.has('x-request-id')) {
+      const id = requestIdOf(c.req.raw.headers)
+      headers.set('x-request-id', id)
+      deps.log.debug({ id, method: c.req.method, path: c.req.path, status: c.res.status }, 'request')
+    }
+    if (deps.corsOrigin !== undefined && c.req.header('origin') !== undefined) headers.set('access-control-allow-origin', deps.corsOrigin)
+  }
+}
+
+function otherMethod(c: Context, allow: string, deps: AppDeps): Response {
+  if (c.req.method !== 'OPTIONS') {
+    const error = new AppError('method_not_allowed', { message: `${c.req.path} does not answer ${c.req.method}; it answers ${allow}.` })
+    return errorResponse(error, { allow })
+  }
+  const headers: Record<string, string> = { allow }
+  if (deps.corsOrigin !== undefined) {
+    headers['access-control-allow-origin'] = deps.corsOrigin
+    headers['access-control-allow-methods'] = allow
+    headers['access-control-allow-headers'] = c.req.header('access-control-request-headers') ?? 'authorization, content-type, x-request-id'
+    headers['access-control-max-age'] = '600'
+  }
+  return new Response(null, { status: 204, headers })
+}

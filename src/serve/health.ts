@@ -1,0 +1,141 @@
+// Is there an engine that really answers? One token is asked of each rank, only while its engine is idle, and the answer is kept for a while.
+import type { Engine } from '../engine/engine.ts'
+import type { Sink } from '../engine/types.ts'
+import type { LocalWorker } from '../router/local.ts'
+
+export interface HealthOptions {
+  workers(): readonly LocalWorker[]
+  /** How long one proof of life counts (DYN_CANARY_WAIT_TIME). */
+  canaryFreshMs: number
+  canaryTimeoutMs: number
+  /** Prompt of the canary; absent: one token. */
+  canaryIds?: Uint32Array
+}
+
+export interface RankHealth {
+  rank: number
+  /** `unknown`: not asked yet, because the engine was busy since it started. */
+  canary: 'passed' | 'failed' | 'unknown'
+  checkedSecsAgo: number | null
+  ms: number | null
+  error: string | null
+}
+
+export interface WorkerHealth {
+  id: string
+  healthy: boolean
+  ready: boolean
+  /** Why it is not ready, for people. */
+  reason: string | null
+  engine: { kind: string; level: string; version: string; model: string } | null
+  inFlight: number
+  ranks: RankHealth[]
+}
+
+export interface Health {
+  /** Asks what is due, then tells. Calls at the same time share one canary. */
+  check(): Promise<WorkerHealth[]>
+}
+
+interface Proof {
+  ok: boolean
+  at: number
+  ms: number
+  error: string | null
+}
+
+interface Watched {
+  reason: string | null
+  proofs: (Proof | undefined)[]
+  running: Promise<void> | undefined
+}
+
+export function createHealth(options: HealthOptions): Health {
+  const watched = new WeakMap<Engine, Watched>()
+
+  function watch(engine: Engine): Watched {
+    let entry = watched.get(engine)
+    if (entry === undefined) {
+      const made: Watched = { reason: null, proofs: [], running: undefined }
+      engine.on((event) => {
+        if (event.kind !== 'state') return
+        made.reason = event.ready ? null : event.reason
+        // A restarted engine has to prove itself again.
+        if (!event.ready) made.proofs = []
+      })
+      watched.set(engine, made)
+      entry = made
+    }
+    return entry
+  }
+
+  /** Idle engines are asked when their proof is old; one that failed is asked again even if something is queued on it. */
+  async function prove(engine: Engine, entry: Watched): Promise<void> {
+    for (let rank = 0; rank < engine.info.dpSize; rank++) {
+      const last = entry.proofs[rank]
+      if (last !== undefined && performance.now() - last.at < options.canaryFreshMs) continue
+      if (engine.inFlight() > 0 && last?.ok !== false) continue
+      entry.proofs[rank] = await canary(engine, rank, options)
+    }
+  }
+
+  async function one({ id, engine }: LocalWorker): Promise<WorkerHealth> {
+    const entry = watch(engine)
+    if (engine.ready) {
+      entry.running ??= prove(engine, entry).finally(() => {
+        entry.running = undefined
+      })
+      await entry.running
+    }
+    const info = engine.ready ? engine.info : undefined
+    const ranks = Array.from({ length: info?.dpSize ?? 0 }, (_, rank) => rankHealth(rank, entry.proofs[rank]))
+    return {
+      id,
+      healthy: engine.ready && ranks.every((rank) => rank.canary !== 'failed'),
+      ready: engine.ready,
+      reason: engine.ready ? null : (entry.reason ?? 'starting'),
+      engine: info === undefined ? null : { kind: info.kind, level: info.level, version: info.version, model: info.modelPath },
+      inFlight: engine.inFlight(),
+      ranks,
+    }
+  }
+
+  for (const worker of options.workers()) watch(worker.engine)
+  return { check: () => Promise.all(options.workers().map(one)) }
+}
+
+function rankHealth(rank: number, proof: Proof | undefined): RankHealth {
+  if (proof === undefined) return { rank, canary: 'unknown', checkedSecsAgo: null, ms: null, error: null }
+  const secs = Math.round((performance.now() - proof.at) / 100) / 10
+  return { rank, canary: proof.ok ? 'passed' : 'failed', checkedSecsAgo: secs, ms: Math.round(proof.ms * 10) / 10, error: proof.error }
+}
+
+async function canary(engine: Engine, rank: number, options: HealthOptions): Promise<Proof> {
+  const began = performance.now()
+  const signal = AbortSignal.timeout(options.canaryTimeoutMs)
+  const promptIds = options.canaryIds ?? Uint32Array.of(Math.min(1, engine.info.vocabSize - 1))
+  const requestId = `health-${rank}`
+  let error: string | null = null
+  try {
+    if (engine.info.isEmbedding) await engine.embed({ requestId, promptIds, dpRank: rank }, signal)
+    else error = await oneToken(engine, requestId, promptIds, rank, signal)
+  } catch (cause) {
+    error = cause instanceof Error ? cause.message : String(cause)
+  }
+  if (signal.aborted) error = `no answer within ${options.canaryTimeoutMs} ms`
+  return { ok: error === null, at: performance.now(), ms: performance.now() - began, error }
+}
+
+/** Null when a token came, else what happened. Does not wait longer than the signal, even for an engine that ignores it. */
+function oneToken(engine: Engine, requestId: string, promptIds: Uint32Array, dpRank: number, signal: AbortSignal): Promise<string | null> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve('aborted'), { once: true })
+    const sink: Sink = {
+      push() {},
+      end: (finish) => resolve(finish.kind === 'abort' ? finish.message : null),
+      fail: (error) => resolve(error.message),
+    }
+    const sampling = { max_new_tokens: 1, temperature: 0, ignore_eos: true }
+    engine.generate({ requestId, promptIds, sampling, stream: false, dpRank }, sink, signal)
+  })
+}

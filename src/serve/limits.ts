@@ -1,0 +1,132 @@
+// What a client may cost before its request is understood: body size, time to send it, JSON depth, requests at once.
+import { AppError } from '../lib/errors.ts'
+
+export interface Limits {
+  bodyBytes: number
+  /** From the head to the last byte of the body. Bun itself ends connections that are slow with their head, after 12 s. */
+  bodyMs: number
+  /** HTTP requests at once; 0: no limit. */
+  inFlight: number
+  /** Status of a refusal for overload (DYN_HTTP_OVERLOAD_STATUS_CODE). */
+  overloadStatus: number
+}
+
+export const defaultLimits: Limits = { bodyBytes: 45 << 20, bodyMs: 60_000, inFlight: 0, overloadStatus: 529 }
+
+const MAX_DEPTH = 128
+/** Arrays may be longer only where token ids are expected. */
+const MAX_ITEMS = 65_536
+const idFields = new Set(['prompt', 'input', 'tokens', 'token_data'])
+
+/** The body as parsed JSON. Throws `unsupported_media_type`, `body_too_large`, `request_timeout`, `invalid_json`. */
+export async function readJson(request: Request, limits: Limits): Promise<unknown> {
+  const type = request.headers.get('content-type')
+  if (type !== 'application/json' && !isJson(type))
+    throw new AppError('unsupported_media_type', {
+      message: `The request body must be JSON: send the header 'content-type: application/json'${type === null ? '' : ` instead of '${type.slice(0, 60)}'`}.`,
+    })
+  const length = request.headers.get('content-length')
+  if (length !== null && Number(length) > limits.bodyBytes) throw tooLarge(limits)
+  const text = await inTime(length === null ? countedText(request, limits) : request.text(), limits)
+  if (text === '') throw new AppError('invalid_json', { message: 'The request body is empty; it must be a JSON object.' })
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('invalid_json', { message: `The request body is not valid JSON: ${(cause as Error).message}.`, cause })
+  }
+  checkShape(body, 0, '')
+  return body
+}
+
+/** Counts the requests that run; throws `overloaded` at the limit. */
+export class InFlight {
+  count = 0
+  readonly #limits: Limits
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  enter(): void {
+    if (this.#limits.inFlight > 0 && this.count >= this.#limits.inFlight)
+      throw new AppError('overloaded', {
+        message: `The server already works on ${this.count} requests, its limit. Try again shortly.`,
+        status: this.#limits.overloadStatus,
+        retryAfterSecs: 1,
+      })
+    this.count++
+  }
+
+  leave(): void {
+    this.count--
+  }
+}
+
+function isJson(type: string | null): boolean {
+  return type !== null && /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)
+}
+
+function tooLarge(limits: Limits): AppError {
+  const megabytes = limits.bodyBytes / (1 << 20)
+  return new AppError('body_too_large', {
+    message: `The request body is larger than ${Number(megabytes.toFixed(3))} MB, the limit set by DYN_HTTP_BODY_LIMIT_MB.`,
+  })
+}
+
+function inTime(reading: Promise<string>, limits: Limits): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new AppError('request_timeout', { message: `The request body did not arrive within ${limits.bodyMs / 1000} s.` })),
+      limits.bodyMs,
+    )
+    reading.then(
+      (text) => {
+        clearTimeout(timer)
+        resolve(text)
+      },
+      (cause) => {
+        clearTimeout(timer)
+        reject(
+          cause instanceof AppError
+            ? cause
+            : new AppError('client_closed_request', { message: 'The connection closed while the body was read.', cause }),
+        )
+      },
+    )
+  })
+}
+
+/** A body of unknown length (chunked), read no further than the limit. */
+async function countedText(request: Request, limits: Limits): Promise<string> {
+  if (request.body === null) return ''
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength
+    if (bytes > limits.bodyBytes) throw tooLarge(limits)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+/** What JSON.parse takes but later code must not meet: nesting that would exhaust a stack, arrays that would flood a checker. */
+function checkShape(value: unknown, depth: number, key: string): void {
+  if (typeof value !== 'object' || value === null) return
+  if (depth > MAX_DEPTH) throw new AppError('invalid_json', { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` })
+  if (Array.isArray(value)) {
+    if (value.length > MAX_ITEMS && !idFields.has(key))
+      throw new AppError('invalid_value', { message: `'${key}' has ${value.length} items; at most ${MAX_ITEMS} are allowed.`, param: key })
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i]
+      if (typeof item === 'object' && item !== null) checkShape(item, depth + 1, key)
+    }
+    return
+  }
+  const members = value as Record<string, unknown>
+  for (const name in members) {
+    const member = members[name]
+    if (typeof member === 'object' && member !== null) checkShape(member, depth + 1, name)
+  }
+}

@@ -1,0 +1,19 @@
+// DYN_SYSTEM_PORT: probes and metrics on a port of their own, so that they can be closed to the world while the API is open.
+import { Hono } from 'hono'
+import { AppError, toAppError } from '../lib/errors.ts'
+import { errorResponse } from '../openai/errors.ts'
+import type { HttpApp } from './app.ts'
+import { type ProbeDeps, probes } from './probes.ts'
+
+/** For `startHttp`, with `portFlag: 'DYN_SYSTEM_PORT'`. */
+export function createSystemApp(deps: ProbeDeps): HttpApp {
+  const hono = new Hono()
+  for (const [name, answer] of Object.entries(probes(deps))) hono.get(`/${name}`, () => answer())
+  hono.notFound((c) => {
+    throw new AppError('route_not_found', {
+      message: `There is no route ${c.req.method} ${c.req.path} on the system port; it answers /live, /ready, /health and /metrics.`,
+    })
+  })
+  hono.onError((thrown) => errorResponse(toAppError(thrown)))
+  return { posts: new Map(), fetch: (request) => hono.fetch(request), inFlight: () => 0 }
+}
