@@ -1,6 +1,7 @@
 // The command table, exit codes (0 done, 1 failed, 2 wrong usage) and the one place where a failure becomes a line on the terminal.
 // Commands are imported when they run, so that `version` does not wait for the server's modules.
 import type { Command as SettingsCommand } from './setting.ts'
+import type { Settings } from './settings.ts'
 
 interface Command {
   name: string
@@ -18,7 +19,8 @@ export const commands: readonly Command[] = [
     run: async (argv) => {
       const { parseSettings } = await import('./parse-settings.ts')
       const settings = parseSettings(argv, process.env, 'serve')
-      return (await import('./serve.ts')).serve(settings)
+      if (settings.engine === 'mock' && settings.modelPath === undefined) await useFixture(settings)
+      return (await import('./serve.ts')).serve(settings, process.env)
     },
   },
   { name: 'frontend', summary: 'HTTP and router only', settings: 'frontend', run: (argv) => apart('frontend', argv) },
@@ -72,6 +74,13 @@ async function help(argv: string[]): Promise<number> {
   else if (command && command.name !== 'help' && command.name !== 'version') return command.run(['--help'])
   else process.stdout.write(overview(commands))
   return 0
+}
+
+async function useFixture(settings: Settings): Promise<void> {
+  const { fixtureModel } = await import('./fixture-model.ts')
+  const { cacheRoots } = await import('../lib/native.ts')
+  settings.modelPath = fixtureModel(cacheRoots({ ...process.env, ...(settings.cacheDir && { DYN_CACHE_DIR: settings.cacheDir }) }))
+  if (settings.servedModelName.length === 0) settings.servedModelName = ['tiny-llm']
 }
 
 async function apart(name: 'frontend' | 'worker', argv: string[]): Promise<number> {

@@ -80,11 +80,12 @@ function spelling(setting: Setting): string {
 function describe(setting: Setting): string {
   const few = setting.values && setting.values.length <= 12 ? ` One of: ${setting.values.join(', ')}.` : ''
   const value = defaultText(setting)
-  return `${setting.doc}.${few}${value === '' || setting.kind === 'flag' ? '' : ` Default: ${value}.`}`
+  return `${setting.doc}.${few}${value === '' ? '' : ` Default: ${value}.`}`
 }
 
 function defaultText(setting: Setting): string {
-  if (setting.kind === 'flag' || setting.default === undefined || setting.default === '') return ''
+  if (setting.kind === 'flag') return setting.default === true ? 'on' : ''
+  if (setting.default === undefined || setting.default === '') return ''
   return Array.isArray(setting.default) ? '' : String(setting.default)
 }
 

@@ -90,6 +90,11 @@ export function flag(group: Group, flags: string, env: string, doc: string, extr
   return make<boolean>('flag', group, flags, env, false, doc, extra)
 }
 
+/** On unless `--no-…`. */
+export function flagOn(group: Group, flags: string, env: string, doc: string, extra: Extra = {}) {
+  return make<boolean>('flag', group, flags, env, true, doc, extra)
+}
+
 /** Comma-separated, repeatable. */
 export function list(group: Group, flags: string, env: string, doc: string, extra: Extra = {}) {
   return make<string[]>('list', group, flags, env, [], doc, extra)

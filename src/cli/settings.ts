@@ -1,6 +1,6 @@
 // The one table of settings. Type, help, environment, file keys and validation are derived from it; adding a line here is all a new setting needs.
 import { reasoningParserNames, toolParserNames } from './parser-names.ts'
-import { type Command, choice, decimal, flag, integer, list, text, type ValueOf } from './setting.ts'
+import { type Command, choice, decimal, flag, flagOn, integer, list, text, type ValueOf } from './setting.ts'
 
 const shared = { shared: true } as const
 const refused = { state: 'refused' } as const
@@ -36,6 +36,13 @@ export const table = {
     '--ignore-unsupported-fields',
     'DYN_IGNORE_OPENAI_FE_UNSUPPORTED_FIELDS',
     'Ignore unknown request fields instead of refusing them',
+    front,
+  ),
+  excludeToolsWhenNone: flagOn(
+    'http',
+    '--exclude-tools-when-tool-choice-none',
+    'DYN_EXCLUDE_TOOLS_WHEN_TOOL_CHOICE_NONE',
+    'Leave the tools out of the prompt when tool_choice is none',
     front,
   ),
   systemHost: text('http', '--system-host', 'DYN_SYSTEM_HOST', '0.0.0.0', 'Address of the system port'),
