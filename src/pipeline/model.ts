@@ -1,5 +1,5 @@
 // One served model: its names, files and the router over its workers. The registry is what requests are looked up in.
-import type { EngineInfo } from '../engine/types.ts'
+import type { EngineInfo, SamplingParams } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Router } from '../router/router.ts'
 import type { ChatTemplate } from '../template/template.ts'
@@ -12,6 +12,8 @@ export interface LoadedModel {
   /** Absent: the model has none; chat requests are refused with that reason. */
   readonly template: ChatTemplate | undefined
   readonly router: Router
+  /** What a request leaves open and the model recommends (generation_config.json). */
+  readonly samplingDefaults: SamplingParams
   /** Limits of the engines behind it; known once one has started. */
   readonly info: Pick<EngineInfo, 'contextLength' | 'maxPromptTokens' | 'vocabSize' | 'eosIds' | 'isEmbedding'>
 }

@@ -38,7 +38,7 @@ export async function prepare(request: TextRequest, model: LoadedModel): Promise
   const { text, ids } = tokenizePrompt(request.prompt, model)
   const promptIds = ids instanceof Promise ? await ids : ids
   checkBudget(promptIds.length, request, model)
-  const sampling: SamplingParams = { ...request.sampling }
+  const sampling: SamplingParams = { ...model.samplingDefaults, ...request.sampling }
   if (request.stops.length > 0) sampling.stop = [...request.stops]
   if (!request.skipSpecial) sampling.skip_special_tokens = false
   return { promptIds, promptText: text, sampling }

@@ -29,6 +29,7 @@ function serve(engine: ScriptedEngine) {
     served: { id: 'letters', aliases: ['abc'], createdSecs: 0, contextLength: 100, isEmbedding: false },
     tokenizer: letterTokenizer(),
     template: undefined,
+    samplingDefaults: { top_k: 20 },
     router: localRouter([{ id: 'w0', engine }]),
     info: scriptedInfo,
   }
@@ -94,7 +95,7 @@ test('a stop string ends the choice and then the engine', async () => {
   one.settle()
   await running
   expect(heard.length).toBe(4)
-  expect(one.request.sampling.stop).toEqual(['END'])
+  expect(one.request.sampling).toEqual({ top_k: 20, stop: ['END'] })
 })
 
 test('a client that leaves aborts every leg and frees the place', async () => {

@@ -1,0 +1,68 @@
+// The engine that the options name. Each kind is imported only when it is used.
+import type { Engine } from '../engine/engine.ts'
+import { log } from '../lib/log.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { EngineOptions, ServeOptions } from './options.ts'
+
+/** What the model's files tell a mock engine, which has no model of its own to ask. */
+export interface MockModel {
+  path: string
+  vocabSize: number
+  eosIds: number[]
+  contextLength: number
+  tokenizer: Tokenizer
+  textIds: number[]
+}
+
+/** `mockModel` is asked for only by the mock. Throws AppError `invalid_setting`. */
+export async function makeEngine(options: EngineOptions, serve: ServeOptions, mockModel: () => Promise<MockModel>): Promise<Engine> {
+  switch (options.kind) {
+    case 'http': {
+      const { httpEngine } = await import('../engine/sglang/http.ts')
+      return httpEngine({ url: options.url })
+    }
+    case 'sglang': {
+      const { sglangEngine } = await import('../engine/sglang/engine.ts')
+      const { python, args, env, cacheDir, level } = options
+      return sglangEngine({
+        python,
+        args,
+        env,
+        cacheDir,
+        ...(level === undefined ? {} : { level }),
+        onLine: (line) => process.stderr.write(`[sglang] ${line}\n`),
+        onNotice: (text) => log.warn({ engine: 'sglang' }, text),
+      })
+    }
+    case 'mock':
+      return mock(options, serve, await mockModel())
+  }
+}
+
+async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: ServeOptions, model: MockModel): Promise<Engine> {
+  const { mockEngine } = await import('../engine/mock/engine.ts')
+  const { tokenizer } = model
+  const { speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding } = options
+  return mockEngine({
+    modelPath: model.path,
+    vocabSize: model.vocabSize,
+    textIds: model.textIds,
+    eosIds: model.eosIds,
+    encode: (text) => encodeNow(tokenizer, text),
+    contextLength: model.contextLength,
+    version: serve.version,
+    ...{ speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding },
+  })
+}
+
+/** The mock writes JSON token by token and needs its ids at once: what the tokenizer cannot give synchronously goes character by character. */
+function encodeNow(tokenizer: Tokenizer, text: string): Uint32Array {
+  const ids = tokenizer.encode(text, false)
+  if (!(ids instanceof Promise)) return ids
+  const each: number[] = []
+  for (const character of text) {
+    const id = tokenizer.tokenToId(character)
+    if (id !== undefined) each.push(id)
+  }
+  return Uint32Array.from(each)
+}
