@@ -27,19 +27,23 @@ interface StreamEvent {
 export class HttpAnswer {
   /** Set once the server's terminal has been seen. */
   finish: Finish | undefined
+  /** What the sink threw: it gets nothing more but its `fail`. */
+  sinkThrew: unknown
   error: AppError | undefined
   readonly usage: EngineUsage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
   private readonly sink: Sink
+  private readonly onSinkError: () => void
   private cumulative: boolean | undefined
   private received = 0
   private promptTold = false
 
-  constructor(sink: Sink, cumulative: boolean | undefined) {
+  constructor(sink: Sink, cumulative: boolean | undefined, onSinkError: () => void) {
     this.sink = sink
+    this.onSinkError = onSinkError
     this.cumulative = cumulative
   }
 
-  /** One event's JSON. Throws what JSON.parse or the sink throws. */
+  /** One event's JSON. Throws SyntaxError on what is no JSON. */
   take(json: string): void {
     const event = JSON.parse(json) as StreamEvent
     if (event.error) {
@@ -57,7 +61,7 @@ export class HttpAnswer {
     if (ids.length > from) {
       this.received += ids.length - from
       this.usage.completionTokens = this.received
-      this.sink.push(Int32Array.from(ids), from, ids.length, rowLogprobs(meta, from, ids.length))
+      this.tell(() => this.sink.push(Int32Array.from(ids), from, ids.length, rowLogprobs(meta, from, ids.length)))
     }
     if (meta.finish_reason) this.finish = finishFromDict(meta.finish_reason)
   }
@@ -67,11 +71,19 @@ export class HttpAnswer {
     if (this.promptTold || !values || values.length === 0) return
     this.promptTold = true
     const top = meta.input_top_logprobs
-    this.sink.promptLogprobs?.({
-      ids: values.map((pair) => pair[1]),
-      values: values.map((pair) => pair[0]),
-      ...(top ? { top: top.map((row) => (row ? toTop(row) : null)) } : {}),
-    })
+    const ids = values.map((pair) => pair[1])
+    const tops = top ? { top: top.map((row) => (row ? toTop(row) : null)) } : {}
+    this.tell(() => this.sink.promptLogprobs?.({ ids, values: values.map((pair) => pair[0]), ...tops }))
+  }
+
+  private tell(call: () => void): void {
+    if (this.sinkThrew !== undefined) return
+    try {
+      call()
+    } catch (thrown) {
+      this.sinkThrew = thrown ?? new Error('a sink threw')
+      this.onSinkError()
+    }
   }
 }
 

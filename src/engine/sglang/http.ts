@@ -66,7 +66,7 @@ class HttpEngine implements Engine {
     if (signal.aborted) return sink.end({ kind: 'abort', message: 'Aborted' }, { ...noUsage, promptTokens: request.promptIds.length })
     if (!this.ready) return sink.fail(this.unavailable())
     const rid = newRid()
-    const answer = new HttpAnswer(sink, this.facts?.cumulative)
+    const answer: HttpAnswer = new HttpAnswer(sink, this.facts?.cumulative, () => abort())
     const cut = new AbortController()
     let stopTelling: (() => void) | undefined
     let forced: ReturnType<typeof setTimeout> | undefined
@@ -90,9 +90,14 @@ class HttpEngine implements Engine {
       stopTelling?.()
       this.running.delete(rid)
     }
-    if (answer.finish) sink.end(answer.finish, answer.usage)
-    else if (stopTelling) sink.end({ kind: 'abort', message: 'Aborted' }, answer.usage)
-    else sink.fail(answer.error ?? this.broken(new Error('the stream ended without a finish')))
+    try {
+      if (answer.sinkThrew !== undefined) sink.fail(toAppError(answer.sinkThrew))
+      else if (answer.finish) sink.end(answer.finish, answer.usage)
+      else if (stopTelling) sink.end({ kind: 'abort', message: 'Aborted' }, answer.usage)
+      else sink.fail(answer.error ?? this.broken(new Error('the stream ended without a finish')))
+    } catch {
+      // A sink that throws at its end has nothing left to be told; its owner's own log has the reason.
+    }
   }
 
   async embed(request: EmbedRequest, signal: AbortSignal): Promise<Embedding> {

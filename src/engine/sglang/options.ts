@@ -1,0 +1,21 @@
+// What the sglang engine is told: all of it explicit, nothing is read from our own environment.
+import type { Level } from './frames.ts'
+
+export interface SglangOptions {
+  /** The Python that has SGLang: a path, or a name to find in `env.PATH`. */
+  python: string
+  /** SGLang's own arguments, verbatim and in order. */
+  args: readonly string[]
+  /** The whole environment of SGLang. */
+  env: Readonly<Record<string, string>>
+  /** Keeps the bridge's files between runs. */
+  cacheDir: string
+  /** Holds the sockets while it runs; its path must be short. */
+  tmpDir?: string
+  /** Try no faster level than this. */
+  level?: Level
+  /** Each line that SGLang writes. */
+  onLine?: (line: string) => void
+  /** What the engine itself has to tell the operator: crashes, restarts, lost frames. */
+  onNotice?: (text: string) => void
+}
