@@ -1,0 +1,120 @@
+"""CALL: named operations of the bridge, and any coroutine of SGLang's TokenizerManager with its typed argument filled from a map."""
+
+import inspect
+import os
+import typing
+
+from . import compat, ready
+
+
+class NotFound(Exception):
+    """The name is no operation of this release."""
+
+
+class Control:
+    def __init__(self, engine, intake, server_args):
+        self._engine, self._manager, self._intake, self._args = engine, engine.tokenizer_manager, intake, server_args
+
+    async def call(self, method: str, args: dict):
+        """Runs an operation; its value can be encoded."""
+        own = getattr(self, f"_{method}", None)
+        if own is not None and method in OWN:
+            return await own(args)
+        target = getattr(self._manager, method, None)
+        if method.startswith("_") or target is None or not callable(target):
+            raise NotFound(f"no operation {method!r} in this SGLang")
+        result = target(*arguments(target, args))
+        if inspect.isawaitable(result):
+            result = await result
+        if method == "continue_generation":
+            self._intake.resume()
+        return plain(result)
+
+    async def _ping(self, _args):
+        return {"pid": os.getpid(), "requests": self._intake.count}
+
+    async def _metrics(self, _args):
+        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            return ""
+        from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        return generate_latest(registry).decode()
+
+    async def _server_info(self, _args):
+        info = ready.plain_args(self._args)
+        info["internal_states"] = plain(await self._manager.get_internal_state())
+        info["version"] = compat.version()
+        return info
+
+    async def _abort_all(self, _args):
+        aborted = self._intake.abort_all()
+        self._manager.abort_request(rid="", abort_all=True)
+        return {"aborted": aborted}
+
+    async def _start_profile(self, args):
+        method = self._manager.start_profile
+        takes_struct = len(required(method)) == 1
+        return plain(await (method(*arguments(method, args)) if takes_struct else method(**args)))
+
+    async def _stop_profile(self, _args):
+        return plain(await self._manager.stop_profile())
+
+
+OWN = frozenset(["ping", "metrics", "server_info", "abort_all", "start_profile", "stop_profile"])
+
+
+def required(target) -> list[inspect.Parameter]:
+    """Positional parameters without a default."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p for p in inspect.signature(target).parameters.values() if p.kind in kinds and p.default is p.empty]
+
+
+def arguments(target, args: dict) -> list:
+    """Positional arguments for a TokenizerManager method: its first parameter is an io_struct made from `args`, or plain values by name;
+    a FastAPI request that it may ask for is None."""
+    try:
+        hints = typing.get_type_hints(target)
+    except Exception:  # a hint that only resolves for type checkers
+        hints = {}
+    values, used = [], False
+    for name, parameter in inspect.signature(target).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
+            continue
+        struct = struct_of(hints.get(name))
+        if struct is not None and not used:
+            unknown = set(args) - set(compat.fields_of(struct))
+            if unknown:
+                raise ValueError(f"{struct.__name__} has no {', '.join(sorted(unknown))}")
+            values.append(struct(**args) if args or parameter.default is parameter.empty else parameter.default)
+            used = True
+        elif name in args:
+            values.append(args[name])
+        elif parameter.default is not parameter.empty:
+            values.append(parameter.default)
+        else:
+            values.append(None)
+    return values
+
+
+def struct_of(hint):
+    """The io_struct class that a type hint names (also inside Optional), or None."""
+    for candidate in (hint, *typing.get_args(hint)):
+        if inspect.isclass(candidate) and candidate.__module__.startswith("sglang.srt.managers.io_struct"):
+            return candidate
+    return None
+
+
+def plain(value):
+    """A result as maps, lists and scalars."""
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    module = type(value).__module__
+    if module.startswith("sglang."):
+        return {name: plain(getattr(value, name, None)) for name in compat.fields_of(type(value))}
+    return str(value)

@@ -1,0 +1,144 @@
+"""How the bridge and its schedulers die: SGLang's own last error lines, one FATAL frame, and no process left behind."""
+
+import ctypes
+import glob
+import logging
+import os
+import signal
+import sys
+import threading
+
+from . import wire
+
+STATE_DIR = "DSGL_STATE_DIR"
+_PR_SET_PDEATHSIG = 1
+_KEPT_LINES = 40
+
+
+def die_with_parent():
+    """The kernel kills this process when the one that started it ends, however it ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def lead_group():
+    """Makes this process the leader of a group of its own, so that the group can be killed as one."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+
+
+def kill_group(status: int):
+    """Ends every process of the group and this one. Does not return."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for pid in descendants():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    if status != 0 and os.getpgrp() == os.getpid():
+        # The exit status of a process that killed its own group would be the signal's; keep ours by going last.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
+    os._exit(status)
+
+
+def descendants() -> list[int]:
+    """Pids of all processes below this one."""
+    children: dict[int, list[int]] = {}
+    for path in glob.glob("/proc/[0-9]*/stat"):
+        try:
+            with open(path, "rb") as stat:
+                head, _, tail = stat.read().rpartition(b")")
+        except OSError:
+            continue
+        children.setdefault(int(tail.split()[1]), []).append(int(head.split(b"(", 1)[0]))
+    found, todo = [], [os.getpid()]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def record_errors(kind: str):
+    """Copies the text of every ERROR that SGLang logs in this process to the state folder, because stderr is not ours to read."""
+    folder = os.environ.get(STATE_DIR)
+    if not folder:
+        return
+    path = os.path.join(folder, f"{kind}-{os.getpid()}.err")
+    handle = logging.Logger.handle
+
+    def recording(self, record):
+        if record.levelno >= logging.ERROR:
+            try:
+                with open(path, "a") as file:
+                    file.write(record.getMessage().rstrip() + "\n")
+            except Exception:  # a log line must never hurt the engine; it is still on stderr
+                pass
+        return handle(self, record)
+
+    logging.Logger.handle = recording
+
+
+def note_pid(kind: str, text: str = ""):
+    """Tells the bridge of this process: a file `<kind>-<pid>` in the state folder."""
+    folder = os.environ.get(STATE_DIR)
+    if folder:
+        with open(os.path.join(folder, f"{kind}-{os.getpid()}"), "w") as file:
+            file.write(text)
+
+
+def noted_pids(kind: str) -> list[int]:
+    names = glob.glob(os.path.join(glob.escape(os.environ[STATE_DIR]), f"{kind}-*"))
+    return sorted(int(name.rpartition("-")[2]) for name in names if name.rpartition("-")[2].isdigit())
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def last_error_lines() -> list[str]:
+    """The newest recorded error, a scheduler's before the bridge's own; empty when none was logged."""
+    paths = sorted(glob.glob(os.path.join(glob.escape(os.environ.get(STATE_DIR, "/nonexistent")), "*.err")), key=os.path.getmtime)
+    paths.sort(key=lambda path: os.path.basename(path).startswith("scheduler"))
+    if not paths:
+        return []
+    with open(paths[-1]) as file:
+        return [line for line in file.read().splitlines() if line.strip()][-_KEPT_LINES:]
+
+
+class Doom:
+    """Says FATAL once, by a blocking write that needs no event loop, and ends everything."""
+
+    def __init__(self, sock):
+        self._sock = sock
+        self._once = threading.Lock()
+        self.expected = False
+        """True while stopping on purpose: a scheduler's end is then no failure."""
+
+    def say(self, code: str, message: str, lines: list[str] | None = None):
+        """Sends FATAL and exits with status 1; later calls wait for that end."""
+        if self.expected:
+            return
+        if not self._once.acquire(blocking=False):
+            threading.Event().wait()
+        lines = lines if lines is not None else last_error_lines()
+        frame = wire.framed([wire.FATAL, {"code": code, "message": message or code, "lines": lines}])
+        try:
+            self._sock.setblocking(True)
+            self._sock.settimeout(1.0)
+            self._sock.sendall(frame)
+        except OSError:
+            pass  # nobody is there to hear it; the exit status still tells
+        kill_group(1)
+
+    def scheduler_died(self, what: str):
+        """Ends because a scheduler did; SGLang's own last line is the message when it logged one."""
+        lines = last_error_lines()
+        said = next((line.strip() for line in reversed(lines) if line.strip()), None)
+        self.say("scheduler_died", f"{what}: {said}" if said else what, lines)

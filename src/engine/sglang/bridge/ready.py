@@ -1,0 +1,105 @@
+"""The READY map: what the running engine is, read from its objects by name."""
+
+import dataclasses
+import json
+
+from . import compat, failure
+
+
+def plain_args(server_args) -> dict:
+    """The effective server arguments as scalars."""
+    view = compat.load("sglang.srt.arg_groups.resolution", "resolved_view") or compat.load("sglang.srt.server_args", "resolved_view")
+    source = server_args
+    if view is not None:
+        try:
+            source = view(server_args)
+        except Exception:  # only a nicer view of the same values
+            source = server_args
+    names = [f.name for f in dataclasses.fields(server_args)] if dataclasses.is_dataclass(server_args) else compat.fields_of(type(server_args))
+    found = {}
+    for name in names:
+        value = getattr(source, name, None)
+        if value is None or isinstance(value, (bool, int, float, str)):
+            found[name] = value
+    return found
+
+
+def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
+    """READY for a running engine; `args` from `plain_args`."""
+    manager = engine.tokenizer_manager
+    config = manager.model_config
+    infos = scheduler_infos(engine)
+    dp = max(1, int(args.get("dp_size") or 1))
+    replicas = 1 if args.get("enable_dp_attention") else dp
+    page = int(args.get("page_size") or 1)
+    per_rank = min((int(i["max_running_requests"]) for i in infos if i.get("max_running_requests")), default=0)
+    tokens = sum(int(info.get("max_total_num_tokens") or 0) for info in infos)
+    if tokens and len(infos) < dp:
+        tokens = tokens // len(infos) * dp
+    running = per_rank * dp or int(args.get("max_running_requests") or 0) or 0
+    return {
+        "level": level,
+        "sglang": compat.version(),
+        "model_path": args.get("model_path"),
+        "served_model_name": args.get("served_model_name"),
+        "is_embedding": not manager.is_generation,
+        "context_len": manager.context_len,
+        "max_req_input_len": manager.max_req_input_len,
+        "num_reserved_tokens": getattr(manager, "num_reserved_tokens", 0) or 0,
+        "vocab_size": config.vocab_size,
+        "eos_ids": eos_ids(config, manager.tokenizer),
+        "block_size": page * int(args.get("dcp_size") or 1),
+        "page_size": page,
+        "dp_size": dp,
+        "tp_size": int(args.get("tp_size") or 1),
+        "max_running_requests": running,
+        "max_total_tokens": tokens if replicas >= 1 else 0,
+        "disaggregation_mode": args.get("disaggregation_mode"),
+        "enable_metrics": bool(args.get("enable_metrics")),
+        "load_secs": load_secs,
+        "kv_events": kv_endpoints(args, dp),
+        "schedulers": failure.noted_pids("scheduler"),
+        "chat_template": getattr(manager.tokenizer, "chat_template", None) if manager.tokenizer is not None else None,
+    }
+
+
+def scheduler_infos(engine) -> list[dict]:
+    result = getattr(engine, "_scheduler_init_result", None)
+    if result is not None:
+        return list(result.scheduler_infos)
+    info = getattr(engine, "scheduler_info", None)
+    return [info] if info else []
+
+
+def eos_ids(config, tokenizer) -> list[int]:
+    ids = getattr(config, "hf_eos_token_id", None) or set()
+    ids = {ids} if isinstance(ids, int) else set(ids)
+    own = getattr(tokenizer, "eos_token_id", None)
+    return sorted(ids | ({own} if isinstance(own, int) else set()))
+
+
+def kv_endpoints(args: dict, dp: int) -> list[dict]:
+    """Where each rank of this node publishes KV events (port + rank), as addresses to connect to."""
+    try:
+        config = json.loads(args.get("kv_events_config") or "{}")
+    except ValueError:
+        return []
+    if config.get("publisher") != "zmq":
+        return []
+    endpoint, replay = config.get("endpoint", "tcp://*:5557"), config.get("replay_endpoint")
+    return [
+        {"rank": rank, "endpoint": shifted(endpoint, rank), "replay": shifted(replay, rank), "topic": config.get("topic", "")}
+        for rank in range(dp)
+    ]
+
+
+def shifted(endpoint, rank: int):
+    """SGLang's rule: rank r publishes on port + r; a wildcard bind is reached on the loopback."""
+    if not endpoint:
+        return None
+    if not endpoint.startswith("tcp://"):
+        return endpoint
+    host, _, port = endpoint.rpartition(":")
+    for wildcard in ("*", "0.0.0.0", "[::]"):
+        host = host.replace(f"tcp://{wildcard}", "tcp://127.0.0.1")
+    return f"{host}:{int(port) + rank}"

@@ -1,0 +1,156 @@
+"""Builds SGLang's tokenized requests from GEN and EMB, checking what its TokenizerManager would check. Refusals are ValueErrors (400)."""
+
+from array import array
+
+from . import compat, grammar
+
+OPTIONS = frozenset(
+    ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "text", "messages", "tools", "template_kwargs"]
+)
+
+
+class Builder:
+    """Everything about building a request that does not change between requests."""
+
+    def __init__(self, manager, io_struct):
+        from sglang.srt.sampling.sampling_params import SamplingParams
+
+        self._params = getattr(manager, "sampling_params_class", None) or SamplingParams
+        self._gen, self._emb = io_struct.TokenizedGenerateReqInput, io_struct.TokenizedEmbeddingReqInput
+        self._gen_fields = frozenset(compat.fields_of(self._gen))
+        self._emb_fields = frozenset(compat.fields_of(self._emb))
+        self._arrays = compat.uses_arrays()
+        self._manager = manager
+        self._tokenizer = manager.tokenizer
+        self._vocab = manager.model_config.vocab_size
+        self._context = manager.context_len
+        self._reserved = getattr(manager, "num_reserved_tokens", 0) or 0
+        self._truncates = bool(getattr(manager, "allow_auto_truncate", getattr(manager.server_args, "allow_auto_truncate", False)))
+        self._preferred = getattr(manager, "preferred_sampling_params", None) or getattr(manager.server_args, "preferred_sampling_params", None)
+        priority = getattr(manager, "enable_priority_scheduling", False)
+        self._priority = getattr(manager, "default_priority_value", None) if priority else None
+        self._dp = "routed_dp_rank" if "routed_dp_rank" in self._gen_fields else "data_parallel_rank"
+        self._gen_base = self._known(
+            self._gen_fields,
+            {
+                "input_text": None,
+                "input_embeds": None,
+                "mm_inputs": None,
+                "token_type_ids": None,
+                "return_logprob": False,
+                "logprob_start_len": -1,
+                "top_logprobs_num": 0,
+                "token_ids_logprob": None,
+            },
+        )
+        self._emb_base = self._known(
+            self._emb_fields, {"input_text": None, "mm_inputs": None, "image_inputs": None, "token_type_ids": None}
+        )
+
+    @staticmethod
+    def _known(fields, values):
+        return {name: value for name, value in values.items() if name in fields}
+
+    def generate(self, rid: str, ids, sampling: dict, opt: dict, lora_id=None):
+        """A TokenizedGenerateReqInput; `ids` is GEN's bin or a list."""
+        if not self._manager.is_generation:
+            raise ValueError("This model only makes embeddings (it was started with --is-embedding).")
+        ids = self._ids(ids)
+        if "max_new_tokens" not in sampling:
+            sampling = {"max_new_tokens": None, **sampling}
+        if self._preferred:
+            sampling = {**self._preferred, **{k: v for k, v in sampling.items() if v is not None}}
+            sampling.setdefault("max_new_tokens", None)
+        self._check_length(ids, sampling)
+        fields = dict(self._gen_base)
+        for name, value in opt.items():
+            if value is None:
+                continue
+            if name == "lp":
+                self._ask_logprobs(fields, value)
+            elif name == "dp":
+                fields[self._dp] = value
+            elif name == "priority":
+                fields["priority"] = value
+            elif name == "salt":
+                self._put(fields, "cache_salt" if "cache_salt" in self._gen_fields else "extra_key", value)
+            elif name == "extra_key":
+                self._put(fields, "extra_key", value + (fields.get("extra_key") or ""))
+            elif name == "resume":
+                sampling = {**sampling, "custom_params": {**(sampling.get("custom_params") or {}), grammar.PARAM: value}}
+            elif name not in OPTIONS:
+                raise ValueError(f"unknown request option {name!r}")
+        if self._priority is not None and "priority" not in fields:
+            fields["priority"] = self._priority
+        if lora_id is not None:
+            self._put(fields, "lora_id", lora_id)
+            if "lora_name" in self._gen_fields:
+                fields["lora_name"] = opt["lora"]
+        fields["stream"] = opt.get("stream", True)
+        return self._gen(rid=rid, input_ids=ids, sampling_params=self._sampling(sampling), **fields)
+
+    def embed(self, rid: str, ids, opt: dict):
+        """A TokenizedEmbeddingReqInput."""
+        if self._manager.is_generation:
+            raise ValueError("This model does not appear to be an embedding model by default. Please add `--is-embedding` when launching.")
+        ids = self._ids(ids)
+        self._check_length(ids, {})
+        fields = dict(self._emb_base)
+        if opt.get("dp") is not None:
+            dp = "routed_dp_rank" if "routed_dp_rank" in self._emb_fields else "data_parallel_rank"
+            fields[dp] = opt["dp"]
+        if opt.get("priority") is not None:
+            fields["priority"] = opt["priority"]
+        return self._emb(rid=rid, input_ids=ids, sampling_params=self._sampling({"max_new_tokens": 0}), **fields)
+
+    def _put(self, fields, name, value):
+        if name not in self._gen_fields:
+            raise ValueError(f"this SGLang cannot keep {name} apart: it has no such field")
+        fields[name] = value
+
+    def _ids(self, ids):
+        if isinstance(ids, (bytes, bytearray)):
+            narrow = array("I")
+            narrow.frombytes(ids)
+            ids = narrow
+        if len(ids) == 0:
+            raise ValueError("The prompt has no tokens.")
+        highest = max(ids)
+        if highest >= self._vocab:
+            raise ValueError(f"Token id {highest} is outside of the vocabulary ({self._vocab}).")
+        return array("q", ids) if self._arrays else list(ids)
+
+    def _sampling(self, values: dict):
+        try:
+            params = self._params(**values)
+        except TypeError as error:
+            raise ValueError(f"sampling parameters: {error}") from None
+        params.normalize(self._tokenizer)
+        params.verify(self._vocab)
+        return params
+
+    def _ask_logprobs(self, fields, wanted):
+        start, top, ids = (*wanted, None, None)[:3]
+        if ids and not all(0 <= int(token) < self._vocab for token in ids):
+            raise ValueError(f"log-probabilities were asked for ids outside of the vocabulary ({self._vocab})")
+        fields["return_logprob"] = True
+        fields["logprob_start_len"] = -1 if start is None else start
+        fields["top_logprobs_num"] = top or 0
+        fields["token_ids_logprob"] = list(ids) if ids else None
+
+    def _check_length(self, ids, sampling: dict):
+        """As SGLang's `_validate_one_request`: prompt below the context, prompt and answer within it."""
+        total = len(ids) + self._reserved
+        if total >= self._context:
+            if not self._truncates:
+                raise ValueError(f"The input ({total} tokens) is longer than the model's context length ({self._context} tokens).")
+            del ids[self._context - self._reserved - 1 :]
+            total = len(ids) + self._reserved
+        wanted = sampling.get("max_new_tokens")
+        if wanted is not None and total + wanted > self._context:
+            if not self._truncates:
+                raise ValueError(
+                    f"Requested token count exceeds the model's maximum context length of {self._context} tokens: "
+                    f"{total} tokens from the input and {wanted} tokens for the completion."
+                )
+            sampling["max_new_tokens"] = max(0, self._context - total)
