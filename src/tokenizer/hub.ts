@@ -10,8 +10,9 @@ export interface HubOptions {
   /** Without a trailing slash. */
   endpoint: string
   token: string | undefined
-  /** Where models--org--name folders are. */
+  /** Where the models--org--name folders are. */
   cacheFolder: string
+  /** Only the cache is asked. */
   offline: boolean
   /** Branch, tag or commit. */
   revision: string
@@ -19,29 +20,18 @@ export interface HubOptions {
   progress: (line: string) => void
 }
 
-export type HubEnv = Partial<
-  Record<
-    | 'HF_ENDPOINT'
-    | 'HF_TOKEN'
-    | 'HUGGING_FACE_HUB_TOKEN'
-    | 'HF_HOME'
-    | 'HF_HUB_CACHE'
-    | 'HUGGINGFACE_HUB_CACHE'
-    | 'HF_HUB_OFFLINE'
-    | 'XDG_CACHE_HOME',
-    string
-  >
->
+/** The variables of huggingface_hub that count here; any other keys are ignored. */
+export type HubEnv = Readonly<Record<string, string | undefined>>
 
-/** The options that huggingface_hub would take from these variables. */
-export function hubOptions(env: HubEnv, revision = 'main', progress: HubOptions['progress'] = () => {}): HubOptions {
+/** The options that huggingface_hub would take from these variables; `revision` undefined means main. */
+export function hubOptions(env: HubEnv, revision: string | undefined, progress: HubOptions['progress']): HubOptions {
   const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface')
   return {
     endpoint: (env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, ''),
     token: env.HF_TOKEN || env.HUGGING_FACE_HUB_TOKEN || undefined,
     cacheFolder: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, 'hub'),
     offline: ['1', 'on', 'yes', 'true'].includes((env.HF_HUB_OFFLINE ?? '').toLowerCase()),
-    revision,
+    revision: revision ?? 'main',
     progress,
   }
 }
@@ -58,13 +48,14 @@ export function isHubName(name: string): boolean {
 export async function resolveModel(nameOrPath: string, options: HubOptions): Promise<string> {
   if (await exists(nameOrPath)) return nameOrPath
   if (!isHubName(nameOrPath)) throw notFound(`no folder ${nameOrPath}`)
-  const cache = repoCache(options.cacheFolder, nameOrPath)
-  const cached = await cachedSnapshot(cache, options.revision)
+  const { cacheFolder, progress, revision } = options
+  const cache = repoCache(cacheFolder, nameOrPath)
+  const cached = await cachedSnapshot(cache, revision)
   if (options.offline) {
     if (cached) return cached
-    const known = await cachedModels(options.cacheFolder)
+    const known = await cachedModels(cacheFolder)
     throw notFound(
-      `${nameOrPath} is no folder, and HF_HUB_OFFLINE is set while ${options.cacheFolder} does not have it` +
+      `${nameOrPath} is no folder, and HF_HUB_OFFLINE is set while ${cacheFolder} does not have it` +
         (known.length > 0 ? `; it has: ${known.join(', ')}` : ''),
     )
   }
@@ -73,7 +64,7 @@ export async function resolveModel(nameOrPath: string, options: HubOptions): Pro
   } catch (error) {
     // The hub cannot be asked: what was loaded before still serves.
     if (cached && !(error instanceof AppError)) {
-      options.progress(`${nameOrPath}: ${options.endpoint} not reached (${(error as Error).message}); using the cached files`)
+      progress(`${nameOrPath}: ${options.endpoint} not reached (${(error as Error).message}); using the cached files`)
       return cached
     }
     if (error instanceof AppError) throw error
@@ -85,9 +76,8 @@ export async function resolveModel(nameOrPath: string, options: HubOptions): Pro
 const wanted =
   /^(?:config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|chat_template|preprocessor_config|processor_config|video_preprocessor_config|modules|config_sentence_transformers|model_index)\.json$|^(?:additional_chat_templates\/)?[^/]+\.jinja$|^\d_Pooling\/config\.json$/
 
-async function download(model: string, cache: RepoCache, options: HubOptions): Promise<string> {
-  const { endpoint, revision } = options
-  const answer = await hubFetch(`${endpoint}/api/models/${model}/revision/${encodeURIComponent(revision)}`, options.token, 'GET')
+async function download(model: string, cache: RepoCache, { endpoint, token, revision, progress }: HubOptions): Promise<string> {
+  const answer = await hubFetch(`${endpoint}/api/models/${model}/revision/${encodeURIComponent(revision)}`, token, 'GET')
   if (answer.status === 401 || answer.status === 403)
     throw notFound(
       `${model}: ${endpoint} refuses access (${answer.status}): a private, gated or unknown model; is HF_TOKEN set and allowed?`,
@@ -100,9 +90,9 @@ async function download(model: string, cache: RepoCache, options: HubOptions): P
   for (const file of files) {
     count++
     if (await exists(join(cache.snapshot(info.sha), file))) continue
-    options.progress(`${model}: ${file} (${count} of ${files.length})`)
+    progress(`${model}: ${file} (${count} of ${files.length})`)
     const path = file.split('/').map(encodeURIComponent).join('/')
-    const etag = await downloadBlob(`${endpoint}/${model}/resolve/${info.sha}/${path}`, options.token, (name) => cache.blob(name))
+    const etag = await downloadBlob(`${endpoint}/${model}/resolve/${info.sha}/${path}`, token, (name) => cache.blob(name))
     await linkBlob(cache, info.sha, file, etag)
   }
   // Last: a reference means that the snapshot's small files are whole.
