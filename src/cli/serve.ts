@@ -7,7 +7,6 @@ import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { onSignals } from '../serve/lifecycle.ts'
 import type { EngineOptions, ServeOptions } from '../serve/options.ts'
-import { hubOptions } from '../tokenizer/hub.ts'
 import type { Settings } from './settings.ts'
 import { version } from './version.ts'
 
@@ -58,7 +57,7 @@ function serveOptions(settings: Settings, env: Environment): ServeOptions {
       overloadStatus: settings.overloadStatus,
     },
     ignoreUnknownFields: settings.ignoreUnsupportedFields,
-    excludeToolsWhenNone: true,
+    excludeToolsWhenNone: settings.excludeToolsWhenNone,
     model: {
       path: settings.modelPath,
       servedNames: settings.servedModelName,
@@ -66,7 +65,14 @@ function serveOptions(settings: Settings, env: Environment): ServeOptions {
       customTemplate: settings.customJinjaTemplate,
       tokenizerCacheBytes: settings.tokenizerCacheMb * MEGABYTE,
       contextLength: settings.contextLength,
-      hub: hubOptions(env, settings.revision, (line) => process.stderr.write(`${line}\n`)),
+      hub: {
+        endpoint: settings.hfEndpoint,
+        token: settings.hfToken,
+        home: settings.hfHome,
+        cacheFolder: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || undefined,
+        offline: settings.hfOffline,
+        revision: settings.revision,
+      },
       samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
     },
     engine: engineOptions(settings, env),
