@@ -46,7 +46,7 @@ async function setup(): Promise<void> {
       cpSync(join(here, 'stub/sgl_kernel'), join(site, 'sgl_kernel'), { recursive: true })
       const check =
         'import torch, sglang, sgl_kernel, sglang.srt.entrypoints.engine; print("SGLang", sglang.__version__, "on torch", torch.__version__)'
-      console.log(run([python, '-c', check], 'pipe').trim().split('\n').at(-1))
+      console.log(run([python, '-W', 'ignore', '-c', check], 'pipe').trim().split('\n').at(-1))
       writeFileSync(marker, recipe)
     },
   )
