@@ -1,5 +1,7 @@
 // A server with the hub's routes: model info, HEAD and GET of files with etags, a CDN hop for large files, ranges, faults on demand.
 import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 
 export interface HubServer {
   endpoint: string
@@ -7,7 +9,7 @@ export interface HubServer {
   requests: string[]
   /** The authorization headers that the CDN got. */
   cdnAuthorization: (string | null)[]
-  /** Files are cut off after this many bytes, once each. */
+  /** The CDN breaks the connection after this many bytes of a file, once each. */
   cutAfter: number | undefined
   stop(): Promise<void>
 }
@@ -23,38 +25,21 @@ export function startHub(models: Record<string, HubModel>): HubServer {
   const state = { requests: [] as string[], cdnAuthorization: [] as (string | null)[], cutAfter: undefined as number | undefined }
   const cut = new Set<string>()
 
-  function body(request: Request, content: string, name: string, headers: Record<string, string>): Response {
-    const bytes = Buffer.from(content)
-    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.get('range') ?? '')?.[1] ?? 0)
-    if (from >= bytes.length && from > 0) return new Response(null, { status: 416 })
-    const rest = bytes.subarray(from)
-    const limit = state.cutAfter
-    if (limit !== undefined && !cut.has(name) && rest.length > limit) {
-      cut.add(name)
-      const stream = new ReadableStream({
-        async start(controller) {
-          controller.enqueue(rest.subarray(0, limit))
-          await Bun.sleep(20)
-          controller.error(new Error('cut'))
-        },
-      })
-      return new Response(stream, { headers })
-    }
-    return new Response(rest, { status: from > 0 ? 206 : 200, headers })
-  }
-
-  const cdn = Bun.serve({
-    port: 0,
-    hostname: '127.0.0.1',
-    error: () => new Response(null, { status: 500 }), // the wanted cut is not worth a stack trace
-    fetch(request) {
-      const url = new URL(request.url)
-      state.requests.push(`CDN ${url.pathname}`)
-      state.cdnAuthorization.push(request.headers.get('authorization'))
-      const [, model, file] = /^\/([^/]+\/[^/]+)\/(.+)$/.exec(url.pathname)!
-      return body(request, models[model!]!.files[file!]!, file!, {})
-    },
+  // node:http, because it can break a connection in the middle of a body.
+  const cdn = createServer((request, response) => {
+    const path = request.url!
+    state.requests.push(`CDN ${path}`)
+    state.cdnAuthorization.push(request.headers.authorization ?? null)
+    const [, model, file] = /^\/([^/]+\/[^/]+)\/(.+)$/.exec(path)!
+    const bytes = Buffer.from(models[model!]!.files[file!]!)
+    const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+    if (from >= bytes.length) return void response.writeHead(416).end()
+    response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length - from })
+    if (state.cutAfter === undefined || cut.has(path)) return void response.end(bytes.subarray(from))
+    cut.add(path)
+    response.write(bytes.subarray(from, from + state.cutAfter), () => setTimeout(() => response.destroy(), 20))
   })
+  cdn.listen(0, '127.0.0.1')
   const hub = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
@@ -73,19 +58,21 @@ export function startHub(models: Record<string, HubModel>): HubServer {
       if (content === undefined) return new Response(null, { status: 404 })
       if (content.length > 1000) {
         const sha256 = createHash('sha256').update(content).digest('hex')
-        const location = `${cdn.url.origin}/${match![1]}/${match![3]}`
+        const location = `http://127.0.0.1:${(cdn.address() as AddressInfo).port}/${match![1]}/${match![3]}`
         return new Response(null, { status: 302, headers: { location, 'x-linked-etag': `"${sha256}"`, etag: '"pointer"' } })
       }
       const blob = createHash('sha1')
         .update(`blob ${Buffer.byteLength(content)}\0${content}`)
         .digest('hex')
-      return body(request, content, match![3]!, { etag: `W/"${blob}"` })
+      return new Response(content, { headers: { etag: `W/"${blob}"` } })
     },
   })
   return Object.assign(state, {
     endpoint: hub.url.origin,
     stop: async () => {
-      await Promise.all([hub.stop(true), cdn.stop(true)])
+      await hub.stop(true)
+      cdn.close()
+      cdn.closeAllConnections()
     },
   })
 }
