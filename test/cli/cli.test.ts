@@ -1,0 +1,58 @@
+import { expect, test } from 'bun:test'
+import { commands } from '../../src/cli/cli.ts'
+import { closest } from '../../src/cli/closest.ts'
+import { report } from '../../src/cli/failure.ts'
+import { AppError } from '../../src/lib/errors.ts'
+import { run } from './program.ts'
+
+test.each([['version'], ['--version'], ['-V'], ['serve', '--version']])('%s prints the version', async (...args) => {
+  const { code, out } = await run(args)
+  expect(code).toBe(0)
+  expect(out).toMatch(/^dynamo-sglang \d+\.\d+\.\d+ \(bun .*\)\n$/)
+})
+
+test.each([[[]], [['help']], [['--help']], [['-h']]])('%p lists the commands', async (args) => {
+  const { code, out } = await run(args)
+  expect(code).toBe(0)
+  for (const { name } of commands) expect(out).toContain(`  ${name} `)
+})
+
+test.each(['serve', 'frontend', 'worker', 'example', 'doctor', 'bench'])('%s has a help', async (name) => {
+  const [asked, flag] = await Promise.all([run(['help', name]), run([name, '--help'])])
+  expect(asked.code).toBe(0)
+  expect(asked.out).toContain(`dynamo-sglang ${name}`)
+  expect(flag.out).toBe(asked.out)
+})
+
+test('an unknown command is wrong usage and gets the list', async () => {
+  expect(await run(['srve'])).toMatchObject({ code: 2, out: '', err: expect.stringContaining('the commands are: serve, frontend') })
+})
+
+test('a wrong setting is one line with its code', async () => {
+  expect(await run(['serve', '--http-port', 'x'])).toEqual({
+    code: 2,
+    out: '',
+    err: "dynamo-sglang: --http-port must be a whole number, not 'x' [invalid_setting]\n",
+  })
+})
+
+test('frontend and worker say what to do instead', async () => {
+  const { code, err } = await run(['worker', '--model-path', 'm'])
+  expect(code).toBe(2)
+  expect(err).toContain("run 'dynamo-sglang serve'")
+})
+
+test('a failure of ours shows its stack, one of the user does not', async () => {
+  const said: string[] = []
+  expect(await report(new AppError('port_in_use', { message: 'port 8000 is taken' }), (text) => said.push(text))).toBe(1)
+  expect(await report(new TypeError('x is not a function'), (text) => said.push(text))).toBe(1)
+  expect(said[0]).toBe('dynamo-sglang: port 8000 is taken [port_in_use]\n')
+  expect(said[1]).toContain('cli.test.ts')
+})
+
+test('the closest known word', () => {
+  const known = ['--dp', '--http-port', '--speedup-ratio']
+  expect(closest('--http-prot', known)).toBe('--http-port')
+  expect(closest('--speedup', known)).toBeUndefined()
+  expect(closest('--tp', known)).toBeUndefined()
+})
