@@ -74,9 +74,8 @@ export function createApp(deps: AppDeps): HttpApp {
 
   for (const [path, allow] of methods) hono.all(path, (c) => otherMethod(c, allow, deps))
   hono.notFound((c) => {
-    throw new AppError('route_not_found', {
-      message: `There is no route ${c.req.method} ${c.req.path}. GET /openapi.json lists the routes.`,
-    })
+    const message = `There is no route ${c.req.method} ${c.req.path}. GET /openapi.json lists the routes.`
+    return errorResponse(new AppError('route_not_found', { message }))
   })
   hono.onError((thrown) => {
     const error = toAppError(thrown)

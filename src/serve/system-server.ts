@@ -10,9 +10,10 @@ export function createSystemApp(deps: ProbeDeps): HttpApp {
   const hono = new Hono()
   for (const [name, answer] of Object.entries(probes(deps))) hono.get(`/${name}`, () => answer())
   hono.notFound((c) => {
-    throw new AppError('route_not_found', {
+    const error = new AppError('route_not_found', {
       message: `There is no route ${c.req.method} ${c.req.path} on the system port; it answers /live, /ready, /health and /metrics.`,
     })
+    return errorResponse(error)
   })
   hono.onError((thrown) => errorResponse(toAppError(thrown)))
   return { posts: new Map(), fetch: (request) => hono.fetch(request), inFlight: () => 0 }
