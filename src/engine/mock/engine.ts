@@ -1,17 +1,17 @@
 // The mock engine: takes requests in, lets the loop run them, and ends each exactly once. No GPU, no model, no process.
-import { AppError } from '../../lib/errors.ts'
+import { AppError, toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import type { Engine } from '../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, Finish, GenerateRequest, Sink } from '../types.ts'
 import { type Controls, operations } from './control.ts'
 import { embedIds } from './embedding.ts'
 import { badRequest, cancelled, embedError } from './endings.ts'
+import { Events } from './events.ts'
 import { KvCache } from './kv.ts'
-import { LoadReports } from './load.ts'
 import { Loop } from './loop.ts'
 import { metricsText } from './metrics.ts'
 import { engineInfo, type MockConfig, type MockOptions, resolveOptions } from './options.ts'
-import { planRequest } from './request.ts'
+import { encodeTexts, planRequest, type Refusal, type Texts } from './request.ts'
 import { Sequence, type SequencePlan } from './sequence.ts'
 import { enqueue, makeRank, type Rank, remove } from './step.ts'
 
@@ -35,19 +35,19 @@ class MockEngine implements Engine {
   ready = false
   private readonly config: MockConfig
   private ranks: Rank[]
-  private readonly kvSeq: number[]
   private readonly loop: Loop
   private readonly jobs = new Map<Sequence, Job>()
   private aborts: Job[] = []
-  private readonly listeners = new Set<(event: EngineEvent) => void>()
-  private readonly loads: LoadReports
+  private readonly events = new Events()
   private restartTimer: ReturnType<typeof setTimeout> | undefined
   private asked = 0
+  /** Requests whose texts are being tokenized. */
+  private encoding = 0
   private crashAt: number
   private stallAt: number
   private stopping = false
   private readonly controls: Controls = {
-    loads: () => this.ranks.map((rank) => this.loads.read(rank)),
+    loads: () => this.ranks.map((rank) => this.events.loads.read(rank)),
     flush: () => this.flush(),
     crash: (restartMs) => this.crash(restartMs ?? this.config.failure.restartMs),
     stall: (on) => {
@@ -62,13 +62,12 @@ class MockEngine implements Engine {
     this.crashAt = config.failure.crashAfter
     this.stallAt = config.failure.stallAfter
     this.ranks = this.makeRanks()
-    this.kvSeq = Array.from({ length: config.dpSize }, () => 0)
+    this.events.watch(this.ranks)
     this.loop = new Loop(config, this.ranks, {
       before: () => this.between(),
       ended: (sequence) => this.end(this.jobs.get(sequence), sequence.finish!),
-      stepped: (rank) => this.stepped(rank),
+      stepped: (rank) => this.events.stepped(rank),
     })
-    this.loads = new LoadReports((event) => this.emit(event))
     this.info = engineInfo(config)
   }
 
@@ -81,7 +80,7 @@ class MockEngine implements Engine {
   }
 
   generate(request: GenerateRequest, sink: Sink, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => this.submit(request, sink, signal, resolve))
+    return new Promise((resolve) => this.take(request, sink, signal, resolve))
   }
 
   embed(request: EmbedRequest, signal: AbortSignal): Promise<Embedding> {
@@ -96,7 +95,7 @@ class MockEngine implements Engine {
         fail: reject,
       }
       // To the engine an embedding is a prompt without an answer.
-      this.submit({ ...request, sampling: { max_new_tokens: 0 }, stream: false }, sink, signal, () => {}, true)
+      this.take({ ...request, sampling: { max_new_tokens: 0 }, stream: false }, sink, signal, () => {}, true)
     })
   }
 
@@ -113,16 +112,11 @@ class MockEngine implements Engine {
   }
 
   inFlight(): number {
-    return this.jobs.size
+    return this.jobs.size + this.encoding
   }
 
   on(listener: (event: EngineEvent) => void): () => void {
-    this.listeners.add(listener)
-    this.record()
-    return () => {
-      this.listeners.delete(listener)
-      this.record()
-    }
+    return this.events.on(listener)
   }
 
   async stop(deadlineMs: number): Promise<void> {
@@ -140,11 +134,31 @@ class MockEngine implements Engine {
     }
     for (const job of [...this.jobs.values()]) this.end(job, { kind: 'abort', message: 'the engine stops' })
     this.loop.stop()
-    this.loads.stop()
+    this.events.loads.stop()
   }
 
-  private submit(request: GenerateRequest, sink: Sink, signal: AbortSignal, done: () => void, embedding = false): void {
-    const plan = this.check(request, sink, signal, embedding)
+  private take(request: GenerateRequest, sink: Sink, signal: AbortSignal, done: () => void, embedding = false): void {
+    const texts = encodeTexts(request, this.config)
+    if (!(texts instanceof Promise)) {
+      this.submit(this.check(request, texts, sink, signal, embedding), request, sink, signal, done)
+      return
+    }
+    this.encoding++
+    texts
+      .then((ready) => this.check(request, ready, sink, signal, embedding), toAppError)
+      .then((plan) => {
+        this.encoding--
+        this.submit(plan, request, sink, signal, done)
+      })
+  }
+
+  private submit(
+    plan: SequencePlan | Finish | AppError,
+    request: GenerateRequest,
+    sink: Sink,
+    signal: AbortSignal,
+    done: () => void,
+  ): void {
     if (plan instanceof AppError) {
       sink.fail(plan)
       done()
@@ -158,13 +172,19 @@ class MockEngine implements Engine {
       signal.addEventListener('abort', job.onAbort)
       this.jobs.set(sequence, job)
       enqueue(rank, sequence)
-      this.loads.changed(rank)
+      this.events.loads.changed(rank)
       if (rank.step === 'idle') this.loop.wake()
     }
   }
 
   /** The plan for a request, or how it ends before it began. */
-  private check(request: GenerateRequest, sink: Sink, signal: AbortSignal, embedding: boolean): SequencePlan | Finish | AppError {
+  private check(
+    request: GenerateRequest,
+    texts: Texts | Refusal,
+    sink: Sink,
+    signal: AbortSignal,
+    embedding: boolean,
+  ): SequencePlan | Finish | AppError {
     if (!this.ready) return new AppError('engine_unavailable', { message: 'the engine is not ready', retryAfterSecs: 1 })
     if (signal.aborted) return cancelled
     const { isEmbedding, failure } = this.config
@@ -176,7 +196,8 @@ class MockEngine implements Engine {
     if (failure.refuseEvery > 0 && ++this.asked % failure.refuseEvery === 0) {
       return { kind: 'abort', message: 'the request queue is full', status: 503, errorType: 'ServiceUnavailableError' }
     }
-    const plan = planRequest(request, sink, this.config)
+    if ('kind' in texts) return badRequest(texts.message)
+    const plan = planRequest(request, texts, sink, this.config)
     return 'kind' in plan ? badRequest(plan.message) : plan
   }
 
@@ -188,12 +209,6 @@ class MockEngine implements Engine {
       return false
     }
     return this.loop.produced < this.stallAt
-  }
-
-  private stepped(rank: Rank): void {
-    if (this.listeners.size === 0) return
-    this.emitKv(rank)
-    this.loads.changed(rank)
   }
 
   /** The one place where a request that was taken in ends. */
@@ -225,7 +240,7 @@ class MockEngine implements Engine {
     this.aborts = []
     for (const job of aborts) {
       this.end(job, cancelled)
-      this.loads.changed(job.rank)
+      this.events.loads.changed(job.rank)
     }
   }
 
@@ -238,7 +253,7 @@ class MockEngine implements Engine {
     }
     this.ranks = this.makeRanks()
     this.loop.replace(this.ranks)
-    this.record()
+    this.events.watch(this.ranks)
     if (this.stopping || restartMs === Number.POSITIVE_INFINITY) return
     this.restartTimer = setTimeout(() => {
       this.flush()
@@ -249,7 +264,7 @@ class MockEngine implements Engine {
   private flush(): void {
     for (const rank of this.ranks) {
       rank.kv.clear()
-      this.emitKv(rank)
+      this.events.tellKv(rank)
     }
   }
 
@@ -263,7 +278,7 @@ class MockEngine implements Engine {
   private leastLoaded(): number {
     let best = this.ranks[0]!
     for (const rank of this.ranks) {
-      const rows = this.loads.rows(rank) - this.loads.rows(best)
+      const rows = this.events.loads.rows(rank) - this.events.loads.rows(best)
       if (rows < 0 || (rows === 0 && rank.kv.held() < best.kv.held())) best = rank
     }
     return best.index
@@ -271,21 +286,6 @@ class MockEngine implements Engine {
 
   private setReady(ready: boolean, reason: string): void {
     this.ready = ready
-    this.emit({ kind: 'state', ready, reason })
-  }
-
-  /** KV changes and loads cost something to note, so they are only noted for someone. */
-  private record(): void {
-    for (const rank of this.ranks) rank.kv.recording = this.listeners.size > 0
-    this.loads.enabled = this.listeners.size > 0
-  }
-
-  private emitKv(rank: Rank): void {
-    const changes = rank.kv.takeChanges()
-    if (changes !== undefined) this.emit({ kind: 'kv', rank: rank.index, seq: this.kvSeq[rank.index]!++, changes })
-  }
-
-  private emit(event: EngineEvent): void {
-    for (const listener of this.listeners) listener(event)
+    this.events.emit({ kind: 'state', ready, reason })
   }
 }

@@ -22,7 +22,7 @@ export interface MockOptions {
   textIds: ArrayLike<number>
   eosIds: readonly number[]
   /** Needed for json_schema and for requests that carry text; without it both are refused. Adds no special tokens. */
-  encode?: ((text: string) => Uint32Array) | undefined
+  encode?: ((text: string) => Uint32Array | Promise<Uint32Array>) | undefined
   /** Part of every next id: two engines with one seed give the same answers. Default 0. */
   seed?: number | undefined
   /** How much faster than `timing` the engine runs; 1000000 is practically at once. Default 1. */
@@ -54,7 +54,7 @@ export interface MockConfig {
   readonly vocabSize: number
   readonly textIds: Int32Array
   readonly eosIds: readonly number[]
-  readonly encode: ((text: string) => Uint32Array) | undefined
+  readonly encode: ((text: string) => Uint32Array | Promise<Uint32Array>) | undefined
   readonly seed: number
   readonly speedupRatio: number
   readonly contextLength: number

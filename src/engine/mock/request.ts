@@ -10,12 +10,39 @@ export interface Refusal {
   message: string
 }
 
+/** A request's texts as ids: the prompt, when it came as text, and the answer, when a json_schema decides it. */
+export interface Texts {
+  prompt: Uint32Array | undefined
+  script: Int32Array | undefined
+}
+
+const noTexts: Texts = { prompt: undefined, script: undefined }
+
+/** Tokenizes what has to be; a promise only when the tokenizer needs one. */
+export function encodeTexts(request: GenerateRequest, config: MockConfig): Texts | Refusal | Promise<Texts> {
+  const { json_schema: schema, regex, ebnf, structural_tag: tag } = request.sampling
+  const { encode } = config
+  if (regex !== undefined || ebnf !== undefined || tag !== undefined) {
+    return refuse('the mock engine has no regex grammar; use a real engine')
+  }
+  if (schema === undefined && request.promptText === undefined) return noTexts
+  if (encode === undefined) return refuse('the mock engine was given no tokenizer, so it can neither take text nor follow a json_schema')
+  const made = schema === undefined ? undefined : jsonInstance(schema)
+  if (made?.kind === 'invalid') return refuse(`invalid json_schema: ${made.message}`)
+  const prompt = request.promptText === undefined ? undefined : encode(request.promptText)
+  const script = made === undefined ? undefined : encode(JSON.stringify(made.value))
+  if (!(prompt instanceof Promise) && !(script instanceof Promise)) return textsOf(prompt, script)
+  return Promise.all([prompt, script]).then(([promptIds, scriptIds]) => textsOf(promptIds, scriptIds))
+}
+
+function textsOf(prompt: Uint32Array | undefined, script: Uint32Array | undefined): Texts {
+  return { prompt, script: script && Int32Array.from(script) }
+}
+
 /** A plan, or why this engine does not take the request (a 400 in every case). */
-export function planRequest(request: GenerateRequest, sink: Sink, config: MockConfig): SequencePlan | Refusal {
+export function planRequest(request: GenerateRequest, texts: Texts, sink: Sink, config: MockConfig): SequencePlan | Refusal {
   const { sampling } = request
-  if (request.promptText !== undefined && config.encode === undefined)
-    return refuse('the mock engine was given no tokenizer, so it cannot take text')
-  const prompt = request.promptText === undefined ? request.promptIds : config.encode!(request.promptText)
+  const prompt = texts.prompt ?? request.promptIds
   const resumed = request.resumed ?? 0
   const space = Math.min(config.contextLength, config.totalKvTokens) - prompt.length
   if (prompt.length === 0) return refuse('the prompt is empty')
@@ -33,8 +60,6 @@ export function planRequest(request: GenerateRequest, sink: Sink, config: MockCo
     return refuse(`min_new_tokens (${sampling.min_new_tokens}) is above max_new_tokens (${asked})`)
   const bias = readBias(sampling.logit_bias, config.vocabSize)
   if (bias !== undefined && !(bias instanceof Map)) return bias
-  const script = grammarScript(request, config)
-  if (script !== undefined && 'kind' in script) return script
 
   const start = seedHash(config.seed, sampling.sampling_seed ?? 0)
   const originalHash = rollAll(start, prompt, 0, prompt.length - resumed)
@@ -46,7 +71,7 @@ export function planRequest(request: GenerateRequest, sink: Sink, config: MockCo
     originalHash,
     hash: rollAll(originalHash, prompt, prompt.length - resumed, prompt.length),
     limit: Math.min(asked, space),
-    script,
+    script: texts.script,
     bias,
     namespace: namespaceOf(request),
   }
@@ -63,19 +88,6 @@ function readBias(given: Record<string, number> | undefined, vocabSize: number):
     bias.set(id, value)
   }
   return bias
-}
-
-/** The ids of an instance of the wanted schema. */
-function grammarScript(request: GenerateRequest, config: MockConfig): Int32Array | undefined | Refusal {
-  const { json_schema: schema, regex, ebnf, structural_tag: tag } = request.sampling
-  if (regex !== undefined || ebnf !== undefined || tag !== undefined)
-    return refuse('the mock engine has no regex grammar; use a real engine')
-  if (schema === undefined) return undefined
-  if (config.encode === undefined) return refuse('the mock engine was given no tokenizer, so it cannot follow a json_schema')
-  const made = jsonInstance(schema)
-  return made.kind === 'invalid'
-    ? refuse(`invalid json_schema: ${made.message}`)
-    : Int32Array.from(config.encode(JSON.stringify(made.value)))
 }
 
 /** Requests with another adapter, salt or key never share cached blocks. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { GenerateRequest, SamplingParams } from '../../../src/engine/types.ts'
-import { answer, decode, eos, request, started, textIds } from './world.ts'
+import { answer, decode, encode, eos, request, started, textIds } from './world.ts'
 
 const prompt = [11, 12, 13, 14, 15]
 const engine = await started()
@@ -190,4 +190,29 @@ test('a prompt given as text is tokenized', async () => {
   const asText = await answer(engine, request([], { max_new_tokens: 5 }, { promptText: 'hi' }))
   expect(asText.ids).toEqual((await answer(engine, request([300 + 104, 300 + 105], { max_new_tokens: 5 }))).ids)
   expect(asText.usage!.promptTokens).toBe(2)
+})
+
+describe('a tokenizer that needs time', () => {
+  const slow = started({ encode: async (text) => encode(text) })
+
+  test('gives the same answer', async () => {
+    const schema = { json_schema: '{"enum":["in progress"]}' }
+    expect((await answer(await slow, request(prompt, schema))).ids).toEqual((await run(schema)).ids)
+    expect((await slow).inFlight()).toBe(0)
+  })
+
+  test('counts as in flight, and can be aborted meanwhile', async () => {
+    const client = new AbortController()
+    const asked = answer(await slow, request([], {}, { promptText: 'hi' }), client.signal)
+    expect((await slow).inFlight()).toBe(1)
+    client.abort()
+    expect((await asked).calls).toEqual(['end'])
+    expect((await slow).inFlight()).toBe(0)
+  })
+
+  test('that fails fails the request', async () => {
+    const broken = await started({ encode: () => Promise.reject(new Error('no tokenizer')) })
+    expect((await answer(broken, request([], {}, { promptText: 'hi' }))).error?.code).toBe('internal_error')
+    expect(broken.inFlight()).toBe(0)
+  })
 })

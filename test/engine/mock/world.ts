@@ -73,7 +73,7 @@ export async function answer(engine: Engine, asked: GenerateRequest, signal = ne
 
 /** A sequence as the engine would make it, for tests of a rank alone. */
 export function sequence(asked: GenerateRequest, settings: MockConfig): Sequence {
-  const plan = planRequest(asked, new Recorder(), settings)
+  const plan = planRequest(asked, { prompt: undefined, script: undefined }, new Recorder(), settings)
   if ('kind' in plan) throw new Error(plan.message)
   return new Sequence(plan satisfies SequencePlan, settings)
 }
