@@ -48,21 +48,9 @@ async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: Se
     vocabSize: model.vocabSize,
     textIds: model.textIds,
     eosIds: model.eosIds,
-    encode: (text) => encodeNow(tokenizer, text),
+    encode: (text) => tokenizer.encode(text, false),
     contextLength: model.contextLength,
     version: serve.version,
     ...{ speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding },
   })
-}
-
-/** The mock writes JSON token by token and needs its ids at once: what the tokenizer cannot give synchronously goes character by character. */
-function encodeNow(tokenizer: Tokenizer, text: string): Uint32Array {
-  const ids = tokenizer.encode(text, false)
-  if (!(ids instanceof Promise)) return ids
-  const each: number[] = []
-  for (const character of text) {
-    const id = tokenizer.tokenToId(character)
-    if (id !== undefined) each.push(id)
-  }
-  return Uint32Array.from(each)
 }
