@@ -19,8 +19,7 @@ export function isPlainBpe({ model }: TokenizerJson): boolean {
 }
 
 /** [left, right, merged] ids of every merge, in rank order. */
-export function mergeIds({ model }: TokenizerJson): Uint32Array {
-  const vocab = model.vocab as Record<string, number>
+export function mergeIds({ model }: TokenizerJson, vocab: ReadonlyMap<string, number>): Uint32Array {
   const merges = model.merges ?? []
   const ids = new Uint32Array(merges.length * 3)
   for (let i = 0; i < merges.length; i++) {
@@ -31,9 +30,9 @@ export function mergeIds({ model }: TokenizerJson): Uint32Array {
       left = entry.slice(0, space)
       right = entry.slice(space + 1)
     } else [left, right] = entry
-    ids[i * 3] = vocab[left]!
-    ids[i * 3 + 1] = vocab[right]!
-    ids[i * 3 + 2] = vocab[left + right]!
+    ids[i * 3] = vocab.get(left)!
+    ids[i * 3 + 1] = vocab.get(right)!
+    ids[i * 3 + 2] = vocab.get(left + right)!
   }
   return ids
 }

@@ -44,7 +44,10 @@ export function generationCache<V>(maxBytes: number): GenerationCache<V> {
   }
 }
 
+const wide = /[^\0-\xff]/
+
 /** A copy that does not keep a longer string alive: JavaScriptCore's slices share their parent's memory. */
 export function flat(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le')
+  const encoding = wide.test(text) ? 'utf16le' : 'latin1'
+  return Buffer.from(text, encoding).toString(encoding)
 }

@@ -29,12 +29,16 @@ function addedTokens(json: TokenizerJson, config: TokenizerConfigJson): AddedTok
   const added = [...(json.added_tokens ?? [])]
   const known = new Set(added.map((token) => token.content))
   const vocab = Array.isArray(json.model.vocab) ? undefined : json.model.vocab
-  let next = 1 + Math.max(maxId(json), ...added.map((token) => token.id))
+  let next = -1
   const add = (token: NamedToken, flags: Partial<AddedTokenJson>) => {
     const content = typeof token === 'string' ? token : (token.content ?? '')
     if (content === '' || known.has(content)) return
     known.add(content)
-    const id = vocab?.[content] ?? next++
+    let id = vocab?.[content]
+    if (id === undefined) {
+      if (next < 0) next = 1 + added.reduce((max, token) => Math.max(max, token.id), maxId(json)) // a long walk, seldom needed
+      id = next++
+    }
     const defaults = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }
     added.push({ ...defaults, ...(typeof token === 'string' ? {} : token), ...flags, id, content })
   }

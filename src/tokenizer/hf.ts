@@ -14,6 +14,7 @@ import { encodePlan } from './plan.ts'
 import { sentencePieceDecoder, sentencePieceRules } from './sentencepiece-decoder.ts'
 import type { Tokenizer } from './tokenizer.ts'
 import { partsOf, type TokenizerJson } from './tokenizer-json.ts'
+import { readVocabulary } from './vocabulary.ts'
 
 export interface TokenizerOptions {
   /** Bound of the cache of encoded pieces of text; default 64 MiB. */
@@ -31,31 +32,44 @@ export interface HfTokenizer extends Tokenizer {
 
 /** Reads tokenizer.json and tokenizer_config.json of a folder. Throws AppError `model_files_invalid` when there is none or it is broken. */
 export async function loadTokenizer(folder: string, options: TokenizerOptions = {}): Promise<HfTokenizer> {
-  const json = await readJsonIfThere<TokenizerJson>(join(folder, 'tokenizer.json'))
-  if (!json) {
-    throw new AppError('model_files_invalid', {
-      message:
-        `no tokenizer.json in ${folder}; supported: Hugging Face tokenizer.json (tiktoken or sentencepiece files alone are not). ` +
-        'Save one with transformers (AutoTokenizer.from_pretrained(...).save_pretrained(...)), or start with --use-sglang-tokenizer.',
-      param: '--model-path',
-    })
-  }
+  const path = join(folder, 'tokenizer.json')
   const config = (await readJsonIfThere<TokenizerConfigJson>(join(folder, 'tokenizer_config.json'))) ?? {}
+  const read = async (): Promise<TokenizerJson> => {
+    const json = await readJsonIfThere<TokenizerJson>(path)
+    if (!json) {
+      throw new AppError('model_files_invalid', {
+        message:
+          `no tokenizer.json in ${folder}; supported: Hugging Face tokenizer.json (tiktoken or sentencepiece files alone are not). ` +
+          'Save one with transformers (AutoTokenizer.from_pretrained(...).save_pretrained(...)), or start with --use-sglang-tokenizer.',
+        param: '--model-path',
+      })
+    }
+    if (typeof json.model?.vocab !== 'object') throw new Error('it has no model.vocab')
+    return effectiveJson(json, config)
+  }
   try {
-    return await makeTokenizer(effectiveJson(json, config), options)
+    return await makeTokenizer(await read(), options, read)
   } catch (cause) {
+    if (cause instanceof AppError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new AppError('model_files_invalid', { message: `${join(folder, 'tokenizer.json')}: ${reason}`, param: '--model-path', cause })
+    throw new AppError('model_files_invalid', { message: `${path}: ${reason}`, param: '--model-path', cause })
   }
 }
 
-/** @param json as it shall apply (effective-json.ts) */
-export async function makeTokenizer(json: TokenizerJson, options: TokenizerOptions = {}): Promise<HfTokenizer> {
+/**
+ * @param json as it shall apply (effective-json.ts)
+ * @param again gives it once more when the native library is needed late: a big vocabulary is not kept in memory for that
+ */
+export async function makeTokenizer(
+  json: TokenizerJson,
+  options: TokenizerOptions = {},
+  again: () => Promise<TokenizerJson> = async () => json,
+): Promise<HfTokenizer> {
   const vocabulary = readVocabulary(json)
-  const plan = encodePlan(json, options.wordCacheBytes ?? 16 << 20)
+  const plan = encodePlan(json, vocabulary.ids, options.wordCacheBytes ?? 16 << 20)
   let loading: Promise<NativeTokenizer> | undefined
   const native = () => {
-    loading ??= nativeTokenizer(json)
+    loading ??= again().then(nativeTokenizer)
     return loading
   }
   const pieceCacheBytes = options.pieceCacheBytes ?? 64 << 20
@@ -98,23 +112,6 @@ function wholeTextEncoder(native: NativeTokenizer, cacheBytes: number): Tokenize
       return ids
     })
   }
-}
-
-function readVocabulary(json: TokenizerJson) {
-  const names: (string | undefined)[] = []
-  const { vocab } = json.model
-  const ids = new Map<string, number>()
-  const set = (name: string, id: number) => {
-    names[id] = name
-    ids.set(name, id)
-  }
-  if (Array.isArray(vocab)) vocab.forEach(([name], id) => void set(name, id))
-  else for (const name in vocab) set(name, vocab[name]!)
-  for (const token of json.added_tokens ?? []) set(token.content, token.id)
-  // HF asks by name whether a token is special.
-  const special = new Set((json.added_tokens ?? []).filter((token) => token.special).map((token) => token.id))
-  const tokenNames: TokenNames = { name: (id) => names[id], isSpecial: (id) => special.has(id), size: names.length }
-  return { names: tokenNames, specialIds: special as ReadonlySet<number>, tokenToId: (token: string) => ids.get(token) }
 }
 
 /** Ids that decode to complete, printable text and are not special: what the mock engine may say. */

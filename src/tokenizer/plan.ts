@@ -20,11 +20,11 @@ export interface EncodePlan extends TextPlan {
 }
 
 /** @param wordCacheBytes bound of the word cache */
-export function encodePlan(json: TokenizerJson, wordCacheBytes: number): EncodePlan | undefined {
+export function encodePlan(json: TokenizerJson, vocab: ReadonlyMap<string, number>, wordCacheBytes: number): EncodePlan | undefined {
   const around = postProcessor(json.post_processor)
   const added = json.added_tokens ?? []
   if (!around || added.some((token) => token.single_word)) return undefined
-  const text = byteLevelPlan(json, wordCacheBytes) ?? sentencePiecePlan(json, wordCacheBytes)
+  const text = byteLevelPlan(json, vocab, wordCacheBytes) ?? sentencePiecePlan(json, vocab, wordCacheBytes)
   if (!text) return undefined
   const normalized = added.filter((token) => token.normalized).map((token) => ({ ...token, content: text.normalize(token.content) ?? '' }))
   return {
@@ -35,13 +35,12 @@ export function encodePlan(json: TokenizerJson, wordCacheBytes: number): EncodeP
   }
 }
 
-function byteLevelPlan(json: TokenizerJson, cacheBytes: number): TextPlan | undefined {
+function byteLevelPlan(json: TokenizerJson, vocab: ReadonlyMap<string, number>, cacheBytes: number): TextPlan | undefined {
   const normalizers = partsOf(json.normalizer, 'normalizers')
   const splits = splitsOf(json.pre_tokenizer)
   const { model } = json
-  const vocab = model.vocab as Record<string, number>
   if (!splits || model.byte_fallback || !isPlainBpe(json) || normalizers.some((part) => part.type !== 'NFC')) return undefined
-  const byteIds = byteLetters.map((letter) => vocab[letter])
+  const byteIds = byteLetters.map((letter) => vocab.get(letter))
   if (byteIds.some((id) => id === undefined)) return undefined // the native encoder drops such bytes
   return {
     normalize: normalizers.length > 0 ? nfc : (text) => text,
@@ -49,7 +48,7 @@ function byteLevelPlan(json: TokenizerJson, cacheBytes: number): TextPlan | unde
     encodePiece: byteLevelEncoder({
       splits,
       byteIds: Uint32Array.from(byteIds as number[]),
-      merges: mergeTable(mergeIds(json)),
+      merges: mergeTable(mergeIds(json, vocab)),
       wholeWord: model.ignore_merges ? wholeWordLookup(vocab) : undefined,
       cacheBytes,
     }),
@@ -69,12 +68,17 @@ function splitsOf(part: PartJson | null): RegExp[] | undefined {
   return patterns.length > 0 && patterns.every((regex) => regex !== undefined) ? patterns : undefined
 }
 
-function wholeWordLookup(vocab: Record<string, number>): (bytes: Uint8Array) => number | undefined {
-  const byLetters = new Map(Object.entries(vocab))
+const letterCodes = Uint16Array.from(byteLetters, (letter) => letter.charCodeAt(0))
+
+function wholeWordLookup(vocab: ReadonlyMap<string, number>): (bytes: Uint8Array) => number | undefined {
+  let longest = 0
+  for (const token of vocab.keys()) if (token.length > longest) longest = token.length
+  const codes = new Uint16Array(longest)
   return (bytes) => {
-    let letters = ''
-    for (let i = 0; i < bytes.length; i++) letters += byteLetters[bytes[i]!]
-    return byLetters.get(letters)
+    const { length } = bytes
+    if (length > longest) return undefined
+    for (let i = 0; i < length; i++) codes[i] = letterCodes[bytes[i]!]!
+    return vocab.get(String.fromCharCode.apply(null, codes.subarray(0, length) as unknown as number[]))
   }
 }
 

@@ -9,22 +9,21 @@ import { partsOf, type TokenizerJson } from './tokenizer-json.ts'
 
 const maxCachedWord = 32
 
-export function sentencePiecePlan(json: TokenizerJson, cacheBytes: number): TextPlan | undefined {
+export function sentencePiecePlan(json: TokenizerJson, vocab: ReadonlyMap<string, number>, cacheBytes: number): TextPlan | undefined {
   const normalize = normalizerOf(json)
   const { model } = json
   if (!normalize || json.pre_tokenizer !== null || !model.byte_fallback || model.ignore_merges || !isPlainBpe(json)) return undefined
-  const vocab = new Map(Object.entries(model.vocab as Record<string, number>))
   const bytes = Array.from({ length: 256 }, (_, b) => vocab.get(`<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`))
   if (bytes.some((id) => id === undefined)) return undefined // then <unk> comes in, with rules of its own
   for (const token of vocab.keys()) if (/[a-zA-Z]▁/.test(token)) return undefined // a merge may span what we take for a border
   return {
     normalize,
     pieceEnd: sentencePieceEnd,
-    encodePiece: wordEncoder(vocab, bytes as number[], mergeTable(mergeIds(json)), cacheBytes),
+    encodePiece: wordEncoder(vocab, bytes as number[], mergeTable(mergeIds(json, vocab)), cacheBytes),
   }
 }
 
-function wordEncoder(vocab: Map<string, number>, bytes: number[], merges: Merges, cacheBytes: number) {
+function wordEncoder(vocab: ReadonlyMap<string, number>, bytes: number[], merges: Merges, cacheBytes: number) {
   const cache = generationCache<Uint32Array>(cacheBytes)
   const utf8 = new TextEncoder()
   let symbols = new Uint32Array(1024)
