@@ -95,7 +95,7 @@ def start_engine(argv: list[str], level: str, doom):
     try:
         from sglang.srt.server_args import prepare_server_args
 
-        server_args = prepare_server_args(argv)
+        server_args = prepare_server_args(argv + stream_flags() if level == "L2" else argv)
         for name in ("tokenizer_worker_num", "detokenizer_worker_num"):
             if level != "L2" and (getattr(server_args, name, 1) or 1) > 1:
                 refused.append(f"--{name.replace('_', '-')} has no use here: dynamo-sglang tokenizes and detokenizes itself")
@@ -117,6 +117,13 @@ def start_engine(argv: list[str], level: str, doom):
         lines = failure.last_error_lines()
         doom.say("start_failed", lines[-1].strip() if lines else last_line(error), lines or str(error).splitlines())
         raise
+
+
+def stream_flags() -> list[str]:
+    """L2 reads deltas where this release can give them; else it cuts them out of growing lists."""
+    known = compat.fields_of(compat.load("sglang.srt.server_args", "ServerArgs"))
+    names = [name for name in ("incremental_streaming_output", "stream_output") if name in known]
+    return [f"--{names[0].replace('_', '-')}"] if names else []
 
 
 def last_line(error: BaseException) -> str:

@@ -103,8 +103,8 @@ def manager_class():
 class Outlet:
     """Where engine outputs turn into frames on channel A. Counts OUT frames per rank."""
 
-    def __init__(self, send):
-        self.send = send
+    def __init__(self, send, abort):
+        self.send, self._abort = send, abort
         self._seq: dict[int, int] = {}
 
     def take(self, output):
@@ -118,13 +118,28 @@ class Outlet:
             mine = set(ours)
             rest = compat.subset(output, [i for i in range(len(rids)) if i not in mine])
             output = compat.subset(output, ours)
+        try:
+            self._emit(output)
+        except Exception:
+            logger.exception("dynamo-sglang: an engine output could not be encoded; its requests end")
+            self.give_up(output.rids)
+        return rest
+
+    def _emit(self, output):
         if hasattr(output, "embeddings"):
             self.send(outputs.embedding_frame(output))
-            return rest
+            return
         ranks = getattr(output, "dp_ranks", None)
         rank = ranks[0] if ranks and ranks[0] is not None else 0
-        self.send(outputs.out_frame(output, self.next_seq(rank), rank, None))
-        return rest
+        frame = outputs.out_frame(output, self._seq.get(rank, 0) + 1, rank, None)
+        self.next_seq(rank)
+        self.send(frame)
+
+    def give_up(self, rids: list[str]):
+        """Ends requests whose output cannot be told, here and in the scheduler."""
+        for rid in rids:
+            self.send(outputs.error_frame(rid, 500, "InternalServerError", "the engine's output could not be encoded"))
+        self._abort(rids)
 
     def next_seq(self, rank: int) -> int:
         self._seq[rank] = self._seq.get(rank, 0) + 1

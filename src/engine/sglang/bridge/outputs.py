@@ -18,18 +18,20 @@ def out_frame(output, seq: int, rank: int, load) -> list:
     tokens = array("i")
     lens = array("I")
     uneven = False
-    for ids in output.output_ids:
+    finished = output.finished_reasons
+    for i, ids in enumerate(output.output_ids):
+        if finished[i] is not None and refused(finished[i]):
+            ids = ()  # SGLang fills in an id for a request that it refuses (an invalid grammar, a prompt too long)
         count = len(ids)
         if count == 1:
             tokens.append(ids[0])
         else:
             uneven = True
-            tokens.extend(ids)
+            tokens.fromlist(list(ids))
         lens.append(count)
     completion = output.completion_tokens
     prompt, cached = output.prompt_tokens, output.cached_tokens
     reasoning = getattr(output, "reasoning_tokens", None)
-    finished = output.finished_reasons
     first, fin = [], []
     for i, total in enumerate(completion):
         if total == lens[i]:
@@ -38,7 +40,8 @@ def out_frame(output, seq: int, rank: int, load) -> list:
             row = [i, *finish(finished[i])]
             row += [total, prompt[i], cached[i], reasoning[i] if reasoning else 0]
             fin.append(row)
-    lp = logprob_rows(output, len(rids)) if output.output_token_logprobs_val else None
+    has_logprobs = output.output_token_logprobs_val or output.input_token_logprobs_val
+    lp = logprob_rows(output, len(rids)) if has_logprobs else None
     return [
         wire.OUT,
         rank,
@@ -69,6 +72,11 @@ def finish(reason) -> list:
         None if status is None else int(status),
         reason.get("err_type"),
     ]
+
+
+def refused(reason) -> bool:
+    """Whether an abort is an error of the request or engine, not a cancel."""
+    return isinstance(reason, dict) and reason.get("type") == "abort" and reason.get("status_code") is not None
 
 
 def logprob_rows(output, count: int):

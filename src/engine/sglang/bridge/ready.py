@@ -1,14 +1,18 @@
 """The READY map: what the running engine is, read from its objects by name."""
 
+import asyncio
 import dataclasses
 import json
+import logging
 
 from . import compat, failure
+
+logger = logging.getLogger(__name__)
 
 
 def plain_args(server_args) -> dict:
     """The effective server arguments as scalars."""
-    view = compat.load("sglang.srt.arg_groups.resolution", "resolved_view") or compat.load("sglang.srt.server_args", "resolved_view")
+    view = compat.load("sglang.srt.arg_groups.model_override_base", "resolved_view")
     source = server_args
     if view is not None:
         try:
@@ -24,24 +28,21 @@ def plain_args(server_args) -> dict:
     return found
 
 
-def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
+async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
     """READY for a running engine; `args` from `plain_args`."""
     manager = engine.tokenizer_manager
     config = manager.model_config
     infos = scheduler_infos(engine)
     dp = max(1, int(args.get("dp_size") or 1))
-    replicas = 1 if args.get("enable_dp_attention") else dp
     page = int(args.get("page_size") or 1)
-    per_rank = min((int(i["max_running_requests"]) for i in infos if i.get("max_running_requests")), default=0)
     tokens = sum(int(info.get("max_total_num_tokens") or 0) for info in infos)
     if tokens and len(infos) < dp:
         tokens = tokens // len(infos) * dp
-    running = per_rank * dp or int(args.get("max_running_requests") or 0) or 0
     return {
         "level": level,
         "sglang": compat.version(),
         "model_path": args.get("model_path"),
-        "served_model_name": args.get("served_model_name"),
+        "served_model_name": getattr(manager, "served_model_name", None) or args.get("served_model_name"),
         "is_embedding": not manager.is_generation,
         "context_len": manager.context_len,
         "max_req_input_len": manager.max_req_input_len,
@@ -52,8 +53,8 @@ def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
         "page_size": page,
         "dp_size": dp,
         "tp_size": int(args.get("tp_size") or 1),
-        "max_running_requests": running,
-        "max_total_tokens": tokens if replicas >= 1 else 0,
+        "max_running_requests": await running_requests(manager, args, dp),
+        "max_total_tokens": tokens,
         "disaggregation_mode": args.get("disaggregation_mode"),
         "enable_metrics": bool(args.get("enable_metrics")),
         "load_secs": load_secs,
@@ -61,6 +62,16 @@ def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
         "schedulers": failure.noted_pids("scheduler"),
         "chat_template": getattr(manager.tokenizer, "chat_template", None) if manager.tokenizer is not None else None,
     }
+
+
+async def running_requests(manager, args: dict, dp: int) -> int:
+    """How many requests all ranks together run at once; the schedulers know, the arguments may leave it open. 0: unknown."""
+    try:
+        states = await asyncio.wait_for(manager.get_internal_state(), 10)
+        return sum(int(state["effective_max_running_requests_per_dp"]) for state in states)
+    except Exception as error:
+        logger.warning("dynamo-sglang: the schedulers do not tell how much they run at once: %r", error)
+        return int(args.get("max_running_requests") or 0) * dp
 
 
 def scheduler_infos(engine) -> list[dict]:

@@ -36,7 +36,7 @@ async def serve(engine, server_args, sock, doom, level: str, load_secs: float):
     status = compat.load("sglang.srt.managers.tokenizer_manager", "ServerStatus")
     if status is not None:
         manager.server_status = status.Up
-    ready = ready_map(engine, plain_args(server_args), level, round(load_secs, 3))
+    ready = await ready_map(engine, plain_args(server_args), level, round(load_secs, 3))
     channel.send([wire.READY, ready])
     loads = loop.create_task(report_loads(manager, channel.send))
     deadline_ms = await done
@@ -63,7 +63,7 @@ class Bridge:
             self._intake = Streams(self._engine, channel.send)
         else:
             self._intake = Intake(manager, channel.send)
-            manager.bridge = Outlet(channel.send)
+            manager.bridge = Outlet(channel.send, self._intake.abort)
         self._control = Control(self._engine, self._intake, self._args)
 
     def handle(self, message: list):
