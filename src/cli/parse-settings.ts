@@ -2,7 +2,6 @@
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
 import { AppError } from '../lib/errors.ts'
 import { closest } from './closest.ts'
 import { flagWords, type Given, readArgv, readEnv, readFile, readMapping, spellings, type Table } from './read-settings.ts'
@@ -154,7 +153,7 @@ function disaggSection(draft: Values): string | undefined {
   if (path === undefined || key === undefined) return undefined
   const sections = readMapping(read(path, '--disagg-config'), path)
   const section = sections[key]
-  if (section !== null && typeof section === 'object' && !Array.isArray(section)) return stringify(section)
+  if (section !== null && typeof section === 'object' && !Array.isArray(section)) return `${Bun.YAML.stringify(section, null, 2)}\n`
   throw invalid('--disagg-config-key', `${path} has no section '${key}'; it has: ${Object.keys(sections).join(', ')}`)
 }
 

@@ -1,6 +1,5 @@
 // Where settings come from: argv, the environment, a settings file, SGLang's own --config file. Generic over the table; knows no single setting.
 // Our own loop instead of a library's: flags that are SGLang's too must stay in place, spelled as they were, between the ones we do not know.
-import { parse as parseYaml } from 'yaml'
 import { AppError } from '../lib/errors.ts'
 import { nameOf, readValue, type Setting } from './setting.ts'
 
@@ -100,7 +99,7 @@ export function readFile(table: Table, content: string, path: string): { given: 
 export function readMapping(content: string, path: string): Record<string, unknown> {
   let value: unknown
   try {
-    value = parseYaml(content)
+    value = Bun.YAML.parse(content)
   } catch (cause) {
     throw new AppError('invalid_setting', { param: path, message: `${path} is not valid YAML or JSON: ${(cause as Error).message}`, cause })
   }

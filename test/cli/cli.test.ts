@@ -5,8 +5,8 @@ import { report } from '../../src/cli/failure.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { run } from './program.ts'
 
-test.each([['version'], ['--version'], ['-V'], ['serve', '--version']])('%s prints the version', async (...args) => {
-  const { code, out } = await run(args)
+test.each(['version', '--version', '-V', 'serve --version'])('%s prints the version', async (line) => {
+  const { code, out } = await run(line.split(' '))
   expect(code).toBe(0)
   expect(out).toMatch(/^dynamo-sglang \d+\.\d+\.\d+ \(bun .*\)\n$/)
 })

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'bun:test'
-import { parse } from 'yaml'
 import { script } from '../../src/cli/example.ts'
 import { examples, notYet } from '../../src/cli/examples.ts'
 import { parseSettings } from '../../src/cli/parse-settings.ts'
@@ -28,7 +27,7 @@ test('what later versions bring is said so; what is unknown gets the list', asyn
 
 test('compose is a compose file', async () => {
   const { out } = await run(['example', 'compose'])
-  expect(Object.keys(parse(out).services)).toEqual(['etcd', 'nats'])
+  expect(Object.keys((Bun.YAML.parse(out) as { services: object }).services)).toEqual(['etcd', 'nats'])
 })
 
 describe('every process of every example', () => {
