@@ -17,7 +17,10 @@ export async function runBench(argv: string[]): Promise<number> {
   const model = options.model ?? (await firstModel(options))
   const stop = new AbortController()
   // The first ^C ends the test early and still reports; the second one is the shell's own.
-  const onInterrupt = () => stop.abort()
+  const onInterrupt = () => {
+    process.stderr.write('\nbench: waiting for the requests that run; ^C again ends at once\n')
+    stop.abort()
+  }
   process.once('SIGINT', onInterrupt)
   const pool = new ConnectionPool(apiUrl(options.url))
   try {

@@ -41,7 +41,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | undef
   } catch (thrown) {
     const { code, message } = thrown as { code?: string; message: string }
     if (code === 'commander.helpDisplayed') return undefined
-    throw wrong(message.replace(/^error: /, ''))
+    throw wrong(message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '))
   }
   const read = command.opts()
   const rate: number | undefined = read.rate
