@@ -46,7 +46,22 @@ def render(tokenizer, source, case, tools):
         )
         return {"name": case["name"], "text": text}
     except Exception as error:
-        return {"name": case["name"], "error": f"{type(error).__name__}: {error}"[:200]}
+        return {"name": case["name"], "error": f"{type(error).__name__}: {error}"}
+
+
+def render_snippet(source):
+    """One row of language.json: the language itself, without a chat around it."""
+    inputs = {
+        "s": "text",
+        "l": [1, 2, 3],
+        "d": {"a": 1, "b": "two"},
+        "k": {"items": 7},
+        "ms": [{"role": "user", "content": "hi", "n": 1}, {"role": "assistant", "content": "yo", "n": 2, "name": "bob"}],
+    }
+    try:
+        return {"name": source, "text": chat_template_utils._compile_jinja_template(source).render(**inputs)}
+    except Exception as error:
+        return {"name": source, "error": f"{type(error).__name__}: {error}"}
 
 
 def main():
@@ -61,6 +76,10 @@ def main():
         rows = [render(tokenizer, source, case, given["tools"]) for case in given["cases"]]
         text = json.dumps(rows, ensure_ascii=True, indent=1) + "\n"
         (out / f"{path.stem}.json").write_text(text, encoding="utf-8")
+    if folder == here:
+        snippets = json.loads((here / "language.json").read_text(encoding="utf-8"))
+        rows = [render_snippet(source) for source in snippets]
+        (out / "language.json").write_text(json.dumps(rows, ensure_ascii=True, indent=1) + "\n", encoding="utf-8")
     print(f"transformers {transformers.__version__}: {len(list(folder.glob('*.jinja')))} templates, {len(given['cases'])} cases each")
 
 

@@ -8,6 +8,8 @@ export interface Wishes {
   content: 'string' | 'parts'
   /** 'object': tool_calls[].function.arguments is read as a mapping; 'string': it is printed as the model wrote it. */
   arguments: 'object' | 'string'
+  /** The template asks whether content is none (DeepSeek-R1 tells tool calls by it); else a missing content becomes ''. */
+  nullContent: boolean
   /** The template knows the role `developer`; else such messages become `system`. */
   developer: boolean
 }
@@ -21,6 +23,7 @@ export function wishesOf(source: string, body: readonly Stmt[]): Wishes {
   return {
     content: mediaWords.some((word) => source.includes(word)) || walksContent(body) ? 'parts' : 'string',
     arguments: wantsText(body) ? 'string' : 'object',
+    nullContent: asksForNone(body),
     developer: source.includes('developer'),
   }
 }
@@ -71,6 +74,19 @@ function walksContent(body: readonly Stmt[]): boolean {
   return false
 }
 
+function asksForNone(body: readonly Stmt[]): boolean {
+  const names = aliases(body, 'content')
+  for (const stmt of statementsOf(body))
+    for (const expr of childrenOf(stmt))
+      if (
+        expr.t === 'test' &&
+        expr.name === 'none' &&
+        (fieldOf(expr.of) === 'content' || (expr.of.t === 'name' && names.has(expr.of.name)))
+      )
+        return true
+  return false
+}
+
 /** True when `arguments` is printed or joined to text as it is, and nowhere read as a mapping. */
 function wantsText(body: readonly Stmt[]): boolean {
   const names = aliases(body, 'arguments')
@@ -99,7 +115,7 @@ export function shapeMessages(messages: readonly Message[], wishes: Wishes): Mes
 function shapeMessage(message: Message, at: number, wishes: Wishes): Message {
   const changes: Message = {}
   if (message.role === 'developer' && !wishes.developer) changes.role = 'system'
-  if (message.content === undefined || message.content === null) changes.content = ''
+  if (message.content === undefined || message.content === null) changes.content = wishes.nullContent ? null : ''
   else if (Array.isArray(message.content))
     changes.content = wishes.content === 'parts' ? shapeParts(message.content) : joinText(message.content)
   if (Array.isArray(message.tool_calls))
@@ -111,7 +127,7 @@ function shapeMessage(message: Message, at: number, wishes: Wishes): Message {
 
 /** An absent field is not defined for the template; a null one would be None. Clients mean absent. */
 function withoutNulls(message: Message): Message {
-  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== null))
+  return Object.fromEntries(Object.entries(message).filter(([key, value]) => value !== null || key === 'content'))
 }
 
 const isText = (part: unknown): part is { text: string } => {

@@ -28,7 +28,8 @@ export function compileTemplate(source: string): Compiled {
     body,
     render(inputs, globals) {
       const frame = makeFrame(scope, null)
-      for (const [name, slot] of names) frame[slot] = Object.hasOwn(inputs, name) ? inputs[name] : globals[name]
+      for (const [name, slot] of names)
+        frame[slot] = Object.hasOwn(inputs, name) ? inputs[name] : Object.hasOwn(globals, name) ? globals[name] : undefined
       const out: Out = { text: '' }
       try {
         run(frame, out)

@@ -284,8 +284,7 @@ function compileMath(expr: Expr & { t: 'math' }, scope: Scope): Eval {
     const b = right(f)
     if (op === '+' && typeof a === 'string' && typeof b === 'string') return a + b
     if (a === undefined) throw missing(expr.left, scope, f)
-    // A string on the left speaks first in Python: it refuses an Undefined by its own TypeError; other types let Undefined speak.
-    if (b === undefined && !(op === '+' && typeof a === 'string')) throw missing(expr.right, scope, f)
+    if (b === undefined) throw missing(expr.right, scope, f)
     return compute(op, a, b)
   }
 }

@@ -40,7 +40,7 @@ const some = (value: unknown) => (truthy(value) ? iterate(value) : [])
 function choose(value: unknown, args: unknown[], keep: boolean, byAttribute: boolean): Lazy {
   const get = byAttribute ? getter(args[0]) : (x: unknown) => x
   const [name, ...rest] = byAttribute ? args.slice(1) : args
-  const check = name === undefined ? truthy : checks[toText(name)]
+  const check = name === undefined ? truthy : Object.hasOwn(checks, toText(name)) ? checks[toText(name)] : undefined
   if (check === undefined) throw new TemplateFault(`No test named '${toText(name)}'.`)
   return new Lazy(some(value).filter((x) => check(get(x), rest) === keep))
 }

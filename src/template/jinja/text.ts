@@ -44,7 +44,7 @@ export function splitBlanks(text: string, limit = -1): string[] {
     blanks.lastIndex = 0
     const gap = limit >= 0 && parts.length >= limit ? null : blanks.exec(rest)
     if (gap === null) {
-      parts.push(limit >= 0 && parts.length >= limit ? stripEnd(rest) : rest)
+      parts.push(rest)
       break
     }
     parts.push(rest.slice(0, gap.index))
