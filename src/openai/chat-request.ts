@@ -13,7 +13,7 @@ export function chatRequest(
   call: Pick<Call, 'requestId' | 'receivedAt' | 'headers'>,
   api: Pick<Api, 'excludeToolsWhenNone'>,
 ): TextRequest {
-  const ids = body.nvext?.token_data
+  const ids = body.input_ids ?? body.nvext?.token_data
   const prompt: Prompt = ids != null ? { kind: 'ids', ids: Uint32Array.from(ids) } : { kind: 'chat', input: templateInput(body, api) }
   const param = body.max_completion_tokens != null ? 'max_completion_tokens' : 'max_tokens'
   const request = textRequest(body, call, prompt, body.max_completion_tokens ?? body.max_tokens ?? undefined, param)
@@ -30,6 +30,8 @@ type TemplateFields = Pick<
   | 'tool_choice'
   | 'chat_template_kwargs'
   | 'reasoning_effort'
+  | 'reasoning'
+  | 'thinking'
   | 'add_generation_prompt'
   | 'continue_final_message'
   | 'documents'
@@ -81,16 +83,22 @@ function toolsFor(body: Partial<TemplateFields>, api: Pick<Api, 'excludeToolsWhe
 /** As SGLang: an effort also sets the switches that templates of thinking models read, unless the client set them. */
 function variablesOf(body: Partial<TemplateFields>): Record<string, unknown> | undefined {
   const given = body.chat_template_kwargs
-  const effort = body.reasoning_effort
-  if (effort == null && body.documents == null) return given ?? undefined
+  const effort = body.reasoning?.effort ?? body.reasoning_effort
+  const thinking = effort != null ? effort !== 'none' : thinkingOf(body)
+  if (thinking === undefined && body.documents == null) return given ?? undefined
   const variables: Record<string, unknown> = {}
-  if (effort != null) {
-    variables.reasoning_effort = effort
-    variables.thinking = effort !== 'none'
-    variables.enable_thinking = effort !== 'none'
+  if (effort != null) variables.reasoning_effort = effort
+  if (thinking !== undefined) {
+    variables.thinking = thinking
+    variables.enable_thinking = thinking
   }
   if (body.documents != null) variables.documents = body.documents
   return Object.assign(variables, given)
+}
+
+function thinkingOf(body: Partial<TemplateFields>): boolean | undefined {
+  if (body.reasoning?.enabled != null) return body.reasoning.enabled
+  return body.thinking == null ? undefined : body.thinking.type !== 'disabled'
 }
 
 /** Templates expect call arguments as an object, where the API has their JSON text, and text where the API has null. */

@@ -22,6 +22,9 @@ export function samplingOf(body: GenerationBody, maxTokens: number | undefined, 
   const sampling: SamplingParams = {}
   const target = sampling as Record<string, unknown>
   for (const name of same) if (body[name] != null) target[name] = body[name]
+  const { nvext } = body
+  if (nvext?.ignore_eos != null) sampling.ignore_eos ??= nvext.ignore_eos
+  if (nvext?.repetition_penalty != null) sampling.repetition_penalty ??= nvext.repetition_penalty
   if (maxTokens !== undefined) sampling.max_new_tokens = maxTokens
   if (body.min_tokens != null) {
     if (maxTokens !== undefined && body.min_tokens > maxTokens)
@@ -29,14 +32,15 @@ export function samplingOf(body: GenerationBody, maxTokens: number | undefined, 
     sampling.min_new_tokens = body.min_tokens
   }
   // SGLang wants -1 for "all", and no top_p of 0; only the likeliest token is left then.
-  if (body.top_k != null) sampling.top_k = body.top_k === 0 ? -1 : body.top_k
+  const topK = body.top_k ?? nvext?.top_k
+  if (topK != null) sampling.top_k = topK === 0 ? -1 : topK
   if (body.top_p === 0) sampling.top_k = 1
   else if (body.top_p != null) sampling.top_p = body.top_p
   if (body.seed != null) sampling.sampling_seed = body.seed
   if (body.stop_regex != null) sampling.stop_regex = typeof body.stop_regex === 'string' ? [body.stop_regex] : body.stop_regex
   const stopIds = stopIdsOf(body)
   if (stopIds.length > 0) sampling.stop_token_ids = stopIds
-  if (body.nvext?.greed_sampling === true) {
+  if (nvext?.greed_sampling === true) {
     sampling.temperature = 0
     sampling.top_k = 1
   }

@@ -112,30 +112,38 @@ function rankHealth(rank: number, proof: Proof | undefined): RankHealth {
 
 async function canary(engine: Engine, rank: number, options: HealthOptions): Promise<Proof> {
   const began = performance.now()
-  const signal = AbortSignal.timeout(options.canaryTimeoutMs)
+  const stop = new AbortController()
   const promptIds = options.canaryIds ?? Uint32Array.of(Math.min(1, engine.info.vocabSize - 1))
-  const requestId = `health-${rank}`
-  let error: string | null = null
-  try {
-    if (engine.info.isEmbedding) await engine.embed({ requestId, promptIds, dpRank: rank }, signal)
-    else error = await oneToken(engine, requestId, promptIds, rank, signal)
-  } catch (cause) {
-    error = cause instanceof Error ? cause.message : String(cause)
-  }
-  if (signal.aborted) error = `no answer within ${options.canaryTimeoutMs} ms`
+  const error = await new Promise<string | null>((resolve) => {
+    const late = setTimeout(() => {
+      resolve(`no answer within ${options.canaryTimeoutMs} ms`)
+      stop.abort()
+    }, options.canaryTimeoutMs)
+    ask(engine, { requestId: `health-${rank}`, promptIds, dpRank: rank }, stop.signal, (error) => {
+      clearTimeout(late)
+      resolve(error)
+    })
+  })
   return { ok: error === null, at: performance.now(), ms: performance.now() - began, error }
 }
 
-/** Null when a token came, else what happened. Does not wait longer than the signal, even for an engine that ignores it. */
-function oneToken(engine: Engine, requestId: string, promptIds: Uint32Array, dpRank: number, signal: AbortSignal): Promise<string | null> {
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve('aborted'), { once: true })
-    const sink: Sink = {
-      push() {},
-      end: (finish) => resolve(finish.kind === 'abort' ? finish.message : null),
-      fail: (error) => resolve(error.message),
-    }
-    const sampling = { max_new_tokens: 1, temperature: 0, ignore_eos: true }
-    engine.generate({ requestId, promptIds, sampling, stream: false, dpRank }, sink, signal)
-  })
+/** `told` gets null when a token (or a vector) came, else what happened. */
+function ask(
+  engine: Engine,
+  request: { requestId: string; promptIds: Uint32Array; dpRank: number },
+  signal: AbortSignal,
+  told: (error: string | null) => void,
+): void {
+  const failed = (cause: unknown) => told(cause instanceof Error ? cause.message : String(cause))
+  if (engine.info.isEmbedding) {
+    engine.embed(request, signal).then(() => told(null), failed)
+    return
+  }
+  const sink: Sink = {
+    push() {},
+    end: (finish) => told(finish.kind === 'abort' ? finish.message : null),
+    fail: (error) => told(error.message),
+  }
+  const sampling = { max_new_tokens: 1, temperature: 0, ignore_eos: true }
+  engine.generate({ ...request, sampling, stream: false }, sink, signal).catch(failed)
 }

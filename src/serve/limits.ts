@@ -14,9 +14,11 @@ export interface Limits {
 export const defaultLimits: Limits = { bodyBytes: 45 << 20, bodyMs: 60_000, inFlight: 0, overloadStatus: 529 }
 
 const MAX_DEPTH = 128
+const DISCARD_BYTES = 256 << 20
+const DISCARD_MS = 5000
 /** Arrays may be longer only where token ids are expected. */
 const MAX_ITEMS = 65_536
-const idFields = new Set(['prompt', 'input', 'tokens', 'token_data'])
+const idFields = new Set(['prompt', 'input', 'input_ids', 'tokens', 'token_data'])
 
 /** The body as parsed JSON. Throws `unsupported_media_type`, `body_too_large`, `request_timeout`, `invalid_json`. */
 export async function readJson(request: Request, limits: Limits): Promise<unknown> {
@@ -26,7 +28,10 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
       message: `The request body must be JSON: send the header 'content-type: application/json'${type === null ? '' : ` instead of '${type.slice(0, 60)}'`}.`,
     })
   const length = request.headers.get('content-length')
-  if (length !== null && Number(length) > limits.bodyBytes) throw tooLarge(limits)
+  if (length !== null && Number(length) > limits.bodyBytes) {
+    await discard(request, Number(length), Math.min(limits.bodyMs, DISCARD_MS))
+    throw tooLarge(limits)
+  }
   const text = await inTime(length === null ? countedText(request, limits) : request.text(), limits)
   if (text === '') throw new AppError('invalid_json', { message: 'The request body is empty; it must be a JSON object.' })
   let body: unknown
@@ -95,6 +100,20 @@ function inTime(reading: Promise<string>, limits: Limits): Promise<string> {
       },
     )
   })
+}
+
+/** Many clients read an answer only when they have sent everything: a moderate excess is read away, a large or slow one cut off. */
+async function discard(request: Request, length: number, ms: number): Promise<void> {
+  if (length > DISCARD_BYTES || request.body === null) return
+  const reader = request.body.getReader()
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), ms)
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // The client is gone; so is the reason to answer it.
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** A body of unknown length (chunked), read no further than the limit. */

@@ -53,7 +53,7 @@ test('another method on a hot route still gets the shape of OpenAI', async () =>
 })
 
 test('a body that says it is too large is refused before it is read', async () => {
-  const { server } = start({ limits: { bodyBytes: 1000 } })
+  const { server } = start({ limits: { bodyBytes: 1000, bodyMs: 50 } })
   const got = await raw(
     server.port,
     `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50000000\r\n\r\n{`,

@@ -1,5 +1,5 @@
 // What the endpoints answer, for /openapi.json. The handlers write these shapes by hand; test/serve/openapi.test.ts holds real answers against them.
-import { z } from 'zod'
+import * as z from 'zod'
 
 const usage = z.object({
   prompt_tokens: z.int(),

@@ -1,6 +1,6 @@
 // What POST /v1/chat/completions accepts: OpenAI's fields, SGLang's and vLLM's extras, Dynamo's nvext.
-import { z } from 'zod'
-import { generation, int, record, unsupported } from './common.ts'
+import * as z from 'zod'
+import { generation, ids, int, record, unsupported } from './common.ts'
 
 const textOnly = (kind: string) =>
   z.looseObject({ type: z.literal(kind) }).refine(() => false, {
@@ -61,7 +61,7 @@ const toolChoice = z
   ])
   .nullish()
 
-const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'ultra', 'max'] as const
+const effort = z.union([z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'ultra', 'max']), z.number().min(0).max(0.99)])
 
 export const chatShape = {
   ...generation,
@@ -72,8 +72,11 @@ export const chatShape = {
   tools: z.array(tool).max(1536).nullish(),
   tool_choice: toolChoice,
   parallel_tool_calls: z.boolean().nullish(),
-  reasoning_effort: z.union([z.enum(efforts), z.number().min(0).max(0.99)]).nullish(),
+  reasoning_effort: effort.nullish(),
+  reasoning: z.looseObject({ effort: effort.nullish(), enabled: z.boolean().nullish() }).nullish(),
+  thinking: z.looseObject({ type: z.enum(['enabled', 'disabled', 'adaptive']) }).nullish(),
   chat_template_kwargs: record().nullish(),
+  input_ids: ids.nullish().describe('Token ids in place of what the template would make of the messages.'),
   add_generation_prompt: z.boolean().nullish(),
   continue_final_message: z.boolean().nullish(),
   separate_reasoning: z.boolean().nullish(),

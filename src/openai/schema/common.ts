@@ -1,5 +1,5 @@
 // Fields that several endpoints share. Each is checked alone (check.ts walks the body's own keys), so an absent field costs nothing.
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A field that OpenAI or an engine knows and this server cannot honour: `null` and `idle` (its do-nothing value) pass, the rest is refused. */
 export function unsupported(what: string, idle?: unknown) {
@@ -16,6 +16,13 @@ const flag = () => z.boolean().nullish()
 const text = () => z.string().nullish()
 const within = (min: number, max: number) => z.number().min(min).max(max).nullish()
 const tokenIds = (most: number) => z.array(int(0, 0xffffffff)).max(most)
+
+const isId = (value: unknown) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffffffff
+
+/** As many token ids as a body can hold: a predicate, because a schema would keep a fault for each of a million elements. */
+export const ids = z
+  .custom<number[]>((value) => Array.isArray(value) && value.length > 0 && value.every(isId), 'it must be an array of token ids, not empty')
+  .meta({ type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 })
 
 export const model = z.string().min(1).describe('A name from /v1/models.')
 
@@ -67,16 +74,17 @@ const unservedFields = ['routed_experts', 'engine_data', 'prompt_logprobs']
 export const nvext = z
   .strictObject({
     greed_sampling: flag(),
-    use_raw_prompt: flag(),
-    annotations: z.array(z.string()).max(64).nullish(),
+    ignore_eos: flag(),
+    top_k: int(-1, 0x7fffffff).nullish(),
+    repetition_penalty: z.number().gt(0).max(2).nullish(),
+    use_raw_prompt: flag().describe('Accepted; messages still go through the template.'),
+    annotations: z.array(z.string()).max(64).nullish().describe('Accepted and not answered.'),
     backend_instance_id: id,
     prefill_worker_id: id,
     decode_worker_id: id,
     dp_rank: int(0, 65535).nullish(),
     prefill_dp_rank: int(0, 65535).nullish(),
-    token_data: tokenIds(1 << 22)
-      .min(1)
-      .nullish(),
+    token_data: ids.nullish(),
     cache_salt: z.string().max(1024).nullish(),
     max_thinking_tokens: unsupported('a thinking budget needs a reasoning parser'),
     metadata_upload: unsupported('uploads of engine metadata are not served'),

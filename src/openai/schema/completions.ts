@@ -1,5 +1,5 @@
 // What POST /v1/completions accepts.
-import { z } from 'zod'
+import * as z from 'zod'
 import { generation, int, unsupported } from './common.ts'
 
 const ids = z.array(int(0, 0xffffffff)).min(1)

@@ -1,5 +1,5 @@
 // What POST /v1/embeddings accepts.
-import { z } from 'zod'
+import * as z from 'zod'
 import { int, model, requestId } from './common.ts'
 import { prompt } from './completions.ts'
 

@@ -1,5 +1,5 @@
 // What POST /tokenize and /detokenize accept: the shapes of SGLang's and vLLM's servers.
-import { z } from 'zod'
+import * as z from 'zod'
 import { chatShape } from './chat.ts'
 import { int, model } from './common.ts'
 
