@@ -18,9 +18,9 @@ export function sglangPython(): string | undefined {
   return existsSync(made) ? made : undefined
 }
 
-/** The fixture model; DYN_TEST_MODEL puts another in its place. */
-export function tinyModel(): string | undefined {
-  const path = process.env.DYN_TEST_MODEL ?? join(root, 'models/tiny-llm')
+/** A fixture model's folder. */
+export function tinyModel(name: 'tiny-llm' | 'tiny-embed' = 'tiny-llm'): string | undefined {
+  const path = join(root, 'models', name)
   return existsSync(join(path, 'config.json')) ? path : undefined
 }
 

@@ -21,6 +21,7 @@ import render from './bridge/render.py' with { type: 'text' }
 import request from './bridge/request.py' with { type: 'text' }
 import scheduler from './bridge/scheduler.py' with { type: 'text' }
 import serve from './bridge/serve.py' with { type: 'text' }
+import stream from './bridge/stream.py' with { type: 'text' }
 import wire from './bridge/wire.py' with { type: 'text' }
 
 /** File name → text. */
@@ -42,6 +43,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'request.py': request,
   'scheduler.py': scheduler,
   'serve.py': serve,
+  'stream.py': stream,
   'wire.py': wire,
 }
 

@@ -42,7 +42,7 @@ def answers(bridge):
     whole = bridge.run(PROMPTS[0], {**GREEDY, "max_new_tokens": 70}, {"stream": False})
     assert whole.rows <= 3, f"{whole.rows} rows for a request that does not stream"
     found.append(whole.ids)
-    stopped = bridge.run(PROMPTS[0], {**GREEDY, "max_new_tokens": 70, "stop_token_ids": [whole.ids[9]]})
+    stopped = bridge.run(PROMPTS[0], {"temperature": 0, "max_new_tokens": 70, "stop_token_ids": [whole.ids[9]]})
     assert stopped.fin[1:3] == ["stop", whole.ids[9]], stopped.fin
     found.append(stopped.ids)
     schema = json.dumps({"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"], "additionalProperties": False})
@@ -112,7 +112,7 @@ def aborts(bridge, tokens):
     bridge.send([12, [request.rid]])
     bridge.wait(lambda: request.done, 5)
     assert request.fin[1] == "abort" and request.fin[4] is None and request.fin[6] == len(request.ids) < 60, request.fin
-    many = [bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 1900}) for _ in range(11)]
+    many = [bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 900}) for _ in range(11)]
     bridge.wait(lambda: sum(request.rows > 0 for request in many) >= 8)
     bridge.send([12, [request.rid for request in many]])
     bridge.wait(lambda: all(request.done for request in many), 10)

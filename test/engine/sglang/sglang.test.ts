@@ -1,0 +1,127 @@
+// The sglang engine on the real SGLang on CPU: the shared suite on each level, and what only the real thing can show.
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
+import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
+import type { EngineEvent } from '../../../src/engine/types.ts'
+import { need } from '../../helpers/need.ts'
+import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../../helpers/sglang.ts'
+import { freePort } from '../../helpers/sglang-server.ts'
+import { embeddingSuite, engineSuite } from '../../suites/engine.suite.ts'
+
+const python = sglangPython()
+const model = tinyModel()
+const embedModel = tinyModel('tiny-embed')
+const cacheDir = mkdtempSync(join(tmpdir(), 'sglang-test-'))
+afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
+
+function make(level: SglangOptions['level'], more: string[] = [], path = model!): SglangEngine {
+  return sglangEngine({ python: python!, args: [...cpuArgs(path), ...more], env: cpuEnv(), cacheDir, ...(level ? { level } : {}) })
+}
+
+/** True while the process exists and is no zombie. */
+async function alive(pid: number): Promise<boolean> {
+  const stat = await Bun.file(`/proc/${pid}/stat`)
+    .text()
+    .catch(() => '')
+  return stat !== '' && stat.split(') ')[1]?.[0] !== 'Z'
+}
+
+describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && model !== undefined))('sglang', () => {
+  for (const level of ['L1', 'L0', 'L2'] as const) engineSuite(level, () => make(level, ['--enable-metrics']))
+
+  embeddingSuite('embeddings', () => make('L1', ['--is-embedding'], embedModel))
+
+  describe('faults and events', () => {
+    let engine: SglangEngine
+    const events: EngineEvent[] = []
+    beforeAll(async () => {
+      const port = freePort()
+      const kv = { publisher: 'zmq', endpoint: `tcp://*:${port}`, replay_endpoint: `tcp://*:${port + 1000}`, topic: 'kv' }
+      engine = make(undefined, ['--page-size', '16', '--kv-events-config', JSON.stringify(kv)])
+      engine.on((event) => events.push(event))
+      await engine.start()
+    }, 300_000)
+    afterAll(() => engine?.stop(0), 60_000)
+
+    test('the fastest level is taken, and its facts are right', () => {
+      expect(engine.info).toMatchObject({
+        level: 'L1',
+        blockSize: 16,
+        contextLength: 2048,
+        vocabSize: 1024,
+        dpSize: 1,
+        maxRunningRequests: 8,
+      })
+      expect(engine.info.eosIds).toContain(1014)
+    })
+
+    test('KV events tell the blocks of a prompt, load events the running request', async () => {
+      const ids = Array.from({ length: 48 }, (_, i) => 100 + i)
+      await runRequest(engine, requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
+      const stored = () =>
+        events
+          .flatMap((event) => (event.kind === 'kv' ? event.changes : []))
+          .flatMap((change) => (change.kind === 'stored' ? change.tokenIds : []))
+      await until('the blocks', () => ids.every((id) => stored().includes(id)))
+      await until('a load event', () => events.some((event) => event.kind === 'load' && event.totalTokens > 0))
+      const again = await runRequest(engine, requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
+      expect(again.usage!.cachedTokens).toBeGreaterThanOrEqual(32)
+    }, 60_000)
+
+    for (const [who, pick] of [
+      ['the bridge', (pids: number[]) => pids[0]!],
+      ['a scheduler', (pids: number[]) => pids[1]!],
+    ] as const)
+      test(`kill -9 of ${who}: what runs fails, nobody is left over, the next request is served after the restart`, async () => {
+        const pids = engine.pids
+        let killedAt = 0
+        const ran = await runRequest(engine, requestOf([5, 6, 7], { max_new_tokens: 1900, ignore_eos: true }), undefined, (so) => {
+          if (so.ids.length < 20 || killedAt > 0) return
+          killedAt = performance.now()
+          process.kill(pick(pids), 'SIGKILL')
+        })
+        expect(ran.error).toMatchObject({ code: 'engine_failed' })
+        expect(performance.now() - killedAt).toBeLessThan(5000)
+        expect(engine.ready).toBe(false)
+        await until('the restart', () => engine.ready, 250_000)
+        for (const pid of pids) expect(await alive(pid)).toBe(false)
+        expect((await runRequest(engine, requestOf([5, 6, 7]))).finish).toBeDefined()
+      }, 300_000)
+
+    test('stop leaves no process', async () => {
+      const pids = engine.pids
+      await engine.stop(0)
+      for (const pid of pids) expect(await alive(pid)).toBe(false)
+    }, 60_000)
+  })
+
+  describe('start-up errors in SGLang own words', () => {
+    test('an unknown flag', async () => {
+      const error = await make(undefined, ['--no-such-flag', '3'])
+        .start()
+        .catch((thrown) => thrown)
+      expect(error).toMatchObject({ code: 'sglang_failed' })
+      expect(error.message).toContain('--no-such-flag')
+    }, 120_000)
+
+    test('a missing model', async () => {
+      const error = await make(undefined, [], '/no/such/model')
+        .start()
+        .catch((thrown) => thrown)
+      expect(error).toMatchObject({ code: 'model_path_not_found', param: '--model-path' })
+    }, 120_000)
+
+    test('a Python without SGLang', async () => {
+      const bare = Bun.which('python3', { PATH: '/usr/bin:/usr/local/bin' })
+      if (!bare) return
+      const error = await sglangEngine({ python: bare, args: cpuArgs(model!), env: { PATH: '/usr/bin:/usr/local/bin' }, cacheDir })
+        .start()
+        .catch((thrown) => thrown)
+      expect(error).toMatchObject({ code: 'sglang_not_found' })
+    }, 60_000)
+  })
+})
