@@ -1,7 +1,7 @@
 // What a template wants its messages to look like, read from its parsed form, and messages brought into that form. Pure.
 import { AppError } from '../lib/errors.ts'
 import type { Expr, Stmt } from './jinja/ast.ts'
-import { childrenOf, statementsOf } from './jinja/walk.ts'
+import { flatten, type Seen } from './jinja/walk.ts'
 
 export interface Wishes {
   /** 'parts': the template walks over content parts; 'string': it wants one text. */
@@ -20,10 +20,11 @@ const mediaWords = ['image', 'audio', 'video', 'vision']
 
 /** What the template's source shows. Templates for media always get parts, as SGLang decides. */
 export function wishesOf(source: string, body: readonly Stmt[]): Wishes {
+  const all = flatten(body)
   return {
-    content: mediaWords.some((word) => source.includes(word)) || walksContent(body) ? 'parts' : 'string',
-    arguments: wantsText(body) ? 'string' : 'object',
-    nullContent: asksForNone(body),
+    content: mediaWords.some((word) => source.includes(word)) || walksContent(all) ? 'parts' : 'string',
+    arguments: wantsText(all) ? 'string' : 'object',
+    nullContent: asksForNone(all),
     developer: source.includes('developer'),
   }
 }
@@ -40,10 +41,10 @@ function bare(expr: Expr): Expr {
 }
 
 /** Names that hold `something.field`: set from it, or a macro's parameter that is called with it. */
-function aliases(body: readonly Stmt[], field: string): Set<string> {
+function aliases(all: readonly Seen[], field: string): Set<string> {
   const names = new Set<string>()
   const macros = new Map<string, readonly string[]>()
-  for (const stmt of statementsOf(body))
+  for (const { stmt } of all)
     if (stmt.t === 'macro')
       macros.set(
         stmt.name,
@@ -53,9 +54,9 @@ function aliases(body: readonly Stmt[], field: string): Set<string> {
     const inner = bare(expr)
     return fieldOf(inner) === field || (inner.t === 'name' && names.has(inner.name))
   }
-  for (const stmt of statementsOf(body)) {
+  for (const { stmt, exprs } of all) {
     if (stmt.t === 'set' && stmt.target.t === 'name' && holds(stmt.value)) names.add(stmt.target.name)
-    for (const expr of childrenOf(stmt)) {
+    for (const expr of exprs) {
       if (expr.t !== 'call' || expr.of.t !== 'name') continue
       const params = macros.get(expr.of.name)
       for (const [i, value] of expr.args.positional.entries()) if (params?.[i] !== undefined && holds(value)) names.add(params[i])
@@ -64,9 +65,9 @@ function aliases(body: readonly Stmt[], field: string): Set<string> {
   return names
 }
 
-function walksContent(body: readonly Stmt[]): boolean {
-  const names = aliases(body, 'content')
-  for (const stmt of statementsOf(body)) {
+function walksContent(all: readonly Seen[]): boolean {
+  const names = aliases(all, 'content')
+  for (const { stmt } of all) {
     if (stmt.t !== 'for') continue
     const over = bare(stmt.iter)
     if (fieldOf(over) === 'content' || (over.t === 'name' && names.has(over.name))) return true
@@ -74,10 +75,10 @@ function walksContent(body: readonly Stmt[]): boolean {
   return false
 }
 
-function asksForNone(body: readonly Stmt[]): boolean {
-  const names = aliases(body, 'content')
-  for (const stmt of statementsOf(body))
-    for (const expr of childrenOf(stmt))
+function asksForNone(all: readonly Seen[]): boolean {
+  const names = aliases(all, 'content')
+  for (const { exprs } of all)
+    for (const expr of exprs)
       if (
         expr.t === 'test' &&
         expr.name === 'none' &&
@@ -88,14 +89,14 @@ function asksForNone(body: readonly Stmt[]): boolean {
 }
 
 /** True when `arguments` is printed or joined to text as it is, and nowhere read as a mapping. */
-function wantsText(body: readonly Stmt[]): boolean {
-  const names = aliases(body, 'arguments')
+function wantsText(all: readonly Seen[]): boolean {
+  const names = aliases(all, 'arguments')
   const isArguments = (expr: Expr) => fieldOf(expr) === 'arguments' || (expr.t === 'name' && names.has(expr.name))
   let printed = false
-  for (const stmt of statementsOf(body)) {
+  for (const { stmt, exprs } of all) {
     if (stmt.t === 'for' && isArguments(bare(stmt.iter))) return false
     if (stmt.t === 'print' && isArguments(stmt.value)) printed = true
-    for (const expr of childrenOf(stmt)) {
+    for (const expr of exprs) {
       if (expr.t === 'filter' && expr.of !== null && isArguments(expr.of) && ['tojson', 'items', 'dictsort'].includes(expr.name))
         return false
       if (expr.t === 'test' && isArguments(expr.of) && ['mapping', 'string'].includes(expr.name)) return false

@@ -1,36 +1,53 @@
-// Walks over a parsed template: every statement, and every expression of a statement.
+// A parsed template as a flat list: every statement, outer ones first, with the expressions that stand in it.
 import type { Args, Expr, Stmt } from './ast.ts'
 
-/** All statements, outer ones first. */
-export function* statementsOf(body: readonly Stmt[]): Generator<Stmt> {
+export interface Seen {
+  stmt: Stmt
+  /** Of the statement itself, not of its bodies; nested expressions included. */
+  exprs: Expr[]
+}
+
+export function flatten(body: readonly Stmt[], into: Seen[] = []): Seen[] {
   for (const stmt of body) {
-    yield stmt
-    if (stmt.t === 'if') for (const branch of stmt.branches) yield* statementsOf(branch.body)
-    if ('body' in stmt) yield* statementsOf(stmt.body)
-    if ('otherwise' in stmt) yield* statementsOf(stmt.otherwise)
+    const exprs: Expr[] = []
+    for (const expr of topLevel(stmt)) collect(expr, exprs)
+    into.push({ stmt, exprs })
+    if (stmt.t === 'if') for (const branch of stmt.branches) flatten(branch.body, into)
+    if ('body' in stmt) flatten(stmt.body, into)
+    if ('otherwise' in stmt) flatten(stmt.otherwise, into)
+  }
+  return into
+}
+
+function topLevel(stmt: Stmt): Expr[] {
+  switch (stmt.t) {
+    case 'print':
+    case 'set':
+      return [stmt.value]
+    case 'if':
+      return stmt.branches.map((branch) => branch.test)
+    case 'for':
+      return stmt.test ? [stmt.iter, stmt.test] : [stmt.iter]
+    case 'callblock':
+      return [stmt.call, ...stmt.params.flatMap(({ fallback }) => fallback ?? [])]
+    case 'macro':
+      return stmt.params.flatMap(({ fallback }) => fallback ?? [])
+    case 'filterblock':
+    case 'capture':
+      return stmt.chain ? [stmt.chain] : []
+    case 'with':
+      return stmt.targets.map(({ value }) => value)
+    default:
+      return []
   }
 }
 
-/** The expressions of one statement (not of its bodies), nested ones included. */
-export function* childrenOf(stmt: Stmt): Generator<Expr> {
-  if (stmt.t === 'print' || stmt.t === 'set') yield* nested(stmt.value)
-  if (stmt.t === 'if') for (const branch of stmt.branches) yield* nested(branch.test)
-  if (stmt.t === 'for') {
-    yield* nested(stmt.iter)
-    if (stmt.test) yield* nested(stmt.test)
-  }
-  if (stmt.t === 'callblock') yield* nested(stmt.call)
-  if ((stmt.t === 'filterblock' || stmt.t === 'capture') && stmt.chain) yield* nested(stmt.chain)
-  if (stmt.t === 'with') for (const { value } of stmt.targets) yield* nested(value)
-  if (stmt.t === 'macro' || stmt.t === 'callblock') for (const { fallback } of stmt.params) if (fallback) yield* nested(fallback)
+function collect(expr: Expr, into: Expr[]): void {
+  into.push(expr)
+  for (const child of below(expr)) if (child !== null) collect(child, into)
 }
 
-function* nested(expr: Expr): Generator<Expr> {
-  yield expr
-  for (const child of below(expr)) yield* nested(child)
-}
-
-function below(expr: Expr): Expr[] {
+function below(expr: Expr): (Expr | null)[] {
   switch (expr.t) {
     case 'const':
     case 'name':
@@ -38,12 +55,11 @@ function below(expr: Expr): Expr[] {
     case 'item':
       return [expr.of, expr.key]
     case 'slice':
-      return [expr.of, expr.start, expr.stop, expr.step].filter((x) => x !== null)
+      return [expr.of, expr.start, expr.stop, expr.step]
     case 'call':
     case 'test':
-      return [expr.of, ...ofArgs(expr.args)]
     case 'filter':
-      return expr.of === null ? ofArgs(expr.args) : [expr.of, ...ofArgs(expr.args)]
+      return [expr.of, ...ofArgs(expr.args)]
     case 'and':
     case 'or':
     case 'math':
@@ -53,7 +69,7 @@ function below(expr: Expr): Expr[] {
     case 'concat':
       return expr.parts
     case 'cond':
-      return expr.otherwise ? [expr.test, expr.then, expr.otherwise] : [expr.test, expr.then]
+      return [expr.test, expr.then, expr.otherwise]
     case 'list':
     case 'tuple':
       return expr.items
@@ -64,5 +80,4 @@ function below(expr: Expr): Expr[] {
   }
 }
 
-const ofArgs = (args: Args): Expr[] =>
-  [...args.positional, ...args.named.map(({ value }) => value), args.spread, args.namedSpread].filter((x) => x !== null)
+const ofArgs = (args: Args): (Expr | null)[] => [...args.positional, ...args.named.map(({ value }) => value), args.spread, args.namedSpread]
