@@ -1,0 +1,27 @@
+import { expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { commands } from '../../src/cli/cli.ts'
+import { settingsTable } from '../../src/cli/help.ts'
+
+const path = join(import.meta.dir, '../../README.md')
+const readme = readFileSync(path, 'utf8')
+const block = /(<!-- settings:.*-->\n)([\s\S]*?)(<!-- \/settings -->)/
+
+test('the README has the table of settings as it is now (UPDATE=1 writes it)', () => {
+  if (process.env.UPDATE === '1')
+    writeFileSync(
+      path,
+      readme.replace(block, (_, head, __, tail) => `${head}${settingsTable()}${tail}`),
+    )
+  else expect(block.exec(readme)?.[2]).toBe(settingsTable())
+})
+
+test('the README names every command', () => {
+  for (const { name } of commands) expect(readme).toContain(`\`${name}\``)
+})
+
+test('the README gives every package of the executable a reason', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(import.meta.dir, '../../package.json'), 'utf8')) as { dependencies: object }
+  for (const name of Object.keys(dependencies)) expect(readme).toContain(`| ${name} |`)
+})
