@@ -23,6 +23,7 @@ class Streams:
         self._loop = asyncio.get_running_loop()
         self._live: dict[int, tuple[str, asyncio.Task]] = {}
         self._rows: list[dict] = []
+        self._sampling_names = frozenset(compat.fields_of(compat.load("sglang.srt.sampling.sampling_params", "SamplingParams")))
         self._seqs = Outlet(send, self.abort)
 
     def generate(self, slot: int, rid: str, ids, sampling: dict, opt: dict | None):
@@ -55,6 +56,9 @@ class Streams:
 
     async def _generate(self, rid, ids, sampling, opt):
         values = {"rid": rid, "input_ids": await self._ids(ids, opt), "stream": opt.get("stream", True)}
+        unknown = set(sampling) - self._sampling_names
+        if unknown:
+            raise ValueError(f"unknown sampling parameter: {', '.join(sorted(unknown))}")
         values["sampling_params"] = {"max_new_tokens": None, **sampling}
         if opt.get("resume"):
             custom = values["sampling_params"].get("custom_params") or {}
