@@ -113,21 +113,6 @@ export const table = {
     shared,
   ),
   sglangConfig: text('engine', '--config', '', undefined, "SGLang's own YAML file of options", shared),
-  restartDelaySecs: decimal(
-    'engine',
-    '--restart-delay-secs',
-    'DYN_RESTART_DELAY_SECS',
-    1,
-    'First pause before a dead engine is restarted',
-    {
-      ...engine,
-      min: 0,
-    },
-  ),
-  bridgeLevel: choice('engine', '--bridge-level', 'DYN_BRIDGE_LEVEL', ['auto', 'L1', 'L0', 'L2'], 'auto', 'How output leaves SGLang', {
-    ...engine,
-    hidden: true,
-  }),
 
   speedupRatio: decimal('mock', '--speedup-ratio', 'DYN_MOCK_SPEEDUP_RATIO', 1, "Pace of the mock: 1 is a GPU's, 1000000 is at once", {
     ...engine,

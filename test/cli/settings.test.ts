@@ -214,3 +214,14 @@ test('every setting has a name, a line of help and its own spellings', () => {
     expect(setting.doc).not.toBe('')
   }
 })
+
+test('every setting that is not reserved or refused is used by the command line', () => {
+  const folder = join(import.meta.dir, '../../src/cli')
+  const files = [...new Bun.Glob('*.ts').scanSync({ cwd: folder })].filter((name) => name !== 'settings.ts')
+  const code = files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n')
+  const unused = Object.entries(table as Record<string, Setting>).filter(
+    ([name, { state }]) => !state && !new RegExp(`\\b${name}\\b`).test(code),
+  )
+  // SGLang's flag alone: listed so that help and file keys know it.
+  expect(unused.map(([name]) => name)).toEqual(['enableMetrics'])
+})
