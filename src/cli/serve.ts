@@ -7,6 +7,7 @@ import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { onSignals } from '../serve/lifecycle.ts'
 import type { EngineOptions, ServeOptions } from '../serve/options.ts'
+import { hubOptions } from '../tokenizer/hub.ts'
 import type { Settings } from './settings.ts'
 import { version } from './version.ts'
 
@@ -65,20 +66,24 @@ function serveOptions(settings: Settings, env: Environment): ServeOptions {
       customTemplate: settings.customJinjaTemplate,
       tokenizerCacheBytes: settings.tokenizerCacheMb * MEGABYTE,
       contextLength: settings.contextLength,
-      hub: {
-        endpoint: settings.hfEndpoint,
-        token: settings.hfToken,
-        home: settings.hfHome,
-        cacheFolder: env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || undefined,
-        offline: settings.hfOffline,
-        revision: settings.revision,
-      },
+      hub: hubOptions(hubVariables(settings, env), settings.revision, (line) => process.stderr.write(`${line}\n`)),
       samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
     },
     engine: engineOptions(settings, env),
     health: { canaryFreshMs: settings.canaryIdleSecs * 1000, canaryIds: canaryIds(settings.healthCheckPayload) },
     graceMs: settings.gracePeriodSecs * 1000,
     drainMs: settings.drainTimeoutSecs * 1000,
+  }
+}
+
+/** The hub's own variables, with what a settings file says in place of them. */
+function hubVariables({ hfHome, hfToken, hfEndpoint, hfOffline }: Settings, env: Environment): Environment {
+  return {
+    ...env,
+    HF_HOME: hfHome,
+    HF_TOKEN: hfToken ?? env.HF_TOKEN,
+    HF_ENDPOINT: hfEndpoint,
+    HF_HUB_OFFLINE: hfOffline ? '1' : undefined,
   }
 }
 
