@@ -3,13 +3,17 @@ import type { IdBuffer } from './id-buffer.ts'
 import type { PieceEnd } from './pieces.ts'
 import type { TokenizerJson } from './tokenizer-json.ts'
 
-/** How text without added tokens becomes ids. */
-export interface TextPlan {
-  /** Undefined: this text needs the native encoder. */
-  normalize(text: string): string | undefined
-  pieceEnd: PieceEnd
-  /** Appends the ids of one piece of normalized text. */
+export interface PieceEncoder {
+  /** Appends the ids of a piece of normalized text. */
   encodePiece(text: string, out: IdBuffer): void
+  /** The same for a very long piece, with a pause every few microseconds in which other texts may be encoded. */
+  encodeSteps(text: string, out: IdBuffer): Generator<void>
+}
+
+/** How text without added tokens becomes ids. */
+export interface TextPlan extends PieceEncoder {
+  normalize(text: string): string
+  pieceEnd: PieceEnd
 }
 
 /** A BPE model without the options that we do not do. */

@@ -55,7 +55,12 @@ export function mergeTable(pairs: Uint32Array): Merges {
 
 /** Merges `symbols[0..count)` in place and returns how many ids are left. */
 export function merge(symbols: Uint32Array, count: number, merges: Merges): number {
-  return count <= scanLimit ? mergeByScan(symbols, count, merges) : mergeByHeap(symbols, count, merges)
+  if (count <= scanLimit) return mergeByScan(symbols, count, merges)
+  const steps = mergeSteps(symbols, count, merges)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+  }
 }
 
 const slots = new Int32Array(scanLimit)
@@ -84,8 +89,13 @@ function mergeByScan(symbols: Uint32Array, length: number, merges: Merges): numb
   }
 }
 
-/** Heap entries order by rank, then position; an entry is stale when its pair has changed since. */
-function mergeByHeap(symbols: Uint32Array, count: number, merges: Merges): number {
+const stepsPerPause = 4096
+
+/**
+ * The same for long words, with a pause now and then in which the caller may let others run; `symbols` must stay untouched meanwhile.
+ * Heap entries order by rank, then position; an entry is stale when its pair has changed since.
+ */
+export function* mergeSteps(symbols: Uint32Array, count: number, merges: Merges): Generator<void, number> {
   const next = new Int32Array(count)
   const previous = new Int32Array(count)
   const slotAt = new Int32Array(count).fill(noSlot)
@@ -101,8 +111,12 @@ function mergeByHeap(symbols: Uint32Array, count: number, merges: Merges): numbe
     slotAt[at] = slot
     if (slot !== noSlot) pushHeap(heap, merges.rank(slot) * 67108864 + at)
   }
-  for (let i = 0; i + 1 < count; i++) offer(i)
-  while (heap.length > 0) {
+  for (let i = 0; i + 1 < count; i++) {
+    offer(i)
+    if (i % stepsPerPause === stepsPerPause - 1) yield
+  }
+  for (let step = 1; heap.length > 0; step++) {
+    if (step % stepsPerPause === 0) yield
     const entry = popHeap(heap)
     const rank = Math.floor(entry / 67108864)
     const at = entry - rank * 67108864

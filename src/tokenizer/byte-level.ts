@@ -1,9 +1,10 @@
 // Encodes text without added tokens by byte-level BPE, synchronously: split into words, look each up in a bounded word cache, merge the
 // unknown ones. The native encoder is the twin in tests.
-import { type Merges, merge } from './bpe.ts'
+import { type Merges, merge, mergeSteps } from './bpe.ts'
+import type { PieceEncoder } from './bpe-model.ts'
 import { flat, generationCache } from './cache.ts'
 import { append, type IdBuffer, reserve } from './id-buffer.ts'
-import { splitBy } from './split-patterns.ts'
+import { pausingSplit, splitBy } from './split-patterns.ts'
 
 export interface ByteLevelParts {
   /** Applied one after the other. */
@@ -19,8 +20,10 @@ export interface ByteLevelParts {
 /** Longer words are seldom seen again. */
 const maxCachedWord = 32
 
-/** Returns a function that appends the ids of a text to a buffer. */
-export function byteLevelEncoder(parts: ByteLevelParts): (text: string, out: IdBuffer) => void {
+/** Longer ones are merged with pauses when the caller can wait. */
+const longWord = 2048
+
+export function byteLevelEncoder(parts: ByteLevelParts): PieceEncoder {
   const cache = generationCache<Uint32Array | number>(parts.cacheBytes)
   const utf8 = new TextEncoder()
   let bytes = new Uint8Array(1024)
@@ -61,7 +64,27 @@ export function byteLevelEncoder(parts: ByteLevelParts): (text: string, out: IdB
     }
   }
 
-  return (text, out) => {
-    if (text !== '') words(text, 0, out)
+  function* longWordSteps(word: string, out: IdBuffer): Generator<void> {
+    // Own arrays: other texts are encoded in the pauses.
+    const own = Uint32Array.from(utf8.encode(word), (byte) => parts.byteIds[byte]!)
+    append(out, own.subarray(0, yield* mergeSteps(own, own.length, parts.merges)))
+  }
+
+  function* steps(text: string, split: number, out: IdBuffer): Generator<void> {
+    for (const word of pausingSplit(parts.splits[split]!, text)) {
+      if (split + 1 < parts.splits.length) yield* steps(word, split + 1, out)
+      else if (word.length >= longWord) yield* longWordSteps(word, out)
+      else {
+        const known = cache.get(word)
+        if (known === undefined) encodeWord(word, out)
+        else append(out, typeof known === 'number' ? [known] : known)
+      }
+      yield
+    }
+  }
+
+  return {
+    encodePiece: (text, out) => words(text, 0, out),
+    encodeSteps: (text, out) => steps(text, 0, out),
   }
 }

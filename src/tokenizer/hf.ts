@@ -25,7 +25,6 @@ export interface TokenizerOptions {
 
 /** A Tokenizer that also tells what it does itself. */
 export interface HfTokenizer extends Tokenizer {
-  /** `own`: our encoder (the native one only for texts it does not cover). */
   readonly encoder: 'own' | 'native'
   readonly decoder: 'byte-level' | 'sentencepiece' | 'native'
 }
@@ -34,48 +33,35 @@ export interface HfTokenizer extends Tokenizer {
 export async function loadTokenizer(folder: string, options: TokenizerOptions = {}): Promise<HfTokenizer> {
   const path = join(folder, 'tokenizer.json')
   const config = (await readJsonIfThere<TokenizerConfigJson>(join(folder, 'tokenizer_config.json'))) ?? {}
-  const read = async (): Promise<TokenizerJson> => {
-    const json = await readJsonIfThere<TokenizerJson>(path)
-    if (!json) {
-      throw new AppError('model_files_invalid', {
-        message:
-          `no tokenizer.json in ${folder}; supported: Hugging Face tokenizer.json (tiktoken or sentencepiece files alone are not). ` +
-          'Save one with transformers (AutoTokenizer.from_pretrained(...).save_pretrained(...)), or start with --use-sglang-tokenizer.',
-        param: '--model-path',
-      })
-    }
-    if (typeof json.model?.vocab !== 'object') throw new Error('it has no model.vocab')
-    return effectiveJson(json, config)
+  const json = await readJsonIfThere<TokenizerJson>(path)
+  if (!json) {
+    throw new AppError('model_files_invalid', {
+      message:
+        `no tokenizer.json in ${folder}; supported: Hugging Face tokenizer.json (tiktoken or sentencepiece files alone are not). ` +
+        'Save one with transformers (AutoTokenizer.from_pretrained(...).save_pretrained(...)), or start with --use-sglang-tokenizer.',
+      param: '--model-path',
+    })
   }
   try {
-    return await makeTokenizer(await read(), options, read)
+    if (typeof json.model?.vocab !== 'object') throw new Error('it has no model.vocab')
+    return await makeTokenizer(effectiveJson(json, config), options)
   } catch (cause) {
-    if (cause instanceof AppError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new AppError('model_files_invalid', { message: `${path}: ${reason}`, param: '--model-path', cause })
   }
 }
 
-/**
- * @param json as it shall apply (effective-json.ts)
- * @param again gives it once more when the native library is needed late: a big vocabulary is not kept in memory for that
- */
-export async function makeTokenizer(
-  json: TokenizerJson,
-  options: TokenizerOptions = {},
-  again: () => Promise<TokenizerJson> = async () => json,
-): Promise<HfTokenizer> {
+/** @param json as it shall apply (effective-json.ts) */
+export async function makeTokenizer(json: TokenizerJson, options: TokenizerOptions = {}): Promise<HfTokenizer> {
   const vocabulary = readVocabulary(json)
   const plan = encodePlan(json, vocabulary.ids, options.wordCacheBytes ?? 16 << 20)
   let loading: Promise<NativeTokenizer> | undefined
   const native = () => {
-    loading ??= again().then(nativeTokenizer)
+    loading ??= nativeTokenizer(json)
     return loading
   }
   const pieceCacheBytes = options.pieceCacheBytes ?? 64 << 20
-  const encode = plan
-    ? cachedEncoder({ plan, pieceCacheBytes, native: async (text, addSpecial) => (await native()).encode(text, addSpecial) })
-    : wholeTextEncoder(await native(), pieceCacheBytes)
+  const encode = plan ? cachedEncoder({ plan, pieceCacheBytes }) : wholeTextEncoder(await native(), pieceCacheBytes)
   const { detokenizer, decoder } = await detokenizerOf(json, vocabulary.names, native)
   return {
     vocabSize: vocabulary.names.size,

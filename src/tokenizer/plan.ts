@@ -26,7 +26,7 @@ export function encodePlan(json: TokenizerJson, vocab: ReadonlyMap<string, numbe
   if (!around || added.some((token) => token.single_word)) return undefined
   const text = byteLevelPlan(json, vocab, wordCacheBytes) ?? sentencePiecePlan(json, vocab, wordCacheBytes)
   if (!text) return undefined
-  const normalized = added.filter((token) => token.normalized).map((token) => ({ ...token, content: text.normalize(token.content) ?? '' }))
+  const normalized = added.filter((token) => token.normalized).map((token) => ({ ...token, content: text.normalize(token.content) }))
   return {
     ...text,
     ...around,
@@ -45,7 +45,7 @@ function byteLevelPlan(json: TokenizerJson, vocab: ReadonlyMap<string, number>, 
   return {
     normalize: normalizers.length > 0 ? nfc : (text) => text,
     pieceEnd: byteLevelPieceEnd,
-    encodePiece: byteLevelEncoder({
+    ...byteLevelEncoder({
       splits,
       byteIds: Uint32Array.from(byteIds as number[]),
       merges: mergeTable(mergeIds(json, vocab)),

@@ -1,7 +1,7 @@
 // Encodes sentencepiece-style BPE (Llama 2, Mistral, Gemma): no pre-tokenizer, ▁ for a space, <0xNN> tokens for characters that the
 // vocabulary lacks. The native encoder is the twin in tests.
-import { type Merges, merge, mergeTable } from './bpe.ts'
-import { isPlainBpe, mergeIds, type TextPlan } from './bpe-model.ts'
+import { type Merges, merge, mergeSteps, mergeTable } from './bpe.ts'
+import { isPlainBpe, mergeIds, type PieceEncoder, type TextPlan } from './bpe-model.ts'
 import { flat, generationCache } from './cache.ts'
 import { append, type IdBuffer } from './id-buffer.ts'
 import { isAsciiLetter, sentencePieceEnd } from './pieces.ts'
@@ -19,34 +19,60 @@ export function sentencePiecePlan(json: TokenizerJson, vocab: ReadonlyMap<string
   return {
     normalize,
     pieceEnd: sentencePieceEnd,
-    encodePiece: wordEncoder(vocab, bytes as number[], mergeTable(mergeIds(json, vocab)), cacheBytes),
+    ...wordEncoder(vocab, bytes as number[], mergeTable(mergeIds(json, vocab)), cacheBytes),
   }
 }
 
-function wordEncoder(vocab: ReadonlyMap<string, number>, bytes: number[], merges: Merges, cacheBytes: number) {
+/** Longer ones are merged with pauses when the caller can wait. */
+const longWord = 2048
+
+function wordEncoder(vocab: ReadonlyMap<string, number>, bytes: number[], merges: Merges, cacheBytes: number): PieceEncoder {
   const cache = generationCache<Uint32Array>(cacheBytes)
   const utf8 = new TextEncoder()
-  let symbols = new Uint32Array(1024)
-  return (text: string, out: IdBuffer): void => {
-    for (let start = 0, end = 0; start < text.length; start = end) {
-      end = wordEnd(text, start)
-      const part = text.slice(start, end)
-      const known = cache.get(part)
-      if (known) {
-        append(out, known)
-        continue
-      }
-      if (part.length * 3 > symbols.length) symbols = new Uint32Array(part.length * 4)
-      let count = 0
-      for (const character of part) {
-        const id = vocab.get(character)
-        if (id !== undefined) symbols[count++] = id
-        else for (const byte of utf8.encode(character)) symbols[count++] = bytes[byte]!
-      }
-      const ids = symbols.slice(0, merge(symbols, count, merges))
-      append(out, ids)
-      if (part.length <= maxCachedWord) cache.set(flat(part), ids, 160 + part.length + ids.length * 4)
+  let scratch = new Uint32Array(1024)
+
+  /** The first ids of a word: its characters, or their bytes. Returns how many. */
+  function fill(symbols: Uint32Array, word: string): number {
+    let count = 0
+    for (const character of word) {
+      const id = vocab.get(character)
+      if (id !== undefined) symbols[count++] = id
+      else for (const byte of utf8.encode(character)) symbols[count++] = bytes[byte]!
     }
+    return count
+  }
+
+  function encodeWord(word: string, out: IdBuffer): void {
+    const known = cache.get(word)
+    if (known) {
+      append(out, known)
+      return
+    }
+    if (word.length * 3 > scratch.length) scratch = new Uint32Array(word.length * 4)
+    const ids = scratch.slice(0, merge(scratch, fill(scratch, word), merges))
+    append(out, ids)
+    if (word.length <= maxCachedWord) cache.set(flat(word), ids, 160 + word.length + ids.length * 4)
+  }
+
+  return {
+    encodePiece(text, out) {
+      for (let start = 0, end = 0; start < text.length; start = end) {
+        end = wordEnd(text, start)
+        encodeWord(text.slice(start, end), out)
+      }
+    },
+    *encodeSteps(text, out) {
+      for (let start = 0, end = 0; start < text.length; start = end) {
+        end = wordEnd(text, start)
+        const word = text.slice(start, end)
+        if (word.length < longWord) encodeWord(word, out)
+        else {
+          const own = new Uint32Array(word.length * 3) // its own array: other texts are encoded in the pauses
+          append(out, own.subarray(0, yield* mergeSteps(own, fill(own, word), merges)))
+        }
+        yield
+      }
+    },
   }
 }
 

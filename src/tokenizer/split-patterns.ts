@@ -55,17 +55,16 @@ export function splitBy(pattern: RegExp, text: string): string[] {
   if (!words) return [text]
   let covered = 0
   for (let i = 0; i < words.length; i++) covered += words[i]!.length
-  return covered === text.length ? words : withGaps(pattern, text)
+  return covered === text.length ? words : [...pausingSplit(pattern, text)]
 }
 
-function withGaps(pattern: RegExp, text: string): string[] {
-  const words: string[] = []
+/** The same, one by one: for texts so long that the caller wants to pause in between. */
+export function* pausingSplit(pattern: RegExp, text: string): Generator<string> {
   let end = 0
   for (const match of text.matchAll(pattern)) {
-    if (match.index > end) words.push(text.slice(end, match.index))
-    words.push(match[0])
+    if (match.index > end) yield text.slice(end, match.index)
+    yield match[0]
     end = match.index + match[0].length
   }
-  if (end < text.length) words.push(text.slice(end))
-  return words
+  if (end < text.length) yield text.slice(end)
 }

@@ -8,12 +8,13 @@ const newer =
   '1ceba-1ced0 1cee0-1cef0 1e6c0-1e6de 1e6e0-1e6f5 1e6fe-1e6ff 1f6d8 1f777-1f77a 1f8d0-1f8d8 1fa54-1fa57 1fa8a 1fa8e 1fac8 1facd 1faea ' +
   '1faef 1fbfa 2b73a-2b73f 2cea2-2cead 323b0-33479'
 
-/** Code points whose composition the native NFC (older tables) does not know; with one of them in it, a text goes to the native encoder. */
+/** Code points whose composition or order the native NFC (older tables) does not know, and what such compositions begin with. */
 const nfcNewer =
-  '897-898 89c-89f 8ca-8ce 9fe c3c d3b-d3c eba 1715 1ac1-1ac2 1ac5-1ac9 1acb-1adc 1ae0-1ae5 1ae7-1aeb 1df6-1df8 1dfa a82c 105c9 105e4 ' +
-  '10d24-10d27 10d69-10d6d 10eab-10eac 10f48-10f4a 10f4c 10f82 10f84 11070 1133b 11383 11385 1138e 11391 113c5 113c7-113c8 113ce-113d0 ' +
-  '1145e 11839-1183a 11938 1193d-1193e 11943 119e0 11a34 11a47 11a99 11d42 11d44-11d45 11d97 11f41-11f42 16121-16128 1612f 16d68-16d6a ' +
-  '16ff0-16ff1 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ed 1e4ef 1e5ee 1e6e3 1e6e6 1e6ee-1e6ef 1e6f5'
+  '7fd 897-89f 8ca-8d3 9fe c3c d3b-d3c eba 1715 1abf-1add 1ae0-1aeb 1df6-1dfa a82c 105c9 105d2 105da 105e4 10d24-10d27 ' +
+  '10d69-10d6d 10eab-10eac 10efa-10efb 10efd-10eff 10f46-10f50 10f82-10f85 11070 1133b 11382-11385 1138b 1138e 11390-11391 113c2 ' +
+  '113c5 113c7-113c8 113ce-113d0 1145e 11839-1183a 11935 11938 1193d-1193e 11943 119e0 11a34 11a47 11a99 11d42 11d44-11d45 11d97 ' +
+  '11f41-11f42 1611e 16121-16129 1612f 16d63 16d67-16d6a 16ff0-16ff1 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef ' +
+  '1e6e3 1e6e6 1e6ee-1e6ef 1e6f5'
 
 const ranges = (list: string) => list.replace(/[0-9a-f]+/g, (hex) => `\\u{${hex}}`).replaceAll(' ', '')
 
@@ -27,11 +28,15 @@ export function category(name: string): string {
   return name === 'Ll' ? `[${known}\\u0295]` : known // U+0295 moved from Ll to Lo
 }
 
-const beyondNfc = new RegExp(`[${ranges(nfcNewer)}]`, 'v')
+const beyondNfc = new RegExp(`([${ranges(nfcNewer)}])`, 'v')
 const maybeUnstable = /[^\0-\u02ff]/
 
-/** NFC as the native normalizer gives it, or undefined where only that one knows. */
-export function nfc(text: string): string | undefined {
+/** NFC as the native normalizer gives it: to its tables the newer code points are strangers that nothing joins or passes. */
+export function nfc(text: string): string {
   if (!maybeUnstable.test(text)) return text // everything below U+0300 is its own NFC
-  return beyondNfc.test(text) ? undefined : text.normalize('NFC')
+  if (!beyondNfc.test(text)) return text.normalize('NFC')
+  return text
+    .split(beyondNfc)
+    .map((part) => part.normalize('NFC'))
+    .join('')
 }

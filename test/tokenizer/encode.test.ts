@@ -1,6 +1,7 @@
 // Our encoder against the native one: the same ids for every text, every family, cold and cached.
 import { describe, expect, test } from 'bun:test'
 import { corpus } from '../../models/corpus.ts'
+import { uniform } from '../../models/random.ts'
 import { type HfTokenizer, makeTokenizer } from '../../src/tokenizer/hf.ts'
 import { type NativeTokenizer, nativeTokenizer } from '../../src/tokenizer/native.ts'
 import { nativeTokenizers, ownTokenizers } from './fixtures.ts'
@@ -41,7 +42,7 @@ for (const [name, json] of Object.entries({ ...ownTokenizers, ...nativeTokenizer
     test('runs without a border', async () => {
       const [ours, native] = [await makeTokenizer(json), await nativeTokenizer(json)]
       for (const part of ['a', 'ab', ' ', '\n', 'é', '日', '😀', '1', '!', ' the', '\u0301', "'s"])
-        for (const count of [47, 48, 49, 200, 3000]) await expectSame(ours, native, part.repeat(count), false)
+        for (const count of [47, 48, 49, 200, 3000, 9001]) await expectSame(ours, native, part.repeat(count), false)
     })
   })
 }
@@ -55,6 +56,27 @@ test("a text that was seen is answered at once, and the answer is the caller's o
   expect(again).toEqual(first)
   first.fill(0)
   expect(ours.encode(text, false)).toEqual(again)
+})
+
+test('an endless word lets the event loop turn as well, and others are answered meanwhile', async () => {
+  const json = ownTokenizers['tiny-llm']!
+  const [ours, native] = [await makeTokenizer(json), await nativeTokenizer(json)]
+  const random = uniform(8)
+  const word = Array.from({ length: 300_000 }, () => 'abcdest'[Math.floor(random() * 7)]).join('')
+  const short = await native.encode('a short story', false)
+  const pending = ours.encode(word, false) as Promise<Uint32Array>
+  let turns = 0
+  let done = false
+  void pending.then(() => {
+    done = true
+  })
+  while (!done) {
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await ours.encode('a short story', false)).toEqual(short)
+    turns++
+  }
+  expect(turns).toBeGreaterThan(5)
+  expect(await pending).toEqual(await native.encode(word, false))
 })
 
 test('a long unknown text lets the event loop turn', async () => {
