@@ -113,6 +113,10 @@ export const table = {
     shared,
   ),
   sglangConfig: text('engine', '--config', '', undefined, "SGLang's own YAML file of options", shared),
+  bridgeLevel: choice('engine', '--bridge-level', 'DYN_BRIDGE_LEVEL', ['auto', 'L1', 'L0', 'L2'], 'auto', 'How output leaves SGLang', {
+    ...engine,
+    hidden: true,
+  }),
 
   speedupRatio: decimal('mock', '--speedup-ratio', 'DYN_MOCK_SPEEDUP_RATIO', 1, "Pace of the mock: 1 is a GPU's, 1000000 is at once", {
     ...engine,
