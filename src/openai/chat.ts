@@ -19,8 +19,15 @@ const endpoint: Endpoint = {
   }),
 }
 
-/** Loaded with the first request, so that the start does not pay for schemas. Also what /tokenize checks messages with. */
-export async function chatRules(ignoreUnknown: boolean): Promise<BodyRules> {
+let loaded: { ignoreUnknown: boolean; rules: Promise<BodyRules> } | undefined
+
+/** Made once and not at the start, which does not pay for schemas. Also what /tokenize checks messages with. */
+export function chatRules(ignoreUnknown: boolean): Promise<BodyRules> {
+  if (loaded?.ignoreUnknown !== ignoreUnknown) loaded = { ignoreUnknown, rules: makeRules(ignoreUnknown) }
+  return loaded.rules
+}
+
+async function makeRules(ignoreUnknown: boolean): Promise<BodyRules> {
   const { chatShape, chatRequired, message, tool } = await import('./schema/chat.ts')
   return bodyRules(chatShape, chatRequired, ignoreUnknown, {
     messages: eachRule(message, 1, 65536, ignoreUnknown),

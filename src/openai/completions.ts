@@ -20,13 +20,23 @@ const endpoint: Endpoint = {
   }),
 }
 
+let loaded: { ignoreUnknown: boolean; rules: Promise<BodyRules> } | undefined
+
+/** Made once and not at the start, which does not pay for schemas. */
+export function completionRules(ignoreUnknown: boolean): Promise<BodyRules> {
+  if (loaded?.ignoreUnknown !== ignoreUnknown) loaded = { ignoreUnknown, rules: makeRules(ignoreUnknown) }
+  return loaded.rules
+}
+
+async function makeRules(ignoreUnknown: boolean): Promise<BodyRules> {
+  const { completionShape, completionRequired } = await import('./schema/completions.ts')
+  return bodyRules(completionShape, completionRequired, ignoreUnknown, { prompt: checkedLater })
+}
+
 export function completionsHandler(api: Api): Handler {
   let rules: BodyRules | undefined
   return async (call) => {
-    if (rules === undefined) {
-      const { completionShape, completionRequired } = await import('./schema/completions.ts')
-      rules = bodyRules(completionShape, completionRequired, api.ignoreUnknownFields, { prompt: checkedLater })
-    }
+    rules ??= await completionRules(api.ignoreUnknownFields)
     const body = checkBody<CompletionBody>(rules, call.body, api.ignoreUnknownFields)
     takeRid(call, body.rid)
     call.begin(body.model, body.stream === true)

@@ -3,8 +3,8 @@ import { type Context, Hono } from 'hono'
 import { AppError, toAppError } from '../lib/errors.ts'
 import type { Logger } from '../lib/log.ts'
 import type { Api, Handler } from '../openai/call.ts'
-import { chatHandler } from '../openai/chat.ts'
-import { completionsHandler } from '../openai/completions.ts'
+import { chatHandler, chatRules } from '../openai/chat.ts'
+import { completionRules, completionsHandler } from '../openai/completions.ts'
 import { embeddingsHandler } from '../openai/embeddings.ts'
 import { errorResponse } from '../openai/errors.ts'
 import { listModels, oneModel } from '../openai/models.ts'
@@ -24,6 +24,8 @@ export interface AppDeps extends Api {
   limits: Limits
   state(): LifeState
   log: Logger
+  /** Where the line for each request goes; absent: `log`. */
+  accessLog?: Logger
   version: string
   /** What browsers of other sites may read: `*`, one origin, or absent for none. */
   corsOrigin?: string
@@ -33,6 +35,8 @@ export interface HttpApp {
   /** POST path → handler, for Bun's own router. */
   readonly posts: ReadonlyMap<string, RawHandler>
   fetch(request: Request, server?: SocketTimer): Response | Promise<Response>
+  /** Loads what the first request would have to wait for (schemas); call it when the start is over. */
+  warm(): Promise<void>
   /** Requests whose last byte is not out yet. */
   inFlight(): number
 }
@@ -82,7 +86,14 @@ export function createApp(deps: AppDeps): HttpApp {
     if (error.status >= 500) deps.log.error({ err: error.cause ?? error }, 'request failed')
     return errorResponse(error)
   })
-  return { posts, fetch: (request, server) => hono.fetch(request, server === undefined ? {} : { server }), inFlight: () => inFlight.count }
+  return {
+    posts,
+    fetch: (request, server) => hono.fetch(request, server === undefined ? {} : { server }),
+    inFlight: () => inFlight.count,
+    async warm() {
+      await Promise.all([chatRules(deps.ignoreUnknownFields), completionRules(deps.ignoreUnknownFields)])
+    },
+  }
 }
 
 /** What every routed answer gets besides its body. Answers of `endpoint` have their id already. */

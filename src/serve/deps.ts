@@ -9,6 +9,7 @@ import { type AppDeps, createApp } from './app.ts'
 import { createHealth } from './health.ts'
 import { startHttp } from './http.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import { bufferedLog } from './line-buffer.ts'
 import { defaultLimits } from './limits.ts'
 import type { ServeOptions } from './options.ts'
 import { createSystemApp } from './system-server.ts'
@@ -41,6 +42,7 @@ export async function openServing(options: ServeOptions): Promise<Serving> {
     pipeline,
     health,
     log,
+    accessLog: bufferedLog(log),
     workers: () => workers,
     state: () => lifecycle.state,
     limits: { ...defaultLimits, ...options.limits },
@@ -64,7 +66,9 @@ export async function openServing(options: ServeOptions): Promise<Serving> {
     lifecycle,
     async start() {
       try {
-        return await start(options, models, workers, lifecycle)
+        const started = await start(options, models, workers, lifecycle)
+        await app.warm()
+        return started
       } catch (error) {
         await stop()
         throw error

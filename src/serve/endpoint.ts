@@ -94,7 +94,7 @@ class EndpointCall implements Call {
     this.#over = true
     if (this.#entered) this.#inFlight.leave()
     this.#entry.id = this.requestId
-    logEnd(this.#entry, this.#name, this.#label, outcome, this.#deps.log)
+    logEnd(this.#entry, this.#name, this.#label, outcome, this.#deps.accessLog ?? this.#deps.log)
     this.#server?.timeout(this.#request, KEEP_ALIVE_SECS)
   }
 }

@@ -16,5 +16,5 @@ export function createSystemApp(deps: ProbeDeps): HttpApp {
     return errorResponse(error)
   })
   hono.onError((thrown) => errorResponse(toAppError(thrown)))
-  return { posts: new Map(), fetch: (request) => hono.fetch(request), inFlight: () => 0 }
+  return { posts: new Map(), fetch: (request) => hono.fetch(request), inFlight: () => 0, warm: async () => {} }
 }
