@@ -1,0 +1,38 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { nativePlugin } from '../../src/build/native-plugin.ts'
+
+const root = join(import.meta.dir, '../..')
+
+function build(...args: string[]): { code: number; err: string } {
+  const result = Bun.spawnSync([process.execPath, join(root, 'src/build/build.ts'), ...args])
+  return { code: result.exitCode, err: result.stderr.toString() }
+}
+
+test('a target without native parts is refused by name', () => {
+  const { code, err } = build('--target=linux-arm64')
+  expect(code).toBe(1)
+  expect(err).toContain("no build for 'linux-arm64': the native parts are embedded for linux-x64 only")
+})
+
+test('an unknown option is refused', () =>
+  expect(build('--fast')).toMatchObject({ code: 1, err: expect.stringContaining('unknown option --fast') }))
+
+test('a bundle made with the plugin loads its addon from the packed file, not from node_modules', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plugin-'))
+  const entry = join(root, 'test/build/uses-addon.ts')
+  const result = await Bun.build({
+    entrypoints: [entry],
+    target: 'bun',
+    outdir: folder,
+    plugins: [nativePlugin(root, join(root, '.native-cache'))],
+  })
+  expect(result.success).toBe(true)
+  const code = readFileSync(join(folder, 'uses-addon.js'), 'utf8')
+  expect(code).not.toContain('tokenizers.linux-x64-gnu')
+  const run = Bun.spawnSync([process.execPath, join(folder, 'uses-addon.js')], { cwd: folder, env: { HOME: folder } })
+  expect(run.stdout.toString()).toBe('function\n')
+  expect([...new Bun.Glob('**/tokenizers.node').scanSync({ cwd: join(folder, '.cache'), dot: true })].length).toBe(1)
+})
