@@ -14,41 +14,33 @@ export type AddedFinder = (text: string, from: number) => AddedMatch | undefined
 
 const isSpace = new RegExp(`^${space}$`, 'v')
 
-/** Makes the finder for one set of tokens. Tokens with `single_word` are not handled here (hf.ts leaves those to the native encoder). */
+/** Makes the finder for one set of tokens. Tokens with `single_word` are not handled here (plan.ts leaves those to the native encoder). */
 export function addedFinder(tokens: readonly AddedTokenJson[]): AddedFinder {
   const byText = new Map(tokens.filter((token) => token.content !== '').map((token) => [token.content, token]))
   if (byText.size === 0) return () => undefined
-  // By first character: the lengths to try, longest first.
-  const lengths = new Map<string, number[]>()
-  for (const content of byText.keys()) {
-    const list = lengths.get(content[0]!) ?? []
-    if (!list.includes(content.length)) list.push(content.length)
-    lengths.set(content[0]!, list)
-  }
-  for (const list of lengths.values()) list.sort((a, b) => b - a)
-  const next = firstCharacterSearch([...lengths.keys()])
-
+  const pattern = new RegExp(trieSource([...byText.keys()]), 'g')
   return (text, from) => {
-    for (let at = next(text, from); at >= 0; at = next(text, at + 1)) {
-      for (const length of lengths.get(text[at]!)!) {
-        if (at + length > text.length) continue
-        const token = byText.get(text.slice(at, at + length))
-        if (token) return withSpaces(token, text, from, at, at + length)
-      }
-    }
-    return undefined
+    pattern.lastIndex = from
+    const match = pattern.exec(text)
+    if (!match) return undefined
+    const token = byText.get(match[0])!
+    return withSpaces(token, text, from, match.index, match.index + match[0].length)
   }
 }
 
-/** Where any of the characters comes next, or -1. One character: a vectorised search; several: one pass over the text, never one each. */
-function firstCharacterSearch(firsts: readonly string[]): (text: string, from: number) => number {
-  if (firsts.length === 1) return (text, from) => text.indexOf(firsts[0]!, from)
-  const wanted = new Uint8Array(65536)
-  for (const first of firsts) wanted[first.charCodeAt(0)] = 1
-  return (text, from) => {
-    for (let at = from; at < text.length; at++) if (wanted[text.charCodeAt(at)] === 1) return at
-    return -1
+/** A regex for any of the words, the longest that fits: shared beginnings are written once, so that a near miss costs little. */
+function trieSource(words: readonly string[]): string {
+  const tails = new Map<string, string[]>()
+  for (const word of words) {
+    if (word === '') continue
+    const list = tails.get(word[0]!)
+    if (list) list.push(word.slice(1))
+    else tails.set(word[0]!, [word.slice(1)])
   }
+  if (tails.size === 0) return ''
+  const branches = [...tails].map(([unit, rest]) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}${trieSource(rest)}`)
+  const source = branches.length === 1 ? branches[0]! : `(?:${branches.join('|')})`
+  return words.includes('') ? `(?:${source})?` : source
 }
 
 function withSpaces(token: AddedTokenJson, text: string, from: number, start: number, end: number): AddedMatch {

@@ -66,7 +66,9 @@ export function byteLevelEncoder(parts: ByteLevelParts): PieceEncoder {
 
   function* longWordSteps(word: string, out: IdBuffer): Generator<void> {
     // Own arrays: other texts are encoded in the pauses.
-    const own = Uint32Array.from(utf8.encode(word), (byte) => parts.byteIds[byte]!)
+    const encoded = utf8.encode(word)
+    const own = new Uint32Array(encoded.length)
+    for (let i = 0; i < encoded.length; i++) own[i] = parts.byteIds[encoded[i]!]!
     append(out, own.subarray(0, yield* mergeSteps(own, own.length, parts.merges)))
   }
 

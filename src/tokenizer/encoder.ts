@@ -39,8 +39,9 @@ export function cachedEncoder({ plan, pieceCacheBytes }: EncoderOptions) {
   }
 
   function keep(piece: string, out: IdBuffer, start: number): void {
-    const ids = out.ids.slice(start, out.length)
-    cache.set(flat(piece), ids, piece.length * 2 + ids.byteLength + 128)
+    const bytes = piece.length * 2 + (out.length - start) * 4 + 128
+    if (bytes > pieceCacheBytes / 16) return // it would push out too many others
+    cache.set(flat(piece), out.ids.slice(start, out.length), bytes)
   }
 
   /** Encodes from `at` until the end, the deadline or a long piece; returns where it stopped. */
