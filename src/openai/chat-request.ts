@@ -4,6 +4,7 @@ import type { Prompt, TextRequest } from '../pipeline/types.ts'
 import type { TemplateInput } from '../template/template.ts'
 import type { Api, Call } from './call.ts'
 import { invalid } from './faults.ts'
+import { callsSchema, forcesTools } from './forced-tools.ts'
 import type { ChatBody } from './schema/chat.ts'
 import { textRequest } from './text-request.ts'
 
@@ -17,6 +18,12 @@ export function chatRequest(
   const prompt: Prompt = ids != null ? { kind: 'ids', ids: Uint32Array.from(ids) } : { kind: 'chat', input: templateInput(body, api) }
   const param = body.max_completion_tokens != null ? 'max_completion_tokens' : 'max_tokens'
   const request = textRequest(body, call, prompt, body.max_completion_tokens ?? body.max_tokens ?? undefined, param)
+  if (forcesTools(body)) {
+    const { json_schema, regex, ebnf, structural_tag } = request.sampling
+    if (json_schema ?? regex ?? ebnf ?? structural_tag)
+      throw invalid('tool_choice', 'an answer cannot be tool calls and also follow response_format or another grammar')
+    request.sampling.json_schema = callsSchema(body)
+  }
   if (body.logprobs === true) request.topLogprobs = body.top_logprobs ?? 0
   else if (body.top_logprobs != null && body.top_logprobs > 0)
     throw new AppError('invalid_value', { message: "'top_logprobs' needs 'logprobs': true.", param: 'top_logprobs' })

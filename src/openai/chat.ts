@@ -3,6 +3,7 @@ import type { Api, Handler } from './call.ts'
 import { chatRequest } from './chat-request.ts'
 import { streamChat } from './chat-stream.ts'
 import { type BodyRules, bodyRules, checkBody, eachRule } from './check.ts'
+import { forcedEndpoint, forcesTools } from './forced-tools.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { chatLogprobs } from './logprobs.ts'
 import type { ChatBody } from './schema/chat.ts'
@@ -42,6 +43,6 @@ export function chatHandler(api: Api): Handler {
     const body = checkBody<ChatBody>(rules, call.body, api.ignoreUnknownFields)
     takeRid(call, body.rid)
     call.begin(body.model, body.stream === true)
-    return generate([chatRequest(body, call, api)], body, call, api, endpoint)
+    return generate([chatRequest(body, call, api)], body, call, api, forcesTools(body) ? forcedEndpoint : endpoint)
   }
 }

@@ -11,7 +11,7 @@ const usage = z.object({
 
 const finish = {
   index: z.int(),
-  finish_reason: z.enum(['stop', 'length']).nullable(),
+  finish_reason: z.enum(['stop', 'length', 'tool_calls']).nullable(),
   matched_stop: z.union([z.string(), z.int()]).nullish().describe('The stop string or stop token id that ended it; null at EOS or length.'),
   token_ids: z.array(z.int()).optional(),
   prompt_token_ids: z.array(z.int()).optional(),
@@ -30,6 +30,12 @@ const completionLogprobs = z
   })
   .nullable()
 
+const toolCall = z.object({
+  id: z.string(),
+  type: z.literal('function'),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+})
+
 const head = { id: z.string(), created: z.int(), model: z.string() }
 const nvext = z.looseObject({}).optional().describe('The members named in nvext.extra_fields.')
 
@@ -39,7 +45,12 @@ export const chatAnswer = z.object({
   choices: z.array(
     z.object({
       ...finish,
-      message: z.object({ role: z.literal('assistant'), content: z.string().nullable(), refusal: z.null() }),
+      message: z.object({
+        role: z.literal('assistant'),
+        content: z.string().nullable(),
+        refusal: z.null(),
+        tool_calls: z.array(toolCall).optional(),
+      }),
       logprobs: chatLogprobs,
     }),
   ),
@@ -53,7 +64,11 @@ export const chatChunk = z.object({
   choices: z.array(
     z.object({
       ...finish,
-      delta: z.object({ role: z.literal('assistant').optional(), content: z.string().optional() }),
+      delta: z.object({
+        role: z.literal('assistant').optional(),
+        content: z.string().nullish(),
+        tool_calls: z.array(toolCall.extend({ index: z.int() })).optional(),
+      }),
       logprobs: chatLogprobs,
     }),
   ),

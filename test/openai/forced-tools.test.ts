@@ -1,0 +1,84 @@
+// tool_choice required or by name: a grammar makes the calls, the answer has them in OpenAI's shape.
+import { expect, test } from 'bun:test'
+import { testApp } from '../helpers/app.ts'
+
+const path = '/v1/chat/completions'
+const weather = {
+  type: 'function',
+  function: {
+    name: 'weather',
+    parameters: { type: 'object', properties: { city: { $ref: '#/$defs/city' } }, $defs: { city: { type: 'string' } } },
+  },
+}
+const time = { type: 'function', function: { name: 'time' } }
+const chat = (extra: object) => ({
+  model: 'tiny',
+  messages: [{ role: 'user', content: 'Hi' }],
+  tools: [weather, time],
+  tool_choice: 'required',
+  ...extra,
+})
+const said = { pieces: ['[{"name": "weather", "para', 'meters": {"city": "Ulm"}}]'] }
+const call = { id: expect.stringMatching(/^call_\w{24}$/), type: 'function', function: { name: 'weather', arguments: '{"city":"Ulm"}' } }
+
+test('the grammar allows the tools, with their definitions at the root', async () => {
+  const app = testApp({ script: said })
+  await app.post(path, chat({}))
+  expect(JSON.parse(app.pipeline.requests[0]!.sampling.json_schema!)).toEqual({
+    type: 'array',
+    minItems: 1,
+    items: {
+      anyOf: [
+        {
+          type: 'object',
+          properties: {
+            name: { type: 'string', enum: ['weather'] },
+            parameters: { type: 'object', properties: { city: { $ref: '#/$defs/city' } } },
+          },
+          required: ['name', 'parameters'],
+        },
+        {
+          type: 'object',
+          properties: { name: { type: 'string', enum: ['time'] }, parameters: { type: 'object', properties: {} } },
+          required: ['name', 'parameters'],
+        },
+      ],
+    },
+    $defs: { city: { type: 'string' } },
+  })
+})
+
+test('a named tool, and no parallel calls, allow one call', async () => {
+  const app = testApp({ script: said })
+  await app.post(path, chat({ tool_choice: { type: 'function', function: { name: 'time' } } }))
+  await app.post(path, chat({ parallel_tool_calls: false }))
+  const [named, single] = app.pipeline.requests.map((request) => JSON.parse(request.sampling.json_schema!))
+  expect([named.maxItems, named.items.properties.name.enum, single.maxItems]).toEqual([1, ['time'], 1])
+})
+
+test('the answer has the calls', async () => {
+  const { body } = await testApp({ script: said }).post(path, chat({}))
+  expect(body.choices[0]).toMatchObject({ message: { content: null, tool_calls: [call] }, finish_reason: 'tool_calls' })
+})
+
+test('an answer cut by its length stays text', async () => {
+  const { body } = await testApp({ script: { pieces: ['[{"name'], finish: { reason: 'length', matched: null } } }).post(path, chat({}))
+  expect(body.choices[0]).toMatchObject({ message: { content: '[{"name' }, finish_reason: 'length' })
+  expect(body.choices[0].message.tool_calls).toBeUndefined()
+})
+
+test('in a stream the calls come in one piece', async () => {
+  const body = JSON.stringify(chat({ stream: true, stream_options: { include_usage: true } }))
+  const response = await testApp({ script: said }).get(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  const events = (await response.text()).trim().split('\n\n')
+  expect(events.pop()).toBe('data: [DONE]')
+  const chunks = events.map((event) => JSON.parse(event.slice(6)))
+  expect(chunks[0].choices[0].delta).toEqual({ role: 'assistant', content: null, tool_calls: [{ index: 0, ...call }] })
+  expect(chunks[1].choices[0].finish_reason).toBe('tool_calls')
+  expect(chunks[2].usage.total_tokens).toBe(5)
+})
+
+test('another grammar beside it is refused', async () => {
+  const { status, body } = await testApp().post(path, chat({ response_format: { type: 'json_object' } }))
+  expect([status, body.error.param]).toEqual([400, 'tool_choice'])
+})
