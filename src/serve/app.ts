@@ -1,7 +1,6 @@
 // Every route on one screen. The POST routes also run without the router in front of them: they are the hot ones (http.ts).
 import { type Context, Hono } from 'hono'
 import { AppError, toAppError } from '../lib/errors.ts'
-import type { Logger } from '../lib/log.ts'
 import type { Api, Handler } from '../openai/call.ts'
 import { chatHandler, chatRules } from '../openai/chat.ts'
 import { completionRules, completionsHandler } from '../openai/completions.ts'
@@ -11,24 +10,16 @@ import { listModels, oneModel } from '../openai/models.ts'
 import { detokenizeHandler, tokenizeHandler } from '../openai/tokenize.ts'
 import type { LocalWorker } from '../router/local.ts'
 import { docsPage } from './docs.ts'
-import { endpoint, type RawHandler, type SocketTimer } from './endpoint.ts'
+import { type EndpointDeps, endpoint, type RawHandler, type SocketTimer } from './endpoint.ts'
 import type { Health } from './health.ts'
-import type { LifeState } from './lifecycle.ts'
-import { InFlight, type Limits } from './limits.ts'
+import { InFlight } from './limits.ts'
 import { probes } from './probes.ts'
 import { requestIdOf } from './request-id.ts'
 
-export interface AppDeps extends Api {
+export interface AppDeps extends Api, EndpointDeps {
   workers(): readonly LocalWorker[]
   health: Health
-  limits: Limits
-  state(): LifeState
-  log: Logger
-  /** Where the line for each request goes; absent: `log`. */
-  accessLog?: Logger
   version: string
-  /** What browsers of other sites may read: `*`, one origin, or absent for none. */
-  corsOrigin?: string
 }
 
 export interface HttpApp {

@@ -1,13 +1,25 @@
 // Around every handler that answers a POST: id, limits, body, errors, log line. Each request leaves here with exactly one of each.
 import { AppError, toAppError } from '../lib/errors.ts'
+import type { Logger } from '../lib/log.ts'
 import type { Call, Handler } from '../openai/call.ts'
 import { errorResponse } from '../openai/errors.ts'
 import type { Outcome } from '../openai/outcome.ts'
+import type { Pipeline } from '../pipeline/types.ts'
 import { countStart, type Entry, logEnd } from './access-log.ts'
-import type { AppDeps } from './app.ts'
 import type { LifeState } from './lifecycle.ts'
-import { type InFlight, readJson } from './limits.ts'
+import { type InFlight, type Limits, readJson } from './limits.ts'
 import { requestIdOf } from './request-id.ts'
+
+export interface EndpointDeps {
+  pipeline: Pipeline
+  limits: Limits
+  state(): LifeState
+  log: Logger
+  /** Where the line for each request goes; absent: `log`. */
+  accessLog?: Logger
+  /** What browsers of other sites may read: `*`, one origin, or absent for none. */
+  corsOrigin?: string
+}
 
 /** What the endpoint needs of Bun's server: how long a silent connection may stay. */
 export interface SocketTimer {
@@ -23,7 +35,7 @@ export type RawHandler = (request: Request, server?: SocketTimer) => Promise<Res
 const KEEP_ALIVE_SECS = 120
 
 /** `name` is the endpoint's label in metrics. */
-export function endpoint(name: string, path: string, handler: Handler, deps: AppDeps, inFlight: InFlight): RawHandler {
+export function endpoint(name: string, path: string, handler: Handler, deps: EndpointDeps, inFlight: InFlight): RawHandler {
   return (request, server) => new EndpointCall(name, path, request, server, deps, inFlight).answer(handler)
 }
 
@@ -36,14 +48,14 @@ class EndpointCall implements Call {
   readonly #name: string
   readonly #request: Request
   readonly #server: SocketTimer | undefined
-  readonly #deps: AppDeps
+  readonly #deps: EndpointDeps
   readonly #inFlight: InFlight
   readonly #entry: Entry
   #label = ''
   #entered = false
   #over = false
 
-  constructor(name: string, path: string, request: Request, server: SocketTimer | undefined, deps: AppDeps, inFlight: InFlight) {
+  constructor(name: string, path: string, request: Request, server: SocketTimer | undefined, deps: EndpointDeps, inFlight: InFlight) {
     this.#name = name
     this.#request = request
     this.#server = server

@@ -12,7 +12,7 @@ const usage = z.object({
 const finish = {
   index: z.int(),
   finish_reason: z.enum(['stop', 'length', 'tool_calls']).nullable(),
-  matched_stop: z.union([z.string(), z.int()]).nullish().describe('The stop string or stop token id that ended it; null at EOS or length.'),
+  matched_stop: z.union([z.string(), z.int()]).nullish().describe('The stop string or token id that ended it.'),
   token_ids: z.array(z.int()).optional(),
   prompt_token_ids: z.array(z.int()).optional(),
 }
