@@ -13,6 +13,8 @@ export interface PieceEncoder {
 /** How text without added tokens becomes ids. */
 export interface TextPlan extends PieceEncoder {
   normalize(text: string): string
+  /** Of normalized text; `atStart` when it begins the whole text. */
+  preTokenize?(text: string, atStart: boolean): string
   pieceEnd: PieceEnd
 }
 

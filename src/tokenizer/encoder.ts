@@ -98,18 +98,25 @@ async function nextSlice(): Promise<number> {
 /** The text as pieces of normalized text and ids of added tokens. */
 function itemsOf(plan: EncodePlan, text: string): (string | number)[] {
   const items: (string | number)[] = []
-  splitAdded(plan.rawAdded, text, items, (raw) => {
-    splitAdded(plan.normalizedAdded, plan.normalize(raw), items, (segment) => addPieces(plan, segment, items))
+  splitAdded(plan.rawAdded, text, items, (raw, rawFrom) => {
+    splitAdded(plan.normalizedAdded, plan.normalize(raw), items, (segment, from) => {
+      addPieces(plan, plan.preTokenize ? plan.preTokenize(segment, rawFrom === 0 && from === 0) : segment, items)
+    })
   })
   return items
 }
 
 /** Puts the ids of the added tokens into `items` and hands what lies between them to `between`, in order. */
-function splitAdded(find: EncodePlan['rawAdded'], text: string, items: (string | number)[], between: (text: string) => void): void {
+function splitAdded(
+  find: EncodePlan['rawAdded'],
+  text: string,
+  items: (string | number)[],
+  between: (text: string, from: number) => void,
+): void {
   for (let from = 0; from < text.length; ) {
     const match = find(text, from)
     const end = match ? match.start : text.length
-    if (end > from) between(from === 0 && end === text.length ? text : text.slice(from, end))
+    if (end > from) between(from === 0 && end === text.length ? text : text.slice(from, end), from)
     if (!match) return
     items.push(match.id)
     from = match.end

@@ -9,24 +9,37 @@ import { partsOf, type TokenizerJson } from './tokenizer-json.ts'
 
 const maxCachedWord = 32
 
+/** Where a new word begins, whatever the merges say. */
+type Border = 'letter▁' | '▁'
+
 export function sentencePiecePlan(json: TokenizerJson, vocab: ReadonlyMap<string, number>, cacheBytes: number): TextPlan | undefined {
   const normalize = normalizerOf(json)
+  const preTokenizer = preTokenizerOf(json)
   const { model } = json
-  if (!normalize || json.pre_tokenizer !== null || !model.byte_fallback || model.ignore_merges || !isPlainBpe(json)) return undefined
+  if (!normalize || !preTokenizer || !model.byte_fallback || model.ignore_merges || !isPlainBpe(json)) return undefined
   const bytes = Array.from({ length: 256 }, (_, b) => vocab.get(`<0x${b.toString(16).toUpperCase().padStart(2, '0')}>`))
   if (bytes.some((id) => id === undefined)) return undefined // then <unk> comes in, with rules of its own
-  for (const token of vocab.keys()) if (/[a-zA-Z]▁/.test(token)) return undefined // a merge may span what we take for a border
+  // A merge may span what we take for a border.
+  if (preTokenizer.border === 'letter▁') for (const token of vocab.keys()) if (/[a-zA-Z]▁/.test(token)) return undefined
   return {
     normalize,
+    preTokenize: preTokenizer.apply,
     pieceEnd: sentencePieceEnd,
-    ...wordEncoder(vocab, bytes as number[], mergeTable(mergeIds(json, vocab)), cacheBytes),
+    ...wordEncoder(vocab, bytes as number[], mergeTable(mergeIds(json, vocab)), preTokenizer.border, cacheBytes),
   }
 }
 
 /** Longer ones are merged with pauses when the caller can wait. */
 const longWord = 2048
 
-function wordEncoder(vocab: ReadonlyMap<string, number>, bytes: number[], merges: Merges, cacheBytes: number): PieceEncoder {
+function wordEncoder(
+  vocab: ReadonlyMap<string, number>,
+  bytes: number[],
+  merges: Merges,
+  border: Border,
+  cacheBytes: number,
+): PieceEncoder {
+  const wordEnd = border === '▁' ? everyMarkEnd : letterMarkEnd
   const cache = generationCache<Uint32Array>(cacheBytes)
   const utf8 = new TextEncoder()
   let scratch = new Uint32Array(1024)
@@ -77,9 +90,14 @@ function wordEncoder(vocab: ReadonlyMap<string, number>, bytes: number[], merges
 }
 
 /** Where the word at `from` ends: at the next ▁ that follows an ASCII letter, or with the text. */
-function wordEnd(text: string, from: number): number {
+function letterMarkEnd(text: string, from: number): number {
   for (let at = text.indexOf('▁', from + 1); at >= 0; at = text.indexOf('▁', at + 1)) if (isAsciiLetter(text.charCodeAt(at - 1))) return at
   return text.length
+}
+
+function everyMarkEnd(text: string, from: number): number {
+  const at = text.indexOf('▁', from + 1)
+  return at < 0 ? text.length : at
 }
 
 /** Prepend and Replace with plain strings, in their order: what these models use. */
@@ -92,4 +110,22 @@ function normalizerOf(json: TokenizerJson): ((text: string) => string) | undefin
     else return undefined
   }
   return (text) => steps.reduce((current, step) => step(current), text)
+}
+
+/** No pre-tokenizer, a split at spaces that the normalizer has already replaced (Gemma), or Metaspace (newer Llama and Mistral files). */
+function preTokenizerOf(json: TokenizerJson): { apply(text: string, atStart: boolean): string; border: Border } | undefined {
+  const part = json.pre_tokenizer
+  const same = { apply: (text: string) => text, border: 'letter▁' as const }
+  if (!part) return same
+  const spacesGone = partsOf(json.normalizer, 'normalizers').some(
+    ({ type, pattern, content }) => type === 'Replace' && (pattern as { String?: string }).String === ' ' && content === '▁',
+  )
+  if (part.type === 'Split' && (part.pattern as { String?: string }).String === ' ' && spacesGone) return same
+  if (part.type !== 'Metaspace' || part.replacement !== '▁') return undefined
+  const scheme = part.prepend_scheme ?? (part.add_prefix_space === false ? 'never' : 'always')
+  const apply = (text: string, atStart: boolean) => {
+    const marked = text.replaceAll(' ', '▁')
+    return (scheme === 'always' || (scheme === 'first' && atStart)) && !marked.startsWith('▁') ? `▁${marked}` : marked
+  }
+  return { apply, border: part.split === false ? 'letter▁' : '▁' }
 }

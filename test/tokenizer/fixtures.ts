@@ -58,14 +58,21 @@ export const ownTokenizers: Record<string, TokenizerJson> = {
   }),
 }
 
+const metaspace = (prepend_scheme: string, split: boolean) => {
+  const part = { type: 'Metaspace', replacement: '▁', prepend_scheme, split }
+  return { ...sp, normalizer: null, pre_tokenizer: part, decoder: part }
+}
+
+for (const scheme of ['first', 'always', 'never'])
+  for (const split of [true, false]) ownTokenizers[`Metaspace ${scheme}${split ? ', split' : ''}`] = metaspace(scheme, split)
+ownTokenizers['Gemma, with its split'] = {
+  ...gemma(sp),
+  pre_tokenizer: { type: 'Split', pattern: { String: ' ' }, behavior: 'MergedWithPrevious', invert: false },
+}
+ownTokenizers['Metaspace, added tokens'] = withAdded(metaspace('first', true), { 'é~': { normalized: true }, '[X]': { rstrip: true } })
+
 export const nativeTokenizers: Record<string, TokenizerJson> = {
   'unknown pattern': { ...llm, pre_tokenizer: splitSequence(['\\w+|\\W']) },
-  'a Metaspace pre-tokenizer': {
-    ...sp,
-    normalizer: null,
-    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: true },
-    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: true },
-  },
   'single words': withAdded(llm, { word: { single_word: true } }),
 }
 
@@ -78,7 +85,8 @@ export const decoderTokenizers: Record<string, { json: TokenizerJson; decoder: '
   },
   'sentencepiece, first space dropped': { json: sp, decoder: 'sentencepiece' },
   'sentencepiece, spaces kept': { json: spDecoder(sp, 3), decoder: 'sentencepiece' },
-  metaspace: { json: nativeTokenizers['a Metaspace pre-tokenizer']!, decoder: 'sentencepiece' },
+  metaspace: { json: metaspace('first', true), decoder: 'sentencepiece' },
+  'metaspace without prefix': { json: metaspace('never', true), decoder: 'sentencepiece' },
   WordPiece: { json: { ...sp, decoder: { type: 'WordPiece', prefix: '##', cleanup: true } }, decoder: 'native' },
   'no decoder': { json: { ...sp, decoder: null }, decoder: 'native' },
 }
