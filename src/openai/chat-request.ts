@@ -51,7 +51,7 @@ export function templateInput(
 ): TemplateInput {
   const messages = body.messages as TemplateInput['messages']
   const input: TemplateInput = {
-    messages: messages.map(templateMessage),
+    messages,
     addGenerationPrompt: body.add_generation_prompt ?? body.continue_final_message !== true,
   }
   if (body.continue_final_message === true) {
@@ -106,33 +106,4 @@ function variablesOf(body: Partial<TemplateFields>): Record<string, unknown> | u
 function thinkingOf(body: Partial<TemplateFields>): boolean | undefined {
   if (body.reasoning?.enabled != null) return body.reasoning.enabled
   return body.thinking == null ? undefined : body.thinking.type !== 'disabled'
-}
-
-/** Templates expect call arguments as an object, where the API has their JSON text, and text where the API has null. */
-function templateMessage(message: Record<string, unknown>, index: number): Record<string, unknown> {
-  const calls = message.tool_calls as { function: { arguments?: unknown } }[] | null | undefined
-  if (message.content != null && calls === undefined) return message
-  const { tool_calls: _, ...rest } = message
-  if (rest.content == null) rest.content = ''
-  if (calls == null) return rest
-  rest.tool_calls = calls.map((call, i) => {
-    const given = call.function.arguments
-    if (typeof given !== 'string') return call
-    return {
-      ...call,
-      function: { ...call.function, arguments: argumentsOf(given, `messages[${index}].tool_calls[${i}].function.arguments`) },
-    }
-  })
-  return rest
-}
-
-function argumentsOf(text: string, param: string): unknown {
-  if (text.trim() === '') return {}
-  try {
-    const parsed: unknown = JSON.parse(text)
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed
-  } catch {
-    // Told below, the same as for JSON of another kind.
-  }
-  throw invalid(param, 'it must be the JSON text of an object')
 }

@@ -58,7 +58,7 @@ export function createApp(deps: AppDeps): HttpApp {
     post(`${prefix}/detokenize`, 'detokenize', detokenizeHandler(deps))
   }
   get('/v1/models', () => listModels(deps.pipeline))
-  get('/v1/models/:id{.+}', (c) => oneModel(deps.pipeline, decodeURIComponent(c.req.path.slice('/v1/models/'.length))))
+  get('/v1/models/:id{.+}', (c) => oneModel(deps.pipeline, decoded(c.req.path.slice('/v1/models/'.length))))
   const { live, ready, health, metrics } = probes(deps)
   get('/live', live)
   get('/ready', ready)
@@ -84,6 +84,15 @@ export function createApp(deps: AppDeps): HttpApp {
     async warm() {
       await Promise.all([chatRules(deps.ignoreUnknownFields), completionRules(deps.ignoreUnknownFields)])
     },
+  }
+}
+
+/** A path segment as the client meant it; broken escapes stay as they are. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
   }
 }
 

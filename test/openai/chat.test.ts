@@ -139,30 +139,18 @@ test('the template sees tools, unless tool_choice is none', async () => {
   expect(input(await requestOf({ tools, tool_choice: 'none' }))?.tools).toBeUndefined()
 })
 
-test('the template sees call arguments as an object and null as empty text', async () => {
-  const call = { id: '1', type: 'function', function: { name: 'f', arguments: '{"x":[1]}' } }
-  const request = await requestOf({
-    messages: [
-      { role: 'user', content: 'Hi' },
-      { role: 'assistant', content: null, tool_calls: [call], reasoning_content: 'hm' },
-      { role: 'tool', content: '5', tool_call_id: '1' },
-    ],
-  })
-  expect(request.prompt).toMatchObject({
-    input: {
-      messages: [
-        { role: 'user', content: 'Hi' },
-        {
-          role: 'assistant',
-          content: '',
-          reasoning_content: 'hm',
-          tool_calls: [{ id: '1', function: { name: 'f', arguments: { x: [1] } } }],
-        },
-        { role: 'tool', content: '5', tool_call_id: '1' },
-      ],
-      addGenerationPrompt: true,
+test('messages go to the template as the client wrote them, unknown members included', async () => {
+  const messages = [
+    { role: 'user', content: [{ type: 'text', text: 'Hi' }] },
+    {
+      role: 'assistant',
+      content: null,
+      reasoning_content: 'hm',
+      tool_calls: [{ id: '1', type: 'function', function: { name: 'f', arguments: '{"x":[1]}' } }],
     },
-  })
+    { role: 'tool', content: '5', tool_call_id: '1', something: true },
+  ]
+  expect((await requestOf({ messages })).prompt).toEqual({ kind: 'chat', input: { messages, addGenerationPrompt: true } })
 })
 
 test('template variables: an effort sets the thinking switches, the client has the last word', async () => {

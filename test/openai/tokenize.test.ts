@@ -40,5 +40,5 @@ test('models and aliases, ids with slashes', async () => {
       context_window: 2048,
     })
   }
-  expect((await app.get('/v1/models/nope')).status).toBe(404)
+  for (const path of ['/v1/models/nope', '/v1/models/%E0%A4%A']) expect((await app.get(path)).status).toBe(404)
 })
