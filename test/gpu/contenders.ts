@@ -38,7 +38,8 @@ export interface Server {
 export async function startContender(command: string[], port: number, log: string, timeoutSecs: number): Promise<Server> {
   const out = openSync(log, 'w')
   const began = performance.now()
-  const child = Bun.spawn(['setsid', ...command], { stdout: out, stderr: out, stdin: 'ignore' })
+  // This script may itself be run by the executable under test, acting as Bun.
+  const child = Bun.spawn(['setsid', ...command], { stdout: out, stderr: out, stdin: 'ignore', env: { ...process.env, BUN_BE_BUN: undefined } })
   closeSync(out)
   const url = `http://127.0.0.1:${port}`
   while (performance.now() - began < timeoutSecs * 1000) {

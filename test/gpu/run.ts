@@ -29,7 +29,7 @@ interface Row {
   tok_per_s: number
   errors: Record<string, number>
   ttft_ms?: { p50: number; p99: number }
-  itl_ms?: { p50: number; p99: number }
+  gap_ms?: { p50: number; p99: number }
   latency_ms: { p50: number; p99: number }
   [more: string]: unknown
 }
@@ -90,14 +90,14 @@ for (const shape of options.shapes.split(',')) {
         for (const concurrency of options.concurrency.split(',').map(Number)) {
           const row = load(server.url, name, concurrency, server.pid)
           rows.push({ shape, contender: contender.name, round, readySecs: Math.round(server.readySecs), ...row })
-          const { tok_per_s, ttft_ms, itl_ms, errors } = row
+          const { tok_per_s, ttft_ms, gap_ms, errors } = row
           console.log(
             shape,
             contender.name,
             `c=${concurrency}`,
             `${Math.round(tok_per_s)} tok/s`,
             `ttft p50 ${ttft_ms?.p50}`,
-            `itl p50 ${itl_ms?.p50}`,
+            `itl p50 ${gap_ms?.p50}`,
             JSON.stringify(errors),
           )
         }
