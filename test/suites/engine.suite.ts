@@ -19,9 +19,14 @@ function dice(seed: number) {
 
 /**
  * Runs the shared cases on engines of `make` (one is started for all of them). `skip`: test name → why it does not apply.
- * The engine needs a vocabulary of 1,000 ids and a context of 1,024 tokens.
+ * `more` adds cases on the same running engine; `abortTokens` is how many may come after an abort (2). The engine needs a vocabulary of 1,000 ids and a context of 1,024 tokens.
  */
-export function engineSuite(name: string, make: () => Engine, skip: Record<string, string> = {}): void {
+export function engineSuite(
+  name: string,
+  make: () => Engine,
+  skip: Record<string, string> = {},
+  extra: { more?: (engine: () => Engine) => void; abortTokens?: number } = {},
+): void {
   describe(name, () => {
     let engine: Engine
     const states: EngineEvent[] = []
@@ -145,10 +150,11 @@ export function engineSuite(name: string, make: () => Engine, skip: Record<strin
       expect(ran.error?.status ?? (ran.finish as { status?: number }).status).toBe(400)
     })
 
-    it('an abort ends the answer within two tokens and frees its place', async () => {
+    it('an abort ends the answer within a few tokens and frees its place', async () => {
       // The best of five: on a busy machine the abort itself may be late.
+      const allowed = extra.abortTokens ?? 2
       let best = Number.POSITIVE_INFINITY
-      for (let i = 0; i < 5 && best > 2; i++) {
+      for (let i = 0; i < 5 && best > allowed; i++) {
         const abort = new AbortController()
         let seen = 0
         const ran = await runRequest(engine, requestOf(prompt, { max_new_tokens: 900, ignore_eos: true }), abort.signal, (so) => {
@@ -161,7 +167,7 @@ export function engineSuite(name: string, make: () => Engine, skip: Record<strin
         best = Math.min(best, ran.ids.length - seen)
         await quiet()
       }
-      expect(best).toBeLessThanOrEqual(2)
+      expect(best).toBeLessThanOrEqual(allowed)
     })
 
     it('an abort before the start runs nothing', async () => {
@@ -243,6 +249,8 @@ export function engineSuite(name: string, make: () => Engine, skip: Record<strin
       await engine.control('flush_cache', {})
       expect(engine.control('no_such_operation', {})).rejects.toMatchObject({ name: 'AppError' })
     })
+
+    extra.more?.(() => engine)
 
     it('stop lets what runs finish and takes nothing new', async () => {
       const running = runRequest(engine, requestOf(prompt, { max_new_tokens: 50, ignore_eos: true }))

@@ -214,7 +214,7 @@ def ranks():
 def embeddings():
     """All levels make the same vectors."""
     first = None
-    for level in ("L1", "L0", "L2"):
+    for level in os.environ.get("BRIDGE_LEVELS", "L1 L0 L2").split():
         bridge = start(level, "--is-embedding", model=EMBED_MODEL)
         assert bridge.ready["is_embedding"]
         found = [bridge.run(ids, None, None, kind=11) for ids in PROMPTS]

@@ -71,7 +71,7 @@ class BridgeClient:
         """Reads both channels until `condition()` is true; returns its value."""
         limit = time.time() + timeout
         while not (value := condition()):
-            assert time.time() < limit, f"nothing after {timeout} s; frames {self.frames[-3:]}"
+            assert time.time() < limit, f"nothing after {timeout} s; {str(self.frames[-1])[:500]}"
             self.step(0.05)
         return value
 

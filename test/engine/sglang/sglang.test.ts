@@ -1,15 +1,17 @@
-// The sglang engine on the real SGLang on CPU: the shared suite on each level, and what only the real thing can show.
+// The engines over a real SGLang on CPU: the shared suite on each level and over HTTP, and what only the real thing can show.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Engine } from '../../../src/engine/engine.ts'
 import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
+import { httpEngine } from '../../../src/engine/sglang/http.ts'
 import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
 import type { EngineEvent } from '../../../src/engine/types.ts'
 import { need } from '../../helpers/need.ts'
-import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../../helpers/sglang.ts'
-import { freePort } from '../../helpers/sglang-server.ts'
+import { freePort, type SglangServer, startSglangServer } from '../../helpers/sglang-server.ts'
 import { embeddingSuite, engineSuite } from '../../suites/engine.suite.ts'
 
 const python = sglangPython()
@@ -31,9 +33,60 @@ async function alive(pid: number): Promise<boolean> {
 }
 
 describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && model !== undefined))('sglang', () => {
-  for (const level of ['L1', 'L0', 'L2'] as const) engineSuite(level, () => make(level, ['--enable-metrics']))
+  /** Engine → its answers to the same requests. */
+  const answers = new Map<string, Ran[]>()
+  const record = (name: string) => (engine: () => Engine) => {
+    test('the same requests as to the others', async () => {
+      const schema = '{"type":"object","properties":{"a":{"type":"integer"},"b":{"enum":["x","y"]}},"required":["b","a"]}'
+      const requests = [
+        requestOf([9, 8, 7], { max_new_tokens: 24, ignore_eos: true }),
+        requestOf([400, 401, 402, 403, 404], { max_new_tokens: 24 }, { logprobs: { top: 2, promptStart: 0 } }),
+        requestOf([30, 31], { max_new_tokens: 40, json_schema: schema }),
+        requestOf([77], { max_new_tokens: 12, repetition_penalty: 1.3, logit_bias: { 500: 3 } }, { stream: false }),
+        requestOf([88, 89], { max_new_tokens: 12, stop: ['e'] }),
+      ]
+      const all: Ran[] = []
+      for (const request of requests) all.push(await runRequest(engine(), request))
+      answers.set(name, all)
+    }, 60_000)
+  }
+
+  for (const level of ['L1', 'L0', 'L2'] as const) engineSuite(level, () => make(level, ['--enable-metrics']), {}, { more: record(level) })
+
+  describe('http', () => {
+    let server: SglangServer
+    beforeAll(async () => {
+      server = await startSglangServer(python!, model!, ['--enable-metrics'])
+    }, 300_000)
+    afterAll(() => server?.stop(), 60_000)
+    // There an abort is a request of its own, on a connection of its own.
+    engineSuite('the shared suite', () => httpEngine({ url: server.url }), {}, { more: record('http'), abortTokens: 8 })
+  })
+
+  test('L1, L0, L2 and http give the same answers', () => {
+    expect([...answers.keys()]).toEqual(['L1', 'L0', 'L2', 'http'])
+    const [truth, ...others] = ['http', 'L1', 'L0', 'L2'].map((name) => answers.get(name)!)
+    for (const other of others)
+      for (const [i, ran] of other!.entries()) {
+        const wanted = truth![i]!
+        expect({ ids: ran.ids, finish: ran.finish }).toEqual({ ids: wanted.ids, finish: wanted.finish })
+        expect(ran.usage).toMatchObject({ promptTokens: wanted.usage!.promptTokens, completionTokens: wanted.usage!.completionTokens })
+        for (const [k, value] of ran.values.entries()) expect(value).toBeCloseTo(wanted.values[k]!, 2)
+        expect(ran.tops.map((top) => top.ids)).toEqual(wanted.tops.map((top) => top.ids))
+        expect(ran.prompt?.ids).toEqual(wanted.prompt?.ids)
+      }
+  })
 
   embeddingSuite('embeddings', () => make('L1', ['--is-embedding'], embedModel))
+
+  describe('http embeddings', () => {
+    let server: SglangServer
+    beforeAll(async () => {
+      server = await startSglangServer(python!, embedModel!, ['--is-embedding'])
+    }, 300_000)
+    afterAll(() => server?.stop(), 60_000)
+    embeddingSuite('the shared suite', () => httpEngine({ url: server.url }))
+  })
 
   describe('faults and events', () => {
     let engine: SglangEngine
@@ -97,6 +150,29 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       await engine.stop(0)
       for (const pid of pids) expect(await alive(pid)).toBe(false)
     }, 60_000)
+
+    test('kill -9 of ourselves leaves no process', async () => {
+      const module = join(import.meta.dir, '../../../src/engine/sglang/engine.ts')
+      const options = { python, args: cpuArgs(model!), env: cpuEnv(), cacheDir }
+      const script = `import { sglangEngine } from ${JSON.stringify(module)}
+        const engine = sglangEngine(${JSON.stringify(options)})
+        await engine.start()
+        console.log(JSON.stringify(engine.pids))`
+      const owner = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'ignore' })
+      const { value } = await owner.stdout.getReader().read()
+      const pids = JSON.parse(new TextDecoder().decode(value)) as number[]
+      expect(pids.length).toBe(2)
+      for (const pid of pids) expect(await alive(pid)).toBe(true)
+      owner.kill('SIGKILL')
+      const end = performance.now() + 10_000
+      let left = pids
+      while (left.length > 0 && performance.now() < end) {
+        await Bun.sleep(20)
+        const states = await Promise.all(left.map(alive))
+        left = left.filter((_, i) => states[i])
+      }
+      expect(left).toEqual([])
+    }, 200_000)
   })
 
   describe('start-up errors in SGLang own words', () => {
