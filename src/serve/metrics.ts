@@ -2,12 +2,15 @@
 import { registry } from '../lib/metrics.ts'
 import type { LocalWorker } from '../router/local.ts'
 
+/** A scrape must not hang on a hanging engine. */
+const ENGINE_MS = 2000
+
 /** Prometheus text. An engine that does not answer is left out. */
 export async function metricsText(workers: readonly LocalWorker[]): Promise<string> {
   const own = await registry.metrics()
   const all = await Promise.all(
     workers.map(({ id, engine }) =>
-      engine.metrics().then(
+      inTime(engine.metrics()).then(
         (text) => ({ id, text }),
         () => ({ id, text: '' }),
       ),
@@ -17,6 +20,13 @@ export async function metricsText(workers: readonly LocalWorker[]): Promise<stri
   // One engine's text goes on as it is; several need a label that tells them apart.
   const engines = texts.length < 2 ? (texts[0]?.text ?? '') : mergeMetrics(texts)
   return `${own}${own.endsWith('\n') ? '' : '\n'}${engines}`
+}
+
+function inTime(reading: Promise<string>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(''), ENGINE_MS)
+    reading.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 interface Family {
