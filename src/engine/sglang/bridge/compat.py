@@ -11,7 +11,7 @@ def load(module: str, name: str | None = None):
     """A module, or a name in it; None when this release has neither."""
     try:
         found = importlib.import_module(module)
-    except ImportError:
+    except Exception:  # absent, or present and broken: either way it is not offered
         return None
     return found if name is None else getattr(found, name, None)
 
@@ -64,8 +64,8 @@ def probe() -> tuple[list[str], str | None, dict]:
         engine_module = importlib.import_module("sglang.srt.entrypoints.engine")
         io_struct = importlib.import_module("sglang.srt.managers.io_struct")
         manager_module = importlib.import_module("sglang.srt.managers.tokenizer_manager")
-    except ImportError as error:
-        if error.name == "sglang":
+    except Exception as error:  # an installation can be broken in any way
+        if getattr(error, "name", None) == "sglang":
             return [], "SGLang is not installed in this Python", {}
         return [], f"this SGLang cannot be loaded: {error}", {}
     engine, manager = getattr(engine_module, "Engine", None), getattr(manager_module, "TokenizerManager", None)

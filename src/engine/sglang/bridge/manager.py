@@ -8,13 +8,14 @@ import inspect
 import logging
 import time
 
-from . import compat, outputs, scheduler, wire
+from . import compat, failure, outputs, scheduler, wire
 
 logger = logging.getLogger(__name__)
 
 
 def idle_detokenizer(*_args, **_kwargs):
     """Stands in for the detokenizer process in releases that always start one."""
+    failure.die_with_parent()
     while True:
         time.sleep(3600)
 

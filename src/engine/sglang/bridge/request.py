@@ -53,8 +53,7 @@ class Builder:
 
     def generate(self, rid: str, ids, sampling: dict, opt: dict, lora_id=None):
         """A TokenizedGenerateReqInput; `ids` is GEN's bin or a list."""
-        if not self._manager.is_generation:
-            raise ValueError("This model only makes embeddings (it was started with --is-embedding).")
+        check_kind(self._manager, True)
         ids = self._ids(ids)
         if "max_new_tokens" not in sampling:
             sampling = {"max_new_tokens": None, **sampling}
@@ -91,8 +90,7 @@ class Builder:
 
     def embed(self, rid: str, ids, opt: dict):
         """A TokenizedEmbeddingReqInput."""
-        if self._manager.is_generation:
-            raise ValueError("This model does not appear to be an embedding model by default. Please add `--is-embedding` when launching.")
+        check_kind(self._manager, False)
         ids = self._ids(ids)
         self._check_length(ids, {})
         fields = dict(self._emb_base)
@@ -154,3 +152,11 @@ class Builder:
                     f"{total} tokens from the input and {wanted} tokens for the completion."
                 )
             sampling["max_new_tokens"] = max(0, self._context - total)
+
+
+def check_kind(manager, generates: bool):
+    """Refuses what this model is not for: a scheduler handed the wrong kind of request dies of it in some releases."""
+    if generates and not manager.is_generation:
+        raise ValueError("This model only makes embeddings (it was started with --is-embedding).")
+    if not generates and manager.is_generation:
+        raise ValueError("This model does not make embeddings; start it with --is-embedding if it should.")

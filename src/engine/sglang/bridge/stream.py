@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from . import compat, grammar, outputs, render, wire
 from .manager import Outlet
-from .request import OPTIONS
+from .request import OPTIONS, check_kind
 
 logger = logging.getLogger(__name__)
 _NAMES = {"priority": "priority", "extra_key": "extra_key", "lora": "lora_path"}
@@ -55,6 +55,7 @@ class Streams:
         return narrow.tolist()
 
     async def _generate(self, rid, ids, sampling, opt):
+        check_kind(self._manager, True)
         values = {"rid": rid, "input_ids": await self._ids(ids, opt), "stream": opt.get("stream", True)}
         unknown = set(sampling) - self._sampling_names
         if unknown:
@@ -121,6 +122,7 @@ class Streams:
             self._send(outputs.out_frame(batch, self._seqs.next_seq(rank), rank, None))
 
     async def _embed(self, rid, ids, opt):
+        check_kind(self._manager, False)
         values = {"rid": rid, "input_ids": await self._ids(ids, opt), "sampling_params": {}}
         request = self._io.EmbeddingReqInput(**values)
         async for item in self._manager.generate_request(request, None):
