@@ -36,6 +36,14 @@ test('a wrong setting is one line with its code', async () => {
   })
 })
 
+test("a start-up failure is one line, also with Dynamo's way to write DYN_LOG", async () => {
+  const { code, err } = await run(['serve', '--http-host', '127.0.0.1', '--http-port', '0', '--mock-failure', 'fail-start'], {
+    DYN_LOG: 'error,dynamo_runtime=debug',
+  })
+  expect(code).toBe(1)
+  expect(err).toMatch(/^dynamo-sglang: .* \[\w+\]\n$/)
+})
+
 test('frontend and worker say what to do instead', async () => {
   const { code, err } = await run(['worker', '--model-path', 'm'])
   expect(code).toBe(2)
