@@ -2,9 +2,9 @@
 // unknown ones. The native encoder is the twin in tests.
 import { type Merges, merge, mergeSteps } from './bpe.ts'
 import type { PieceEncoder } from './bpe-model.ts'
-import { flat, generationCache } from './cache.ts'
 import { append, type IdBuffer, reserve } from './id-buffer.ts'
 import { pausingSplit, splitBy } from './split-patterns.ts'
+import { wordCache } from './word-cache.ts'
 
 export interface ByteLevelParts {
   /** Applied one after the other. */
@@ -24,14 +24,14 @@ const maxCachedWord = 32
 const longWord = 2048
 
 export function byteLevelEncoder(parts: ByteLevelParts): PieceEncoder {
-  const cache = generationCache<Uint32Array | number>(parts.cacheBytes)
+  const cache = wordCache(parts.cacheBytes)
   const utf8 = new TextEncoder()
-  let bytes = new Uint8Array(1024)
+  let bytes = Buffer.alloc(1024)
   let symbols = new Uint32Array(1024)
 
   function encodeWord(word: string, out: IdBuffer): void {
     if (word.length * 3 > bytes.length) {
-      bytes = new Uint8Array(word.length * 4)
+      bytes = Buffer.alloc(word.length * 4)
       symbols = new Uint32Array(word.length * 4)
     }
     const size = utf8.encodeInto(word, bytes).written
@@ -42,8 +42,9 @@ export function byteLevelEncoder(parts: ByteLevelParts): PieceEncoder {
       count = merge(symbols, size, parts.merges)
     } else symbols[0] = whole
     append(out, symbols.subarray(0, count))
-    if (word.length <= maxCachedWord)
-      cache.set(flat(word), count === 1 ? symbols[0]! : symbols.slice(0, count), 96 + word.length + count * 4)
+    if (word.length > maxCachedWord) return
+    // Read back from the bytes: a slice of the prompt would keep the whole prompt alive.
+    cache.set(bytes.toString(size === word.length ? 'latin1' : 'utf8', 0, size), symbols, count)
   }
 
   function words(text: string, split: number, out: IdBuffer): void {
@@ -55,12 +56,7 @@ export function byteLevelEncoder(parts: ByteLevelParts): PieceEncoder {
     reserve(out, list.length)
     for (let i = 0; i < list.length; i++) {
       const word = list[i]!
-      const known = cache.get(word)
-      if (known === undefined) encodeWord(word, out)
-      else if (typeof known === 'number') {
-        if (out.length === out.ids.length) reserve(out, 1)
-        out.ids[out.length++] = known
-      } else append(out, known)
+      if (!cache.append(word, out)) encodeWord(word, out)
     }
   }
 
@@ -76,11 +72,7 @@ export function byteLevelEncoder(parts: ByteLevelParts): PieceEncoder {
     for (const word of pausingSplit(parts.splits[split]!, text)) {
       if (split + 1 < parts.splits.length) yield* steps(word, split + 1, out)
       else if (word.length >= longWord) yield* longWordSteps(word, out)
-      else {
-        const known = cache.get(word)
-        if (known === undefined) encodeWord(word, out)
-        else append(out, typeof known === 'number' ? [known] : known)
-      }
+      else if (!cache.append(word, out)) encodeWord(word, out)
       yield
     }
   }

@@ -17,7 +17,7 @@ import { partsOf, type TokenizerJson } from './tokenizer-json.ts'
 import { readVocabulary } from './vocabulary.ts'
 
 export interface TokenizerOptions {
-  /** Bound of the cache of encoded pieces of text; default 64 MiB. */
+  /** Bound of the cache of encoded pieces of text; default 32 MiB. */
   pieceCacheBytes?: number
   /** Bound of the cache of encoded words; default 16 MiB. */
   wordCacheBytes?: number
@@ -60,7 +60,7 @@ export async function makeTokenizer(json: TokenizerJson, options: TokenizerOptio
     loading ??= nativeTokenizer(json)
     return loading
   }
-  const pieceCacheBytes = options.pieceCacheBytes ?? 64 << 20
+  const pieceCacheBytes = options.pieceCacheBytes ?? 32 << 20
   const encode = plan ? cachedEncoder({ plan, pieceCacheBytes }) : wholeTextEncoder(await native(), pieceCacheBytes)
   const { detokenizer, decoder } = await detokenizerOf(json, vocabulary.names, native)
   return {

@@ -2,10 +2,11 @@
 // vocabulary lacks. The native encoder is the twin in tests.
 import { type Merges, merge, mergeSteps, mergeTable } from './bpe.ts'
 import { isPlainBpe, mergeIds, type PieceEncoder, type TextPlan } from './bpe-model.ts'
-import { flat, generationCache } from './cache.ts'
+import { flat } from './cache.ts'
 import { append, type IdBuffer } from './id-buffer.ts'
 import { isAsciiLetter, sentencePieceEnd } from './pieces.ts'
 import { partsOf, type TokenizerJson } from './tokenizer-json.ts'
+import { wordCache } from './word-cache.ts'
 
 const maxCachedWord = 32
 
@@ -40,7 +41,7 @@ function wordEncoder(
   cacheBytes: number,
 ): PieceEncoder {
   const wordEnd = border === '▁' ? everyMarkEnd : letterMarkEnd
-  const cache = generationCache<Uint32Array>(cacheBytes)
+  const cache = wordCache(cacheBytes)
   const utf8 = new TextEncoder()
   let scratch = new Uint32Array(1024)
 
@@ -56,15 +57,11 @@ function wordEncoder(
   }
 
   function encodeWord(word: string, out: IdBuffer): void {
-    const known = cache.get(word)
-    if (known) {
-      append(out, known)
-      return
-    }
+    if (cache.append(word, out)) return
     if (word.length * 3 > scratch.length) scratch = new Uint32Array(word.length * 4)
-    const ids = scratch.slice(0, merge(scratch, fill(scratch, word), merges))
-    append(out, ids)
-    if (word.length <= maxCachedWord) cache.set(flat(word), ids, 160 + word.length + ids.length * 4)
+    const count = merge(scratch, fill(scratch, word), merges)
+    append(out, scratch.subarray(0, count))
+    if (word.length <= maxCachedWord) cache.set(flat(word), scratch, count)
   }
 
   return {

@@ -73,6 +73,39 @@ ownTokenizers['Metaspace, added tokens'] = withAdded(metaspace('first', true), {
 
 export const nativeTokenizers: Record<string, TokenizerJson> = {
   'unknown pattern': { ...llm, pre_tokenizer: splitSequence(['\\w+|\\W']) },
+  // As XLM-R and T5 have it.
+  unigram: {
+    ...sp,
+    normalizer: null,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true },
+    model: {
+      type: 'Unigram',
+      unk_id: 0,
+      byte_fallback: false,
+      vocab: Object.entries(sp.model.vocab as Record<string, number>)
+        .sort((a, b) => a[1] - b[1])
+        .map(([name, id]): [string, number] => [name, -id / 100]),
+    } as TokenizerJson['model'],
+  },
+  // As BERT and the embedding models after it have it.
+  wordpiece: {
+    ...sp,
+    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: '<unk>',
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(
+        ['<unk>', '<s>', '</s>', ...'abcdefghijklmnopqrstuvwxyz'.split('').flatMap((c) => [c, `##${c}`]), 'the', 'story'].map(
+          (name, id) => [name, id],
+        ),
+      ),
+    } as TokenizerJson['model'],
+  },
   'single words': withAdded(llm, { word: { single_word: true } }),
 }
 
@@ -88,5 +121,7 @@ export const decoderTokenizers: Record<string, { json: TokenizerJson; decoder: '
   metaspace: { json: metaspace('first', true), decoder: 'sentencepiece' },
   'metaspace without prefix': { json: metaspace('never', true), decoder: 'sentencepiece' },
   WordPiece: { json: { ...sp, decoder: { type: 'WordPiece', prefix: '##', cleanup: true } }, decoder: 'native' },
+  unigram: { json: nativeTokenizers.unigram!, decoder: 'sentencepiece' },
+  'WordPiece model': { json: nativeTokenizers.wordpiece!, decoder: 'native' },
   'no decoder': { json: { ...sp, decoder: null }, decoder: 'native' },
 }
