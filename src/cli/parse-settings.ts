@@ -187,9 +187,9 @@ function noticesFor(given: Given, draft: Values, engine: Settings['engine'], eng
   const notices: string[] = []
   for (const [name, setting] of Object.entries(table) as [keyof Values, Setting][]) {
     if (setting.state !== 'reserved' || !given.has(name) || draft[name] === setting.default) continue
-    notices.push(`${nameOf(setting)} ${draft[name]}: accepted, but not yet in effect in this version`)
+    notices.push(`${nameOf(setting)}${setting.kind === 'flag' ? '' : ` ${draft[name]}`}: accepted, but not yet in effect in this version`)
   }
-  if (draft.useSglangTokenizer) notices.push('--use-sglang-tokenizer is deprecated: only chat completions are served with it')
+  if (draft.useSglangTokenizer) notices.push('--use-sglang-tokenizer is deprecated')
   const known = spellings(table)
   const flags = engineArgs.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!)
   for (const flag of new Set(flags)) {

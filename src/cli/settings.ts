@@ -68,7 +68,7 @@ export const table = {
     '--use-sglang-tokenizer',
     'DYN_SGL_USE_TOKENIZER',
     'Deprecated: SGLang tokenizes, and only chat completions are served',
-    engine,
+    { ...engine, ...reserved },
   ),
   tokenizerCacheMb: integer('model', '--tokenizer-cache-mb', 'DYN_TOKENIZER_CACHE_MB', 64, 'Memory for tokenized prefixes; 0 is off', {
     min: 0,
@@ -133,7 +133,13 @@ export const table = {
   }),
   maxTotalTokens: integer('mock', '--max-total-tokens', '', undefined, 'KV room in tokens, per rank', { ...shared, min: 1 }),
 
-  endpoint: text('worker', '--endpoint', 'DYN_ENDPOINT', undefined, 'Address of this worker: dyn://namespace.component.endpoint'),
+  endpoint: text(
+    'worker',
+    '--endpoint',
+    'DYN_ENDPOINT',
+    undefined,
+    'Address of this worker for other processes: dyn://namespace.component.endpoint',
+  ),
   namespace: text('worker', '--namespace', 'DYN_NAMESPACE', 'dynamo', 'Namespace when --endpoint does not give one'),
   healthCheckPayload: text(
     'worker',
