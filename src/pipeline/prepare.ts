@@ -38,7 +38,9 @@ export async function prepare(request: TextRequest, model: LoadedModel): Promise
   const { text, ids } = tokenizePrompt(request.prompt, model)
   const promptIds = ids instanceof Promise ? await ids : ids
   checkBudget(promptIds.length, request, model)
-  const sampling: SamplingParams = { ...model.samplingDefaults, ...request.sampling }
+  // SGLang's own server fills in the model's recommendation for chat alone.
+  const sampling: SamplingParams =
+    request.prompt.kind === 'chat' ? { ...model.samplingDefaults, ...request.sampling } : { ...request.sampling }
   if (request.stops.length > 0) sampling.stop = [...request.stops]
   if (!request.skipSpecial) sampling.skip_special_tokens = false
   return { promptIds, promptText: text, sampling }

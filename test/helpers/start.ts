@@ -10,6 +10,8 @@ export interface StartOptions {
   /** After `serve --engine mock --model-path models/tiny-llm --speedup-ratio 1000000 --http-port P`. A later flag wins. */
   args?: string[]
   env?: Record<string, string>
+  /** How long it may take to be ready; a real engine on CPU needs minutes on a busy machine. Default 60. */
+  readySecs?: number
   /** All of the arguments instead of the above; `{port}` stands for the port. */
   command?: string[]
 }
@@ -32,7 +34,7 @@ export function productCommand(): string[] {
   return existsSync(binary) && process.env.DYN_TEST_FROM_SOURCE !== '1' ? [binary] : [process.execPath, join(root, 'src/main.ts')]
 }
 
-/** Resolves when /health answers 200. Rejects with what the process printed when it exits before or takes longer than 60 s. */
+/** Resolves when /health answers 200. Rejects with what the process printed when it exits before or takes longer than `readySecs`. */
 export async function start(options: StartOptions = {}): Promise<Started> {
   const port = freePort()
   const url = `http://127.0.0.1:${port}`
@@ -73,7 +75,7 @@ export async function start(options: StartOptions = {}): Promise<Started> {
       return code
     },
   }
-  for (const deadline = Date.now() + 60_000; ; ) {
+  for (const deadline = Date.now() + (options.readySecs ?? 60) * 1000; ; ) {
     if (child.exitCode !== null) throw new Error(`exited with ${child.exitCode} before it was ready:\n${printed}`)
     const ready = await fetch(`${url}/health`)
       .then((answer) => answer.status === 200)

@@ -23,9 +23,8 @@ const request: TextRequest = {
   skipSpecial: true,
 }
 
-function serve(engine: ScriptedEngine) {
-  const models = modelRegistry()
-  const model: LoadedModel = {
+function loaded(engine: ScriptedEngine): LoadedModel {
+  return {
     served: { id: 'letters', aliases: ['abc'], createdSecs: 0, contextLength: 100, isEmbedding: false },
     tokenizer: letterTokenizer(),
     template: undefined,
@@ -33,7 +32,11 @@ function serve(engine: ScriptedEngine) {
     router: localRouter([{ id: 'w0', engine }]),
     info: scriptedInfo,
   }
-  models.add(model)
+}
+
+function serve(engine: ScriptedEngine) {
+  const models = modelRegistry()
+  models.add(loaded(engine))
   return createPipeline(models)
 }
 
@@ -95,7 +98,7 @@ test('a stop string ends the choice and then the engine', async () => {
   one.settle()
   await running
   expect(heard.length).toBe(4)
-  expect(one.request.sampling).toEqual({ top_k: 20, stop: ['END'] })
+  expect(one.request.sampling).toEqual({ stop: ['END'] })
 })
 
 test('a client that leaves aborts every leg and frees the place', async () => {
@@ -139,6 +142,18 @@ test('best_of answers with the likeliest', async () => {
   const { sink, heard } = listener()
   await serve(engine).run({ ...request, stream: false, bestOf: 3 }, sink, never)
   expect(heard).toEqual(['begin', '0:b', '0 length null', 'end 2+3 cached 1'])
+})
+
+test("the model's recommended sampling fills in for chat, and the request wins", async () => {
+  const engine = scriptedEngine(play('a'))
+  const models = modelRegistry()
+  const template = { id: 't', render: () => 'hi' }
+  models.add({ ...loaded(engine), template })
+  const prompt = { kind: 'chat', input: { messages: [], addGenerationPrompt: true } } as const
+  const { sink } = listener()
+  await createPipeline(models).run({ ...request, prompt }, sink, never)
+  await createPipeline(models).run({ ...request, prompt, sampling: { top_k: 3 } }, listener().sink, never)
+  expect(engine.running.map((one) => one.request.sampling.top_k)).toEqual([20, 3])
 })
 
 const failures: [string, Partial<TextRequest>, string][] = [
