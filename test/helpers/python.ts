@@ -18,8 +18,8 @@ export interface Ran {
   stderr: string
 }
 
-/** Runs to its end or for `ms`, in the repository's root, without any network but this machine's. */
-export async function run(command: string[], ms: number, env: Record<string, string> = {}): Promise<Ran> {
+/** Runs to its end or for `ms`, in the repository's root, with the hub switched off. A variable that is given as undefined is not set. */
+export async function run(command: string[], ms: number, env: Record<string, string | undefined> = {}): Promise<Ran> {
   const offline = { HF_HUB_OFFLINE: '1', TRANSFORMERS_OFFLINE: '1', no_proxy: '127.0.0.1', NO_PROXY: '127.0.0.1' }
   const child = Bun.spawn(command, {
     cwd: root,

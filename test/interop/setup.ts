@@ -1,0 +1,26 @@
+// `bun test/interop/setup.ts`: installs the load clients that test/interop/bench-clients.test.ts runs (aiperf, and what sglang.bench_serving needs)
+// into the user's cache, so that clean clones share them. A folder that is complete stays as it is.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { aiperfVenv, benchServingExtra } from '../helpers/clients.ts'
+import { sglangPython } from '../helpers/sglang.ts'
+
+/** Versions that the tests were seen to pass with. */
+const pins = { aiperf: 'aiperf==0.13.0', datasets: 'datasets==5.2.0' }
+
+async function step(command: string[]): Promise<void> {
+  console.log(command.join(' '))
+  const code = await Bun.spawn(command, { stdio: ['ignore', 'inherit', 'inherit'] }).exited
+  if (code !== 0) throw new Error(`exited with ${code}: ${command.join(' ')}`)
+}
+
+const venv = aiperfVenv()
+if (!existsSync(join(venv, 'bin/aiperf'))) {
+  await step(['python3', '-m', 'venv', venv])
+  await step([join(venv, 'bin/pip'), 'install', '--quiet', pins.aiperf])
+}
+const python = sglangPython()
+if (python === undefined) console.log('no python with SGLang: run `bun run sglang:setup` first, then this again for sglang.bench_serving')
+else if (!existsSync(join(benchServingExtra(), 'datasets')))
+  await step([python, '-m', 'pip', 'install', '--quiet', '--target', benchServingExtra(), pins.datasets])
+console.log('ready')
