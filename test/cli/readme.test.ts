@@ -21,7 +21,9 @@ test('the README names every command', () => {
   for (const { name } of commands) expect(readme).toContain(`\`${name}\``)
 })
 
-test('the README gives every package of the executable a reason', () => {
+test('the README gives every package of the executable a reason, and no other', () => {
   const { dependencies } = JSON.parse(readFileSync(join(import.meta.dir, '../../package.json'), 'utf8')) as { dependencies: object }
-  for (const name of Object.keys(dependencies)) expect(readme).toContain(`| ${name} |`)
+  const section = /## Dependencies\n([\s\S]*?)\nOnly for development/.exec(readme)![1]!
+  const named = [...section.matchAll(/^\| ([\w@/.-]+) \|/gm)].map((match) => match[1]).filter((name) => name !== 'package')
+  expect(named.sort()).toEqual(Object.keys(dependencies).sort())
 })

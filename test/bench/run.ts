@@ -1,0 +1,20 @@
+// `bun run bench [NAME…]`: the benches of this folder one after another, each in a process of its own; without names, all. Numbers, no verdicts.
+import { basename, join } from 'node:path'
+
+const folder = import.meta.dir
+const known = [...new Bun.Glob('*.ts').scanSync({ cwd: folder })]
+  .map((file) => basename(file, '.ts'))
+  .filter((name) => name !== 'run')
+  .sort()
+const names = process.argv.length > 2 ? process.argv.slice(2) : known
+const unknown = names.filter((name) => !known.includes(name))
+if (unknown.length > 0) {
+  console.error(`no bench ${unknown.join(', ')}; there are: ${known.join(', ')}`)
+  process.exit(2)
+}
+let failed = 0
+for (const name of names) {
+  console.log(`\n== ${name} ==`)
+  failed += Bun.spawnSync([process.execPath, join(folder, `${name}.ts`)], { stdio: ['ignore', 'inherit', 'inherit'] }).success ? 0 : 1
+}
+process.exit(failed === 0 ? 0 : 1)
