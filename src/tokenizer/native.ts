@@ -1,5 +1,5 @@
-// The HF tokenizers library (Rust, N-API): loaded only for models or texts that our own encoder or decoder does not cover, because its
-// tables take as much memory as ours again. It works on its own threads.
+// The HF tokenizers library (Rust, N-API): loaded only for models that our own encoder or decoder does not cover, because its
+// tables take as much memory as ours again. Encoding runs on its own threads.
 import type { TokenizerJson } from './tokenizer-json.ts'
 
 export interface NativeTokenizer {

@@ -1,5 +1,5 @@
 // The vocabulary of a tokenizer.json: ids by name and names by id, the model's own and the added ones.
-import type { TokenNames } from './detokenizer.ts'
+import type { TokenNames } from './decode/detokenizer.ts'
 import type { TokenizerJson } from './tokenizer-json.ts'
 
 export interface Vocabulary {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { effectiveJson } from '../../src/tokenizer/effective-json.ts'
-import { gpt2Pattern, splitFamilies } from '../../src/tokenizer/split-patterns.ts'
+import { gpt2Pattern, splitFamilies } from '../../src/tokenizer/encode/split-patterns.ts'
 import type { AddedTokenJson, PartJson, TokenizerJson } from '../../src/tokenizer/tokenizer-json.ts'
 
 export const modelsFolder = join(import.meta.dir, '../../models')

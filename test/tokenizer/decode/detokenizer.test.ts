@@ -1,10 +1,10 @@
 // Ids to text: pushing ids one by one gives, for any ids, what the native library gives for all of them at once.
 import { describe, expect, test } from 'bun:test'
-import { uniform } from '../../models/random.ts'
-import { type HfTokenizer, makeTokenizer, readableIds } from '../../src/tokenizer/hf.ts'
-import { nativeTokenizer } from '../../src/tokenizer/native.ts'
-import { decoderTokenizers, fixtureJson } from './fixtures.ts'
-import { randomText } from './random-text.ts'
+import { uniform } from '../../../models/random.ts'
+import { type HfTokenizer, makeTokenizer, readableIds } from '../../../src/tokenizer/hf.ts'
+import { nativeTokenizer } from '../../../src/tokenizer/native.ts'
+import { decoderTokenizers, fixtureJson } from '../fixtures.ts'
+import { randomText } from '../random-text.ts'
 
 function streamed(tokenizer: HfTokenizer, ids: readonly number[], skipSpecial: boolean, tail?: readonly number[]): string {
   const decoder = tokenizer.stream(skipSpecial, tail)

@@ -1,7 +1,7 @@
 // Merging: the scan and the heap give what the rule says, written down plainly here.
 import { expect, test } from 'bun:test'
-import { uniform } from '../../models/random.ts'
-import { merge, mergeTable } from '../../src/tokenizer/bpe.ts'
+import { uniform } from '../../../models/random.ts'
+import { merge, mergeTable } from '../../../src/tokenizer/encode/bpe.ts'
 
 /** The plain twin: look for the lowest rank from the left, join, again. */
 function plainMerge(symbols: readonly number[], pairs: readonly [number, number, number][]): number[] {

@@ -1,9 +1,9 @@
 // Our Unicode classes and NFC against the native tables, code point by code point: fails when Bun or the native library brings new ones.
 import { expect, test } from 'bun:test'
 import { Tokenizer } from 'tokenizers'
-import { uniform } from '../../models/random.ts'
-import { category, nfc, space } from '../../src/tokenizer/unicode.ts'
-import { fixtureJson } from './fixtures.ts'
+import { uniform } from '../../../models/random.ts'
+import { category, nfc, space } from '../../../src/tokenizer/encode/unicode.ts'
+import { fixtureJson } from '../fixtures.ts'
 
 const json = fixtureJson('tiny-llm')
 

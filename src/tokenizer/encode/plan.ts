@@ -1,5 +1,7 @@
 // What our own encoder needs to know of one tokenizer.json, or undefined where the file has something we do not do ourselves:
 // then the native library encodes. Everything is recognised by its exact structure, never by a model's name.
+
+import { byteLetters, type PartJson, partsOf, type TokenizerJson } from '../tokenizer-json.ts'
 import { type AddedFinder, addedFinder } from './added-tokens.ts'
 import { mergeTable } from './bpe.ts'
 import { isPlainBpe, mergeIds, type TextPlan } from './bpe-model.ts'
@@ -7,7 +9,6 @@ import { byteLevelEncoder } from './byte-level.ts'
 import { byteLevelPieceEnd } from './pieces.ts'
 import { sentencePiecePlan } from './sentencepiece.ts'
 import { gpt2Pattern, splitRegex } from './split-patterns.ts'
-import { byteLetters, type PartJson, partsOf, type TokenizerJson } from './tokenizer-json.ts'
 import { nfc } from './unicode.ts'
 
 export interface EncodePlan extends TextPlan {

@@ -1,8 +1,9 @@
 // Ids to text for sentencepiece vocabularies: ▁ is a space, runs of <0xNN> tokens are UTF-8 (all of a run that is not valid becomes one
 // U+FFFD a byte, so a run is held back until it ends), and some models drop the space at the very beginning.
+
+import type { StreamDecoder } from '../tokenizer.ts'
+import { partsOf, type TokenizerJson } from '../tokenizer-json.ts'
 import type { Detokenizer, TokenNames } from './detokenizer.ts'
-import type { StreamDecoder } from './tokenizer.ts'
-import { partsOf, type TokenizerJson } from './tokenizer-json.ts'
 import { isWhole, lossy } from './utf8.ts'
 
 export interface SentencePieceRules {

@@ -1,6 +1,6 @@
-// Seam inside the folder: ids to text for one kind of decoder. byte-level-decoder.ts, sentencepiece-decoder.ts and native-decoder.ts
-// stand behind it; test/suites-like fuzzing in test/tokenizer/stream-decoder.test.ts compares each with the native whole decode.
-import type { StreamDecoder } from './tokenizer.ts'
+// Seam inside the folder: ids to text for one kind of decoder. byte-level.ts, sentencepiece.ts and native.ts stand behind it; the test
+// compares each with the native whole decode.
+import type { StreamDecoder } from '../tokenizer.ts'
 
 export interface Detokenizer {
   decode(ids: ArrayLike<number>, skipSpecial: boolean): string

@@ -1,7 +1,8 @@
 // What the plans for BPE models share: the seam between a plan and the encoder, and the reading of a BPE model.
+
+import type { TokenizerJson } from '../tokenizer-json.ts'
 import type { IdBuffer } from './id-buffer.ts'
 import type { PieceEnd } from './pieces.ts'
-import type { TokenizerJson } from './tokenizer-json.ts'
 
 export interface PieceEncoder {
   /** Appends the ids of a piece of normalized text. */

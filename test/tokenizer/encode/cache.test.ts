@@ -1,6 +1,6 @@
 // The cache stays within its bytes and keeps what is used.
 import { expect, test } from 'bun:test'
-import { flat, generationCache } from '../../src/tokenizer/cache.ts'
+import { flat, generationCache } from '../../../src/tokenizer/encode/cache.ts'
 
 test('what is used again survives, what is not goes, and the bound holds', () => {
   const cache = generationCache<number>(1000)

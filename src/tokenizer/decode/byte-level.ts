@@ -1,8 +1,9 @@
 // Ids to text for byte-level BPE. Most tokens are whole characters: their text comes from a table, filled on first use. Bytes are touched
 // only for tokens that hold a part of a character, and while such a character is open.
+
+import type { StreamDecoder } from '../tokenizer.ts'
+import { letterBytes } from '../tokenizer-json.ts'
 import type { Detokenizer, TokenNames } from './detokenizer.ts'
-import type { StreamDecoder } from './tokenizer.ts'
-import { letterBytes } from './tokenizer-json.ts'
 import { isWhole, lossy, openBytes } from './utf8.ts'
 
 const empty = new Uint8Array(0)

@@ -1,5 +1,5 @@
 // Finds the added tokens (special ones and others) in a text, as HF's AddedVocabulary does: leftmost, then longest.
-import type { AddedTokenJson } from './tokenizer-json.ts'
+import type { AddedTokenJson } from '../tokenizer-json.ts'
 import { space } from './unicode.ts'
 
 /** A match: ids go out for `text[start..end)`, which may include white space that the token swallows. */

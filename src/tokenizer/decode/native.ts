@@ -1,7 +1,8 @@
 // Ids to text for every decoder that we do not do ourselves (WordPiece, CTC, own sequences): the native decoder, over a window that
 // moves on whenever its text has become certain.
+
+import type { StreamDecoder } from '../tokenizer.ts'
 import type { Detokenizer, TokenNames } from './detokenizer.ts'
-import type { StreamDecoder } from './tokenizer.ts'
 
 /** @param join the native chain: the names of some tokens to their text */
 export function nativeDecoder(names: TokenNames, join: (tokens: string[]) => string): Detokenizer {

@@ -1,11 +1,11 @@
 // Our encoder against the native one: the same ids for every text, every family, cold and cached.
 import { describe, expect, test } from 'bun:test'
-import { corpus } from '../../models/corpus.ts'
-import { uniform } from '../../models/random.ts'
-import { type HfTokenizer, makeTokenizer } from '../../src/tokenizer/hf.ts'
-import { type NativeTokenizer, nativeTokenizer } from '../../src/tokenizer/native.ts'
-import { nativeTokenizers, ownTokenizers } from './fixtures.ts'
-import { randomText } from './random-text.ts'
+import { corpus } from '../../../models/corpus.ts'
+import { uniform } from '../../../models/random.ts'
+import { type HfTokenizer, makeTokenizer } from '../../../src/tokenizer/hf.ts'
+import { type NativeTokenizer, nativeTokenizer } from '../../../src/tokenizer/native.ts'
+import { nativeTokenizers, ownTokenizers } from '../fixtures.ts'
+import { randomText } from '../random-text.ts'
 
 async function expectSame(ours: HfTokenizer, native: NativeTokenizer, text: string, addSpecial: boolean): Promise<void> {
   const wanted = await native.encode(text.toWellFormed(), addSpecial)
