@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import type { EngineInfo } from '../types.ts'
+import { readText, send } from './http-client.ts'
 
 type Json = Record<string, unknown>
 
@@ -18,10 +19,10 @@ async function getJson(base: string, paths: readonly string[], headers: Record<s
   let last = ''
   for (const path of paths) {
     try {
-      const response = await fetch(base + path, { headers, signal: AbortSignal.timeout(10_000) })
-      if (response.ok) return (await response.json()) as Json
+      const response = await send(base + path, headers, undefined, AbortSignal.timeout(10_000))
+      const text = await readText(response)
+      if (response.status === 200) return JSON.parse(text) as Json
       last = `${path} answered ${response.status}`
-      await response.body?.cancel()
     } catch (thrown) {
       last = thrown instanceof Error ? thrown.message : String(thrown)
     }

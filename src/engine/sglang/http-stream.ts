@@ -109,7 +109,7 @@ export function rejected(message: string, status: unknown): AppError {
 }
 
 /** Calls `onData` with the payload of each `data:` line until the body ends. */
-export async function readEvents(body: ReadableStream<Uint8Array>, onData: (json: string) => void): Promise<void> {
+export async function readEvents(body: AsyncIterable<Uint8Array>, onData: (json: string) => void): Promise<void> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of body) {

@@ -3,6 +3,7 @@ import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Engine } from '../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, EngineUsage, GenerateRequest, Sink } from '../types.ts'
 import { forcedEndMs, repeatAbort } from './abort.ts'
+import { type HttpReply, readText, send } from './http-client.ts'
 import { readServer, type ServerFacts } from './http-info.ts'
 import { HttpAnswer, readEvents, rejected } from './http-stream.ts'
 import { followKvEvents } from './kv-events.ts'
@@ -79,8 +80,8 @@ class HttpEngine implements Engine {
     this.running.set(rid, abort)
     try {
       const response = await this.post('/generate', generateBody(request, rid), cut.signal)
-      if (!response.ok) throw await refusal(response)
-      await readEvents(response.body!, (json) => answer.take(json))
+      if (response.status !== 200) throw await refusal(response)
+      await readEvents(response.body, (json) => answer.take(json))
     } catch (thrown) {
       if (thrown instanceof AppError) answer.error ??= thrown
       else if (!cut.signal.aborted) answer.error ??= this.broken(thrown)
@@ -107,8 +108,8 @@ class HttpEngine implements Engine {
     try {
       const body = { rid, input_ids: [...request.promptIds], priority: request.priority, routed_dp_rank: request.dpRank }
       const response = await this.post('/encode', body, signal)
-      if (!response.ok) throw await refusal(response)
-      const result = (await response.json()) as { embedding: number[]; meta_info?: { prompt_tokens?: number } }
+      if (response.status !== 200) throw await refusal(response)
+      const result = JSON.parse(await readText(response)) as { embedding: number[]; meta_info?: { prompt_tokens?: number } }
       return {
         vector: Float32Array.from(result.embedding),
         promptTokens: result.meta_info?.prompt_tokens ?? request.promptIds.length,
@@ -129,8 +130,8 @@ class HttpEngine implements Engine {
     const response = await this.post(`/${name}`, args).catch((thrown) => {
       throw this.broken(thrown)
     })
-    if (!response.ok) throw await refusal(response)
-    const text = await response.text()
+    if (response.status !== 200) throw await refusal(response)
+    const text = await readText(response)
     try {
       return JSON.parse(text) as unknown
     } catch {
@@ -140,9 +141,9 @@ class HttpEngine implements Engine {
 
   async metrics(): Promise<string> {
     try {
-      const response = await fetch(`${this.base}/metrics`, { headers: this.headers, signal: AbortSignal.timeout(5000) })
-      const text = await response.text()
-      return response.ok && text.includes('sglang:') ? text : ''
+      const response = await send(`${this.base}/metrics`, this.headers, undefined, AbortSignal.timeout(5000))
+      const text = await readText(response)
+      return response.status === 200 && text.includes('sglang:') ? text : ''
     } catch {
       return '' // The watch tells that the server is gone; metrics must not fail for it.
     }
@@ -170,8 +171,8 @@ class HttpEngine implements Engine {
     this.emit({ kind: 'state', ready: false, reason: 'detached' })
   }
 
-  private post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
-    return fetch(this.base + path, { method: 'POST', headers: this.headers, body: JSON.stringify(body), ...(signal ? { signal } : {}) })
+  private post(path: string, body: unknown, signal?: AbortSignal): Promise<HttpReply> {
+    return send(this.base + path, this.headers, JSON.stringify(body), signal)
   }
 
   private unavailable(): AppError {
@@ -230,8 +231,8 @@ function newRid(): string {
   return crypto.randomUUID().replaceAll('-', '')
 }
 
-async function refusal(response: Response): Promise<AppError> {
-  const text = await response.text()
+async function refusal(response: HttpReply): Promise<AppError> {
+  const text = await readText(response)
   let message = text
   try {
     const body = JSON.parse(text) as { error?: { message?: string } | string; detail?: unknown; message?: string }

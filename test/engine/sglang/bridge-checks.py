@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -251,6 +252,27 @@ def failures():
         assert bridge.exit_status(10) == 1, bridge.process.returncode
         gone(bridge)
         print("ok", fatal["code"], fatal["message"][:150], flush=True)
+
+
+def parent():
+    """Started by `orphans`: a bridge's other side that is about to die."""
+    bridge = start("L1")
+    print(bridge.process.pid, flush=True)
+    time.sleep(600)
+
+
+def orphans():
+    """kill -9 of the process that started the bridge leaves nothing running."""
+    starter = subprocess.Popen([sys.executable, __file__, MODEL, EMBED_MODEL, "parent"], stdout=subprocess.PIPE, text=True)
+    group = int(starter.stdout.readline())
+    assert len(group_alive(group)) >= 2
+    starter.kill()
+    starter.wait()
+    limit = time.time() + 5
+    while group_alive(group) and time.time() < limit:
+        time.sleep(0.05)
+    assert not group_alive(group), "processes are left"
+    print("ok orphans", flush=True)
 
 
 if __name__ == "__main__":
