@@ -1,4 +1,5 @@
 // Tokens with their log-probabilities in OpenAI's two shapes.
+import { isUtf8 } from 'node:buffer'
 import type { TokenLogprob } from '../pipeline/types.ts'
 
 /** JSON has no infinity; OpenAI shows a token that cannot be as -9999. */
@@ -15,6 +16,14 @@ export function chatLogprobs(tokens: readonly TokenLogprob[]): { content: unknow
   return { content, refusal: null }
 }
 
+/**
+ * A token as a string that loses nothing: a piece of a character (its bytes are no UTF-8) becomes one latin-1 character a byte, as SGLang
+ * shows it, since this API has no `bytes` and several pieces would otherwise be the same key.
+ */
+function lossless({ text, bytes }: { text: string; bytes: Uint8Array }): string {
+  return text.includes('\ufffd') && !isUtf8(bytes) ? Buffer.from(bytes).toString('latin1') : text
+}
+
 /** `choices[].logprobs` of completions. `offset` is where the first token begins in the choice's text, in UTF-16 units. */
 export function completionLogprobs(tokens: readonly TokenLogprob[], offset: number) {
   const textOffset: number[] = []
@@ -23,12 +32,12 @@ export function completionLogprobs(tokens: readonly TokenLogprob[], offset: numb
     offset += token.text.length
   }
   return {
-    tokens: tokens.map((token) => token.text),
+    tokens: tokens.map(lossless),
     token_logprobs: tokens.map((token) => (token.value === null ? null : finite(token.value))),
     top_logprobs: tokens.map((token) =>
       token.value === null && token.top.length === 0
         ? null
-        : Object.fromEntries(token.top.map((other) => [other.text, finite(other.value)])),
+        : Object.fromEntries(token.top.map((other) => [lossless(other), finite(other.value)])),
     ),
     text_offset: textOffset,
   }
