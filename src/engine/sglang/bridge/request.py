@@ -2,6 +2,8 @@
 
 from array import array
 
+import numpy
+
 from . import compat, grammar
 
 OPTIONS = frozenset(
@@ -107,16 +109,14 @@ class Builder:
         fields[name] = value
 
     def _ids(self, ids):
-        if isinstance(ids, (bytes, bytearray)):
-            narrow = array("I")
-            narrow.frombytes(ids)
-            ids = narrow
+        """GEN's bin (u32 LE) or a list as the ids that this release takes; numpy keeps long prompts cheap."""
+        ids = numpy.frombuffer(ids, "<u4") if isinstance(ids, (bytes, bytearray)) else numpy.asarray(ids)
         if len(ids) == 0:
             raise ValueError("The prompt has no tokens.")
-        highest = max(ids)
+        highest = int(ids.max())
         if highest >= self._vocab:
             raise ValueError(f"Token id {highest} is outside of the vocabulary ({self._vocab}).")
-        return array("q", ids) if self._arrays else list(ids)
+        return array("q", ids.astype("<i8").tobytes()) if self._arrays else ids.tolist()
 
     def _sampling(self, values: dict):
         try:
