@@ -70,9 +70,18 @@ function walksContent(all: readonly Seen[]): boolean {
   for (const { stmt } of all) {
     if (stmt.t !== 'for') continue
     const over = bare(stmt.iter)
-    if (fieldOf(over) === 'content' || (over.t === 'name' && names.has(over.name))) return true
+    if (fieldOf(over) === 'content') return true
+    // Older templates keep other lists in content (Mistral's tool calls); under another name it counts when its items are read as parts.
+    if (over.t === 'name' && names.has(over.name) && readsParts(stmt)) return true
   }
   return false
+}
+
+function readsParts(loop: Stmt & { t: 'for' }): boolean {
+  const isItem = (expr: Expr) => expr.t === 'name' && loop.target.t === 'name' && expr.name === loop.target.name
+  const isPart = (expr: Expr) =>
+    (expr.t === 'attr' || expr.t === 'item') && isItem(expr.of) && ['type', 'text'].includes(fieldOf(expr) ?? '')
+  return flatten(loop.body).some(({ exprs }) => exprs.some(isPart))
 }
 
 function asksForNone(all: readonly Seen[]): boolean {

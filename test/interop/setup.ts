@@ -6,7 +6,12 @@ import { aiperfVenv, benchServingExtra } from '../helpers/clients.ts'
 import { sglangPython } from '../helpers/sglang.ts'
 
 /** Versions that the tests were seen to pass with. */
-const pins = { aiperf: 'aiperf==0.13.0', datasets: 'datasets==5.2.0' }
+const aiperfPin = 'aiperf==0.13.0'
+/** `datasets` and what it imports; without dependency resolution, so that nothing here hides a package of the SGLang environment. */
+const benchServingPins =
+  'datasets==5.2.0 multiprocess==0.70.19 pandas==3.1.1 pyarrow==26.0.1 python-dateutil==2.9.0.post0 six==1.17.0 tzdata==2026.6 xxhash==4.1.0'.split(
+    ' ',
+  )
 
 async function step(command: string[]): Promise<void> {
   console.log(command.join(' '))
@@ -17,10 +22,10 @@ async function step(command: string[]): Promise<void> {
 const venv = aiperfVenv()
 if (!existsSync(join(venv, 'bin/aiperf'))) {
   await step(['python3', '-m', 'venv', venv])
-  await step([join(venv, 'bin/pip'), 'install', '--quiet', pins.aiperf])
+  await step([join(venv, 'bin/pip'), 'install', '--quiet', aiperfPin])
 }
 const python = sglangPython()
 if (python === undefined) console.log('no python with SGLang: run `bun run sglang:setup` first, then this again for sglang.bench_serving')
 else if (!existsSync(join(benchServingExtra(), 'datasets')))
-  await step([python, '-m', 'pip', 'install', '--quiet', '--target', benchServingExtra(), pins.datasets])
+  await step([python, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', benchServingExtra(), ...benchServingPins])
 console.log('ready')

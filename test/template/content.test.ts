@@ -17,6 +17,10 @@ describe('a template wants content as', () => {
       '{% macro show(c) %}{% for p in c %}{{ p.text }}{% endfor %}{% endmacro %}{% for m in messages %}{{ show(m.content) }}{% endfor %}',
     ],
     ['parts', "{% for m in messages %}{{ '<image>' if m.image }}{% endfor %}"],
+    [
+      'string',
+      '{% for m in messages %}{% set calls = m.content %}{% for call in calls %}{{ call.function }}{% endfor %}{{ m.content }}{% endfor %}',
+    ],
     ['string', '{% for m in messages %}{% for call in m.tool_calls %}{{ call.name }}{% endfor %}{{ m.content }}{% endfor %}'],
   ] as const)('%s: %s', (wanted, source) => expect(wishes(source).content).toBe(wanted))
 })
