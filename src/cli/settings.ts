@@ -70,7 +70,7 @@ export const table = {
     'Deprecated: SGLang tokenizes, and only chat completions are served',
     { ...engine, ...reserved },
   ),
-  tokenizerCacheMb: integer('model', '--tokenizer-cache-mb', 'DYN_TOKENIZER_CACHE_MB', 64, 'Memory for tokenized prefixes; 0 is off', {
+  tokenizerCacheMb: integer('model', '--tokenizer-cache-mb', 'DYN_TOKENIZER_CACHE_MB', 32, 'Memory for tokenized prefixes; 0 is off', {
     min: 0,
   }),
 
