@@ -1,5 +1,7 @@
 // The process's Prometheus families, under Dynamo's names where it has them, and a histogram cheap enough for every token.
-import { Counter, Gauge, Registry } from 'prom-client'
+import Counter from 'prom-client/lib/counter.js'
+import Gauge from 'prom-client/lib/gauge.js'
+import Registry from 'prom-client/lib/registry.js'
 
 export const registry = new Registry()
 
