@@ -4,15 +4,20 @@ import ctypes
 import glob
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
+import time
 
 from . import wire
 
 STATE_DIR = "DSGL_STATE_DIR"
 _PR_SET_PDEATHSIG = 1
 _KEPT_LINES = 40
+_MOST_BYTES = 1 << 20
+_JUST_NOW = 10.0
+_RECORD = "\x1e"
 
 
 def die_with_parent():
@@ -30,29 +35,31 @@ def kill_group(status: int):
     """Ends every process of the group and this one. Does not return."""
     sys.stdout.flush()
     sys.stderr.flush()
-    for pid in descendants():
+    shutil.rmtree(os.environ.get(STATE_DIR, ""), ignore_errors=True)
+    for pid in family():
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    if status != 0 and os.getpgrp() == os.getpid():
-        # The exit status of a process that killed its own group would be the signal's; keep ours by going last.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.killpg(0, signal.SIGTERM)
     os._exit(status)
 
 
-def descendants() -> list[int]:
-    """Pids of all processes below this one."""
+def family() -> list[int]:
+    """Pids of all other processes below this one or in its group."""
+    me, group = os.getpid(), os.getpgrp()
     children: dict[int, list[int]] = {}
+    found = []
     for path in glob.glob("/proc/[0-9]*/stat"):
         try:
             with open(path, "rb") as stat:
                 head, _, tail = stat.read().rpartition(b")")
         except OSError:
             continue
-        children.setdefault(int(tail.split()[1]), []).append(int(head.split(b"(", 1)[0]))
-    found, todo = [], [os.getpid()]
+        pid, (parent, its_group) = int(head.split(b"(", 1)[0]), map(int, tail.split()[1:3])
+        children.setdefault(parent, []).append(pid)
+        if its_group == group and pid != me:
+            found.append(pid)
+    todo = [me]
     while todo:
         below = children.get(todo.pop(), [])
         found += below
@@ -71,8 +78,11 @@ def record_errors(kind: str):
     def recording(self, record):
         if record.levelno >= logging.ERROR:
             try:
+                cause = f"\n{type(record.exc_info[1]).__name__}: {record.exc_info[1]}" if record.exc_info else ""
                 with open(path, "a") as file:
-                    file.write(record.getMessage().rstrip() + "\n")
+                    if file.tell() > _MOST_BYTES:
+                        file.truncate(0)
+                    file.write(f"{_RECORD}{time.time()}\n{record.getMessage().rstrip()}{cause}\n")
             except Exception:  # a log line must never hurt the engine; it is still on stderr
                 pass
         return handle(self, record)
@@ -102,14 +112,16 @@ def alive(pid: int) -> bool:
         return False
 
 
-def last_error_lines() -> list[str]:
-    """The newest recorded error, a scheduler's before the bridge's own; empty when none was logged."""
-    paths = sorted(glob.glob(os.path.join(glob.escape(os.environ.get(STATE_DIR, "/nonexistent")), "*.err")), key=os.path.getmtime)
-    paths.sort(key=lambda path: os.path.basename(path).startswith("scheduler"))
-    if not paths:
-        return []
-    with open(paths[-1]) as file:
-        return [line for line in file.read().splitlines() if line.strip()][-_KEPT_LINES:]
+def last_error_lines(seconds: float = float("inf")) -> list[str]:
+    """The newest error recorded within so many seconds, a scheduler's before the bridge's own; empty when none was logged."""
+    newest: tuple = ()
+    for path in glob.glob(os.path.join(glob.escape(os.environ.get(STATE_DIR, "/nonexistent")), "*.err")):
+        with open(path) as file:
+            last = file.read().rpartition(_RECORD)[2]
+        at, _, text = last.partition("\n")
+        if time.time() - float(at or 0) <= seconds:
+            newest = max(newest, (os.path.basename(path).startswith("scheduler"), float(at), text))
+    return [line for line in newest[2].splitlines() if line.strip()][-_KEPT_LINES:] if newest else []
 
 
 class Doom:
@@ -138,7 +150,7 @@ class Doom:
         kill_group(1)
 
     def scheduler_died(self, what: str):
-        """Ends because a scheduler did; SGLang's own last line is the message when it logged one."""
-        lines = last_error_lines()
+        """Ends because a scheduler did; SGLang's own last line is the message when it logged one just now."""
+        lines = last_error_lines(_JUST_NOW)
         said = next((line.strip() for line in reversed(lines) if line.strip()), None)
         self.say("scheduler_died", f"{what}: {said}" if said else what, lines)

@@ -39,6 +39,9 @@ def advance(req):
     grammar = req.grammar
     if not count or grammar is None or getattr(grammar, "_dsgl_advanced", False) or not hasattr(grammar, "accept_token"):
         return
-    for token in list(req.origin_input_ids)[-count:]:
-        grammar.accept_token(token)
     grammar._dsgl_advanced = True
+    try:
+        for token in list(req.origin_input_ids)[-count:]:
+            grammar.accept_token(token)
+    except Exception as error:  # the earlier ids do not fit the grammar: this request's fault, not the scheduler's
+        req.set_finish_with_abort(f"the answer cannot be continued under its grammar: {error}")

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -24,7 +23,7 @@ def main(argv: list[str]):
     doom = failure.Doom(sock)
     # In this process SGLang's Rust server would take the place of everything that the bridge hooks.
     os.environ.pop("SGLANG_RUST_SERVER", None)
-    os.environ[failure.STATE_DIR] = tempfile.mkdtemp(prefix="dsgl-")
+    os.environ[failure.STATE_DIR] = tempfile.mkdtemp(prefix="state-", dir=os.path.dirname(os.environ["DSGL_SOCK"]))
     levels, unsupported, caps = compat.probe()
     hello = {
         "proto": wire.PROTO,
@@ -61,7 +60,6 @@ def main(argv: list[str]):
     except BaseException as error:
         doom.say("bridge_failed", f"{type(error).__name__}: {error}")
     doom.expected = True
-    shutil.rmtree(os.environ[failure.STATE_DIR], ignore_errors=True)
     failure.kill_group(0)
 
 
