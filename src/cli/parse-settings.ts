@@ -24,7 +24,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
   learn(given, values(given).sglangConfig, section)
   const draft = values(given)
   const engine = chooseEngine(draft)
-  checkTogether(draft)
+  checkTogether(draft, engine)
   const engineArgs = arrange(draft, rest, section)
   return {
     ...draft,
@@ -97,7 +97,7 @@ function chooseEngine(draft: Values): Settings['engine'] {
   return engine
 }
 
-function checkTogether(draft: Values): void {
+function checkTogether(draft: Values, engine: Settings['engine']): void {
   for (const [name, setting] of Object.entries(table) as [keyof Values, Setting][]) {
     if (setting.state === 'refused' && draft[name]) throw invalid(nameOf(setting), `${nameOf(setting)} is not in this version yet`)
   }
@@ -106,6 +106,9 @@ function checkTogether(draft: Values): void {
       '--custom-jinja-template',
       '--custom-jinja-template and --use-sglang-tokenizer exclude each other: with the latter SGLang renders its own template',
     )
+  }
+  if (draft.useSglangTokenizer && engine !== 'sglang') {
+    throw invalid('--use-sglang-tokenizer', `--use-sglang-tokenizer needs --engine sglang, not ${engine}`)
   }
   if (draft.useSglangTokenizer && draft.embeddingWorker) {
     throw invalid('--use-sglang-tokenizer', '--use-sglang-tokenizer serves chat completions only; leave it out for --embedding-worker')

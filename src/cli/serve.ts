@@ -67,6 +67,7 @@ function serveOptions(settings: Settings, env: Environment): ServeOptions {
       tokenizerCacheBytes: settings.tokenizerCacheMb * MEGABYTE,
       contextLength: settings.contextLength,
       hub: hubOptions(hubVariables(settings, env), settings.revision, (line) => process.stderr.write(`${line}\n`)),
+      engineTokenizes: settings.useSglangTokenizer,
       samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
     },
     engine: engineOptions(settings, env),

@@ -68,7 +68,7 @@ export const table = {
     '--use-sglang-tokenizer',
     'DYN_SGL_USE_TOKENIZER',
     'Deprecated: SGLang tokenizes, and only chat completions are served',
-    { ...engine, ...reserved },
+    engine,
   ),
   tokenizerCacheMb: integer('model', '--tokenizer-cache-mb', 'DYN_TOKENIZER_CACHE_MB', 32, 'Memory for tokenized prefixes; 0 is off', {
     min: 0,

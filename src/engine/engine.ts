@@ -1,5 +1,5 @@
 // Seam: something that turns token ids into token ids. `mock`, `sglang` and `http` stand behind it; test/suites/engine.suite.ts holds them all.
-import type { EmbedRequest, Embedding, EngineEvent, EngineInfo, GenerateRequest, Sink } from './types.ts'
+import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, GenerateRequest, Sink } from './types.ts'
 
 export interface Engine {
   /** Known once `start` has resolved; kept while the engine restarts. */

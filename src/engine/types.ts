@@ -42,8 +42,10 @@ export interface GenerateRequest {
   /** The HTTP request's id, for logs and abort; choices of one request share it. */
   requestId: string
   promptIds: Uint32Array
-  /** Present only with --use-sglang-tokenizer: the engine tokenizes this and `promptIds` is empty. */
+  /** The engine tokenizes this and `promptIds` is empty. */
   promptText?: string
+  /** Only with --use-sglang-tokenizer, and only for the sglang engine: SGLang renders and tokenizes, and `promptIds` is empty. */
+  chat?: { messages: readonly unknown[]; tools?: readonly unknown[]; variables: Record<string, unknown> }
   sampling: SamplingParams
   /** False lets the engine hand over many tokens a row. */
   stream: boolean

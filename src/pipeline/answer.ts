@@ -88,6 +88,8 @@ export class RunningAnswer implements Answer, ChoiceOwner {
   ended(_choice: number, usage: EngineUsage): void {
     this.usage.cachedTokens = Math.max(this.usage.cachedTokens, usage.cachedTokens)
     this.usage.reasoningTokens += usage.reasoningTokens
+    // Only the engine knows how long a prompt is that it tokenized itself.
+    if (this.promptIds.length === 0) this.usage.promptTokens = usage.promptTokens
   }
 
   failed(_choice: number, cause: AppError | Extract<Finish, { kind: 'abort' }>): void {

@@ -12,6 +12,8 @@ export interface LoadedModel {
   /** Absent: the model has none; chat requests are refused with that reason. */
   readonly template: ChatTemplate | undefined
   readonly router: Router
+  /** --use-sglang-tokenizer: prompts go to the engine as messages. */
+  readonly engineTokenizes: boolean
   /** What a request leaves open and the model recommends (generation_config.json). */
   readonly samplingDefaults: SamplingParams
   /** Limits of the engines behind it; known once one has started. */

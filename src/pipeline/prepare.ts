@@ -1,5 +1,5 @@
 // A request's prompt to token ids, and its budget checked against the model before any engine hears of it.
-import type { SamplingParams } from '../engine/types.ts'
+import type { GenerateRequest, SamplingParams } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import type { LoadedModel } from './model.ts'
 import type { Prompt, TextRequest } from './types.ts'
@@ -8,6 +8,8 @@ export interface Prepared {
   promptIds: Uint32Array
   /** The prompt's text where there is one (echo). */
   promptText: string | undefined
+  /** Instead of ids, where the engine renders and tokenizes. */
+  chat?: NonNullable<GenerateRequest['chat']>
   /** For the engine: with the stop strings in. */
   sampling: SamplingParams
 }
@@ -35,15 +37,36 @@ export function tokenizePrompt(prompt: Prompt, model: LoadedModel): { text: stri
 
 /** Template, tokens and budget of one request. */
 export async function prepare(request: TextRequest, model: LoadedModel): Promise<Prepared> {
+  if (model.engineTokenizes)
+    return { promptIds: new Uint32Array(), promptText: undefined, chat: chatOf(request), sampling: samplingOf(request, model) }
   const { text, ids } = tokenizePrompt(request.prompt, model)
   const promptIds = ids instanceof Promise ? await ids : ids
   checkBudget(promptIds.length, request, model)
+  return { promptIds, promptText: text, sampling: samplingOf(request, model) }
+}
+
+function samplingOf(request: TextRequest, model: LoadedModel): SamplingParams {
   // SGLang's own server fills in the model's recommendation for chat alone.
   const sampling: SamplingParams =
     request.prompt.kind === 'chat' ? { ...model.samplingDefaults, ...request.sampling } : { ...request.sampling }
   if (request.stops.length > 0) sampling.stop = [...request.stops]
   if (!request.skipSpecial) sampling.skip_special_tokens = false
-  return { promptIds, promptText: text, sampling }
+  return sampling
+}
+
+/** The messages as SGLang's own server would get them. */
+function chatOf({ prompt }: TextRequest): NonNullable<GenerateRequest['chat']> {
+  if (prompt.kind !== 'chat')
+    throw new AppError('unsupported_parameter', {
+      message: 'This server runs with --use-sglang-tokenizer, which serves chat completions only.',
+      param: 'prompt',
+    })
+  const { messages, tools, addGenerationPrompt, continueFinalMessage, variables } = prompt.input
+  const chat = {
+    messages,
+    variables: { ...variables, add_generation_prompt: addGenerationPrompt, continue_final_message: continueFinalMessage === true },
+  }
+  return tools === undefined ? chat : { ...chat, tools }
 }
 
 /** Throws `context_length_exceeded` in OpenAI's words: what the limit is, what was asked, what to change. */

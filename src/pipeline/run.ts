@@ -115,6 +115,7 @@ function engineRequest(choice: number, request: TextRequest, prepared: Prepared,
     sampling: seeded ? { ...sampling, sampling_seed: sampling.sampling_seed! + choice } : sampling,
     stream: request.stream,
   }
+  if (prepared.chat !== undefined) made.chat = prepared.chat
   if (request.topLogprobs !== undefined) made.logprobs = { top: request.topLogprobs, promptStart: request.echo ? 0 : -1 }
   if (request.priority !== undefined) made.priority = request.priority
   if (lease.dpRank !== undefined) made.dpRank = lease.dpRank

@@ -103,6 +103,7 @@ async function start(options: ServeOptions, models: ModelRegistry, workers: Loca
     tokenizer: files.tokenizer,
     template: info.isEmbedding ? undefined : files.template,
     samplingDefaults: files.samplingDefaults,
+    engineTokenizes: options.model.engineTokenizes,
     router: localRouter(workers),
     info: { ...info, eosIds: info.eosIds.length > 0 ? info.eosIds : files.facts.eosIds },
   })

@@ -13,6 +13,8 @@ export interface ModelOptions {
   hub: HubOptions
   /** Let generation_config.json fill in sampling that a request leaves open, as SGLang does (`--sampling-defaults model`). */
   samplingDefaults: boolean
+  /** --use-sglang-tokenizer. */
+  engineTokenizes: boolean
 }
 
 export type EngineOptions =

@@ -39,7 +39,12 @@ export async function startContender(command: string[], port: number, log: strin
   const out = openSync(log, 'w')
   const began = performance.now()
   // This script may itself be run by the executable under test, acting as Bun.
-  const child = Bun.spawn(['setsid', ...command], { stdout: out, stderr: out, stdin: 'ignore', env: { ...process.env, BUN_BE_BUN: undefined } })
+  const child = Bun.spawn(['setsid', ...command], {
+    stdout: out,
+    stderr: out,
+    stdin: 'ignore',
+    env: { ...process.env, BUN_BE_BUN: undefined },
+  })
   closeSync(out)
   const url = `http://127.0.0.1:${port}`
   while (performance.now() - began < timeoutSecs * 1000) {

@@ -29,6 +29,7 @@ function loaded(engine: ScriptedEngine): LoadedModel {
     tokenizer: letterTokenizer(),
     template: undefined,
     samplingDefaults: { top_k: 20 },
+    engineTokenizes: false,
     router: localRouter([{ id: 'w0', engine }]),
     info: scriptedInfo,
   }
@@ -154,6 +155,21 @@ test("the model's recommended sampling fills in for chat, and the request wins",
   await createPipeline(models).run({ ...request, prompt }, sink, never)
   await createPipeline(models).run({ ...request, prompt, sampling: { top_k: 3 } }, listener().sink, never)
   expect(engine.running.map((one) => one.request.sampling.top_k)).toEqual([20, 3])
+})
+
+test('with --use-sglang-tokenizer the messages go to the engine as they are, and only chat is served', async () => {
+  const engine = scriptedEngine(play('a'))
+  const models = modelRegistry()
+  models.add({ ...loaded(engine), engineTokenizes: true })
+  const prompt = { kind: 'chat', input: { messages: [{ role: 'user', content: 'hi' }], addGenerationPrompt: true } } as const
+  const { sink, heard } = listener()
+  await createPipeline(models).run({ ...request, prompt }, sink, never)
+  expect(engine.running[0]!.request.chat?.messages).toEqual(prompt.input.messages)
+  expect(engine.running[0]!.request.promptIds.length).toBe(0)
+  expect(heard.at(-1)).toBe('end 2+1 cached 1')
+  const refused = listener()
+  await createPipeline(models).run(request, refused.sink, never)
+  expect(refused.error()?.code).toBe('unsupported_parameter')
 })
 
 const failures: [string, Partial<TextRequest>, string][] = [

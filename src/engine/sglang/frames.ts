@@ -81,12 +81,15 @@ export function generateFrame(slot: number, rid: string, request: GenerateReques
     lora: request.lora,
     resume: request.resumed,
     text: request.promptText,
+    messages: request.chat?.messages,
+    tools: request.chat?.tools,
+    template_kwargs: request.chat?.variables,
   }
   return framed([
     toBridge.generate,
     slot,
     rid,
-    request.promptText === undefined ? idBytes(request.promptIds) : null,
+    request.promptText === undefined && request.chat === undefined ? idBytes(request.promptIds) : null,
     request.sampling,
     options,
   ])
