@@ -42,7 +42,7 @@ const engineFlags = [
 
 function load(url: string, model: string, concurrency: number, pid: number): Row {
   if (options.client === undefined) throw new Error('name the load client: --client PATH')
-  const requests = concurrency === 1 ? 8 : concurrency * 4
+  const requests = concurrency === 1 ? 8 : concurrency * (concurrency > 256 ? 4 : 8)
   const command = [
     options.client,
     '-url',
