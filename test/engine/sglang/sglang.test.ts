@@ -125,6 +125,12 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       expect(again.usage!.cachedTokens).toBeGreaterThanOrEqual(32)
     }, 60_000)
 
+    test('a text instead of ids is tokenized by SGLang', async () => {
+      const ran = await runRequest(engine, requestOf([], { max_new_tokens: 4, ignore_eos: true }, { promptText: 'hello world' }))
+      expect(ran.ids.length).toBe(4)
+      expect(ran.usage!.promptTokens).toBeGreaterThan(0)
+    }, 60_000)
+
     for (const [who, pick] of [
       ['the bridge', (pids: number[]) => pids[0]!],
       ['a scheduler', (pids: number[]) => pids[1]!],
@@ -173,6 +179,47 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       }
       expect(left).toEqual([])
     }, 200_000)
+  })
+
+  describe('two DP ranks', () => {
+    let engine: SglangEngine
+    const events: EngineEvent[] = []
+    beforeAll(async () => {
+      const port = freePort()
+      const kv = { publisher: 'zmq', endpoint: `tcp://*:${port}`, topic: 'kv' }
+      const args = [...cpuArgs(model!), '--dp-size', '2', '--page-size', '16', '--kv-events-config', JSON.stringify(kv)]
+      engine = sglangEngine({ python: python!, args, env: { ...cpuEnv(), SGLANG_CPU_OMP_THREADS_BIND: '0|1' }, cacheDir })
+      engine.on((event) => events.push(event))
+      await engine.start()
+    }, 300_000)
+    afterAll(() => engine?.stop(0), 60_000)
+
+    test('dpRank chooses the rank, and both tell their load and their blocks', async () => {
+      expect(engine.info).toMatchObject({ level: 'L1', dpSize: 2 })
+      const prompt = (rank: number) => Array.from({ length: 32 }, (_, i) => 100 + 300 * rank + i)
+      for (const rank of [0, 1, 0, 1]) {
+        const ran = await runRequest(engine, requestOf(prompt(rank), { max_new_tokens: 120, ignore_eos: true }, { dpRank: rank }))
+        expect(ran.ids.length).toBe(120)
+      }
+      const storedBy = (rank: number) =>
+        events.flatMap((event) =>
+          event.kind === 'kv' && event.rank === rank
+            ? event.changes.flatMap((change) => (change.kind === 'stored' ? change.tokenIds : []))
+            : [],
+        )
+      for (const rank of [0, 1]) {
+        await until(`the blocks of rank ${rank}`, () => prompt(rank).every((id) => storedBy(rank).includes(id)))
+        expect(prompt(1 - rank).some((id) => storedBy(rank).includes(id))).toBe(false)
+        await until(`the load of rank ${rank}`, () =>
+          events.some((event) => event.kind === 'load' && event.rank === rank && event.running > 0),
+        )
+      }
+      const all = await Promise.all(
+        Array.from({ length: 12 }, (_, i) => runRequest(engine, requestOf([7, i], { max_new_tokens: 10 + i, ignore_eos: true }))),
+      )
+      expect(all.map((ran) => ran.ids.length)).toEqual(all.map((_, i) => 10 + i))
+      expect(engine.strays).toEqual({ unknownRows: 0, lostFrames: 0 })
+    }, 120_000)
   })
 
   describe('start-up errors in SGLang own words', () => {
