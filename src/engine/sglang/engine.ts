@@ -17,9 +17,7 @@ import type { SglangOptions } from './options.ts'
 import { Rows } from './rows.ts'
 import { Slots } from './slots.ts'
 
-/** SGLang needs some seconds to end its schedulers by itself. */
-const shutdownMs = 10_000
-
+const shutdownMs = 10_000 // SGLang needs some seconds to end its schedulers.
 export class SglangEngine implements Engine {
   private readonly options: SglangOptions
   private readonly listeners = new Set<(event: EngineEvent) => void>()
@@ -280,9 +278,7 @@ export class SglangEngine implements Engine {
     return new AppError('engine_unavailable', { message: 'The engine is not ready. Try again shortly.', retryAfterSecs })
   }
 
-  private notice(text: string): void {
-    this.options.onNotice?.(text)
-  }
+  private notice = (text: string): void => this.options.onNotice?.(text)
 
   private emit(event: EngineEvent): void {
     for (const listener of this.listeners) {

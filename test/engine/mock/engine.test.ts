@@ -1,5 +1,6 @@
 import { mockEngine } from '../../../src/engine/mock/engine.ts'
-import { embeddingSuite, engineSuite } from '../../suites/engine.suite.ts'
+import { embeddingSuite } from '../../suites/embedding.suite.ts'
+import { engineSuite } from '../../suites/engine.suite.ts'
 import { options } from './world.ts'
 
 // Slow enough that an abort finds its request running.
