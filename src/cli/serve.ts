@@ -50,6 +50,7 @@ function announce(url: string, model: string, info: EngineInfo): void {
 function serveOptions(settings: Settings, env: Environment): ServeOptions {
   return {
     version,
+    endpoint: settings.endpoint,
     http: { host: settings.httpHost, port: settings.httpPort, ...tls(settings) },
     system: settings.systemPort === undefined ? undefined : { host: settings.systemHost, port: settings.systemPort },
     limits: {

@@ -20,6 +20,8 @@ export interface AppDeps extends Api, EndpointDeps {
   workers(): readonly LocalWorker[]
   health: Health
   version: string
+  /** `dyn://namespace.component.endpoint` of this process. */
+  endpoint: string
 }
 
 export interface HttpApp {

@@ -49,6 +49,7 @@ export async function openServing(options: ServeOptions): Promise<Serving> {
     ignoreUnknownFields: options.ignoreUnknownFields,
     excludeToolsWhenNone: options.excludeToolsWhenNone,
     version: options.version,
+    endpoint: options.endpoint,
   }
   const app = createApp(deps)
   const http = startHttp({ app, ...options.http })

@@ -41,6 +41,8 @@ export type EngineOptions =
 
 export interface ServeOptions {
   version: string
+  /** `dyn://namespace.component.endpoint`, told in /health. */
+  endpoint: string
   http: { host: string; port: number; tls?: { cert: string; key: string } }
   /** A second port for operators: /metrics, /health, /live. */
   system: { host: string; port: number } | undefined

@@ -11,6 +11,8 @@ export interface ProbeDeps {
   state(): LifeState
   workers(): readonly LocalWorker[]
   version: string
+  /** `dyn://namespace.component.endpoint` of this process. */
+  endpoint: string
 }
 
 export function probes(deps: ProbeDeps) {
@@ -35,7 +37,7 @@ export function probes(deps: ProbeDeps) {
       const workers = await deps.health.check()
       const is = await status(workers)
       const models = deps.pipeline.models().map((model) => model.id)
-      return answer(is, { status: is, version: deps.version, models, workers })
+      return answer(is, { status: is, version: deps.version, endpoints: [deps.endpoint], models, workers })
     },
 
     async metrics(): Promise<Response> {

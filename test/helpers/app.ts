@@ -33,6 +33,7 @@ export function testApp({ script, limits, ...options }: TestAppOptions = {}): Te
     state: () => 'ready',
     log,
     version: '0.0.0-test',
+    endpoint: 'dyn://test.backend.generate',
     limits: { ...defaultLimits, ...limits },
     ...options,
   })

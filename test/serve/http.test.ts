@@ -110,6 +110,7 @@ test('the system port has probes and nothing else', async () => {
       workers: () => [],
       health: { check: async () => [] },
       state: () => 'ready',
+      endpoint: 'dyn://test.backend.generate',
       version: '1',
     }),
     host: '127.0.0.1',
