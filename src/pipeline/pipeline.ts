@@ -2,7 +2,7 @@
 import { bestOf } from './best-of.ts'
 import { embed } from './embed.ts'
 import type { ModelRegistry } from './model.ts'
-import { tokenizePrompt } from './prepare.ts'
+import { checkIds, tokenizePrompt } from './prepare.ts'
 import { run } from './run.ts'
 import type { Pipeline } from './types.ts'
 
@@ -19,6 +19,10 @@ export function createPipeline(models: ModelRegistry): Pipeline {
     async tokenize(name, prompt) {
       return await tokenizePrompt(prompt, models.find(name)).ids
     },
-    detokenize: (name, ids, skipSpecial) => models.find(name).tokenizer.decode(ids, skipSpecial),
+    detokenize(name, ids, skipSpecial) {
+      const model = models.find(name)
+      checkIds(ids, model, 'tokens')
+      return model.tokenizer.decode(ids, skipSpecial)
+    },
   }
 }

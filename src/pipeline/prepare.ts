@@ -14,15 +14,18 @@ export interface Prepared {
   sampling: SamplingParams
 }
 
+/** Throws `invalid_value` for an id that the model does not have. */
+export function checkIds(ids: Uint32Array, model: LoadedModel, param: string): void {
+  const { vocabSize } = model.info
+  for (const id of ids)
+    if (id >= vocabSize)
+      throw new AppError('invalid_value', { message: `Token id ${id} is outside the model's vocabulary of ${vocabSize}.`, param })
+}
+
 /** Ids of a prompt. Returns at once when the tokenizer has all of it cached. Throws `invalid_template`, `invalid_value`. */
 export function tokenizePrompt(prompt: Prompt, model: LoadedModel): { text: string | undefined; ids: Uint32Array | Promise<Uint32Array> } {
   if (prompt.kind === 'ids') {
-    for (const id of prompt.ids)
-      if (id >= model.info.vocabSize)
-        throw new AppError('invalid_value', {
-          message: `Token id ${id} is outside the model's vocabulary of ${model.info.vocabSize}.`,
-          param: 'prompt',
-        })
+    checkIds(prompt.ids, model, 'prompt')
     return { text: undefined, ids: prompt.ids }
   }
   if (prompt.kind === 'text') return { text: prompt.text, ids: model.tokenizer.encode(prompt.text, prompt.addSpecial) }

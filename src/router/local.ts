@@ -36,10 +36,20 @@ export function localRouter(workers: readonly LocalWorker[]): Router {
     })
   }
 
+  function checkRank(rank: number | undefined, { engine }: LocalWorker): void {
+    const { dpSize } = engine.info
+    if (rank !== undefined && rank >= dpSize)
+      throw new AppError('invalid_value', {
+        message: `There is no data-parallel rank ${rank}; ranks are 0 to ${dpSize - 1}.`,
+        param: 'nvext.dp_rank',
+      })
+  }
+
   return {
     ready: () => workers.some((worker) => worker.engine.ready),
     place(placement): Lease {
       const worker = pick(placement)
+      checkRank(placement.dpRank, worker)
       booked.set(worker.id, (booked.get(worker.id) ?? 0) + 1)
       let held = true
       return {
