@@ -26,7 +26,7 @@ export function tinyModel(name: 'tiny-llm' | 'tiny-embed' = 'tiny-llm'): string 
 
 /** SGLang's arguments for a small engine without a GPU. */
 export function cpuArgs(modelPath: string): string[] {
-  const flags = '--device cpu --attention-backend torch_native --mem-fraction-static 0.05 --max-total-tokens 4096'
+  const flags = '--device cpu --attention-backend torch_native --mem-fraction-static 0.3 --max-total-tokens 4096'
   return ['--model-path', modelPath, ...flags.split(' '), '--max-running-requests', '8', '--context-length', '2048']
 }
 

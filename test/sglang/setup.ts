@@ -92,7 +92,7 @@ SGLang for the CPU is ready: ${python}
 The tests find it by themselves. To serve the fixture model with it:
 
   SGLANG_USE_CPU_ENGINE=1 dist/dynamo-sglang serve --python ${python} --model-path models/tiny-llm \\
-    --device cpu --attention-backend torch_native --mem-fraction-static 0.05 --max-total-tokens 4096 --context-length 2048`)
+    --device cpu --attention-backend torch_native --mem-fraction-static 0.3 --max-total-tokens 4096 --context-length 2048`)
 } catch (thrown) {
   console.error(`sglang:setup failed: ${(thrown as Error).message}`)
   process.exit(1)

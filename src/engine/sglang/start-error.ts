@@ -41,6 +41,13 @@ const causes: readonly Cause[] = [
     advice: 'SGLang refuses the installed cuDNN. Install the version it names, or skip the check with SGLANG_DISABLE_CUDNN_CHECK=1.',
   },
   {
+    pattern: /leave no GPU memory for the KV cache|(?:raise|increase) --mem-fraction-static/i,
+    code: 'sglang_failed',
+    param: '--mem-fraction-static',
+    advice:
+      'No memory is left for the KV cache. Raise --mem-fraction-static, stop what else uses the memory, or spread the model with --tp-size.',
+  },
+  {
     pattern: /CUDA out of memory|OutOfMemoryError|HIP out of memory|Not enough memory|cudaErrorMemoryAllocation|CUDA error: out of memory/i,
     code: 'sglang_failed',
     param: '--mem-fraction-static',
@@ -80,7 +87,9 @@ export function startError(fatal: Fatal | undefined, lines: readonly string[], e
     return new AppError('sglang_unsupported', {
       message: `This SGLang cannot be driven: ${said}. Install a release that is supported (see README), or attach to its server with --engine http.`,
     })
-  for (const text of [said, [...(fatal?.lines ?? []), ...lines].join('\n')]) {
+  // SGLang tries every model file at start and shrugs at those that cannot be imported: that is never the reason.
+  const output = [...(fatal?.lines ?? []), ...lines].filter((line) => !line.includes('Ignore import error'))
+  for (const text of [said, output.join('\n')]) {
     for (const cause of causes) {
       const match = cause.pattern.exec(text)
       if (!match) continue

@@ -12,7 +12,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bridge_client import BridgeClient, group_alive  # noqa: E402
 
-FLAGS = "--device cpu --attention-backend torch_native --mem-fraction-static 0.05 --max-total-tokens 8192 --max-running-requests 8"
+FLAGS = "--device cpu --attention-backend torch_native --mem-fraction-static 0.3 --max-total-tokens 8192 --max-running-requests 8"
 FLAGS = [*FLAGS.split(), "--context-length", "2048", "--log-level", "warning"]
 CPU = {"SGLANG_USE_CPU_ENGINE": "1", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "SGLANG_NCCL_SO_PATH": "/nonexistent/libnccl.so"}
 MODEL, EMBED_MODEL = sys.argv[1:3]
