@@ -38,5 +38,6 @@ export function nameOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object') return 'an object'
+  if (typeof value === 'number' && !Number.isFinite(value)) return 'a number beyond any limit'
   return value === undefined ? 'nothing' : `a ${typeof value}`
 }

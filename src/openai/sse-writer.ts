@@ -15,7 +15,7 @@ const MAX_UNREAD = 4 << 20
 export interface SseWriterEvents {
   /** The first text is there: answer the HTTP request with this body. */
   open(body: ReadableStream): void
-  /** The client has not read for too long; nothing more is written. */
+  /** The client has not read for too long: what waited is dropped, and nothing but an `end` is taken any more. */
   overflow(): void
 }
 
@@ -28,6 +28,7 @@ export class SseWriter implements TurnEnd {
   #ending = false
   #closed = false
   #blocked = false
+  #overflowed = false
   #finish: (() => void) | undefined
 
   constructor(events: SseWriterEvents) {
@@ -41,14 +42,15 @@ export class SseWriter implements TurnEnd {
 
   /** Adds whole events. */
   write(text: string): void {
-    if (this.#closed || this.#ending) return
+    if (this.#closed || this.#ending || this.#overflowed) return
     this.#buffer += text
     markTurn(this)
   }
 
   /** Adds the last events and closes the stream after them. */
   end(text: string): void {
-    this.write(text)
+    if (this.#closed || this.#ending) return
+    this.#buffer += text
     this.#ending = true
     markTurn(this)
   }
@@ -91,8 +93,9 @@ export class SseWriter implements TurnEnd {
     const controller = this.#controller
     if (controller === undefined || this.#closed) return
     if (this.#blocked) {
-      if (this.#buffer.length <= MAX_UNREAD) return
-      this.close()
+      if (this.#buffer.length <= MAX_UNREAD || this.#overflowed) return
+      this.#overflowed = true
+      this.#buffer = ''
       this.#events.overflow()
       return
     }

@@ -1,5 +1,5 @@
 // Answers as server-sent events: what chat and completions share. Hot path: each piece of text is three strings put together.
-import { type AppError, toAppError } from '../lib/errors.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
 import { jsonInner } from '../lib/json.ts'
 import type { Answer, AnswerSink, ChoiceFinish, Pipeline, TextRequest, TokenLogprob, Usage } from '../pipeline/types.ts'
 import { errorEvent } from './errors.ts'
@@ -63,6 +63,7 @@ class TextStream {
   readonly #finishes: ChoiceFinish[] = []
   #left = 0
   #over = false
+  #unread = false
 
   constructor(
     shape: StreamShape,
@@ -78,7 +79,10 @@ class TextStream {
     this.#tail = options.includeUsage && !options.continuousUsage ? '],"usage":null}\n\n' : ']}\n\n'
     this.#writer = new SseWriter({
       open: (body) => resolve(new Response(body, { headers: this.#headers() })),
-      overflow: () => this.#stop.abort(),
+      overflow: () => {
+        this.#unread = true
+        this.#stop.abort()
+      },
     })
     if (signal.aborted) this.#stop.abort()
     else signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
@@ -156,9 +160,9 @@ class TextStream {
   #fail(thrown: unknown): void {
     if (this.#over) return
     this.#over = true
-    const error = toAppError(thrown)
+    const error = this.#unread ? unread() : toAppError(thrown)
     this.#stop.abort()
-    if (error.code === 'client_closed_request') this.#writer.close()
+    if (error.code === 'client_closed_request' && !this.#unread) this.#writer.close()
     else if (this.#writer.opened) this.#writer.end(`${errorEvent(error)}data: [DONE]\n\n`)
     this.#options.outcome({ ...this.#worker(), usage: this.#usage(), error })
     if (!this.#writer.opened) this.#reject(error)
@@ -180,4 +184,9 @@ class TextStream {
     if (answer?.dpRank !== undefined) headers['x-dp-rank'] = String(answer.dpRank)
     return headers
   }
+}
+
+/** Told in the stream: without it, an answer cut in the middle would look like a whole one. */
+function unread(): AppError {
+  return new AppError('client_closed_request', { message: 'The answer was not read for too long and was cut here. Read it as it comes.' })
 }

@@ -55,8 +55,9 @@ export function modelRegistry(): ModelRegistry {
           message: 'The server is starting and serves no model yet; try again shortly.',
           retryAfterSecs: 5,
         })
+      const shown = name.length > 200 ? `${name.slice(0, 200)}…` : name
       const known = models.map((served) => served.served.id).join(', ')
-      throw new AppError('model_not_found', { message: `The model '${name}' is not served here. Served: ${known}.`, param: 'model' })
+      throw new AppError('model_not_found', { message: `The model '${shown}' is not served here. Served: ${known}.`, param: 'model' })
     },
   }
 }

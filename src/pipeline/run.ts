@@ -72,6 +72,8 @@ function generate(
   lease: Lease,
   answer: RunningAnswer,
 ): Promise<void> {
+  // An engine may refuse one choice at once, before the others are asked for.
+  if (answer.over) return Promise.resolve()
   const leg = new AbortController()
   answer.legs.push(leg)
   const decoder = new ChoiceDecoder(

@@ -37,7 +37,12 @@ export async function openServing(options: ServeOptions): Promise<Serving> {
     canaryTimeoutMs: CANARY_TIMEOUT_MS,
     ...(options.health.canaryIds === undefined ? {} : { canaryIds: options.health.canaryIds }),
   })
-  const lifecycle = createLifecycle({ graceMs: options.graceMs, drainMs: options.drainMs, inFlight: () => app.inFlight(), stop })
+  const lifecycle = createLifecycle({
+    graceMs: options.graceMs,
+    drainMs: options.drainMs,
+    inFlight: () => Math.max(app.inFlight(), http.pending()),
+    stop,
+  })
   const deps: AppDeps = {
     pipeline,
     health,

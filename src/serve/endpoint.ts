@@ -96,7 +96,7 @@ class EndpointCall implements Call {
   begin(model: string, stream: boolean): void {
     const served = this.#deps.pipeline.models().find((one) => one.id === model || one.aliases.includes(model))
     this.#label = served?.id ?? 'unknown'
-    this.#entry.model = model
+    this.#entry.model = model.slice(0, 200)
     this.#entry.stream = stream
     countStart(this.#entry, this.#name, this.#label)
   }

@@ -8,6 +8,8 @@ export interface HealthOptions {
   /** How long one proof of life counts (DYN_CANARY_WAIT_TIME). */
   canaryFreshMs: number
   canaryTimeoutMs: number
+  /** A busy engine is asked all the same when its load has not moved for this long. */
+  stallMs?: number
   /** Prompt of the canary; absent: one token. */
   canaryIds?: Uint32Array
 }
@@ -37,6 +39,9 @@ export interface Health {
   check(): Promise<WorkerHealth[]>
 }
 
+/** A prompt may be long, and its first token far away. */
+const STALL_MS = 30_000
+
 interface Proof {
   ok: boolean
   at: number
@@ -46,6 +51,8 @@ interface Proof {
 
 interface Watched {
   reason: string | null
+  /** performance.now() of the last sign that a busy engine gets on; undefined: it was not seen busy. */
+  movedAt: number | undefined
   proofs: (Proof | undefined)[]
   running: Promise<void> | undefined
 }
@@ -56,8 +63,9 @@ export function createHealth(options: HealthOptions): Health {
   function watch(engine: Engine): Watched {
     let entry = watched.get(engine)
     if (entry === undefined) {
-      const made: Watched = { reason: null, proofs: [], running: undefined }
+      const made: Watched = { reason: null, movedAt: undefined, proofs: [], running: undefined }
       engine.on((event) => {
+        if (event.kind === 'load') made.movedAt = performance.now()
         if (event.kind !== 'state') return
         made.reason = event.ready ? null : event.reason
         // A restarted engine has to prove itself again.
@@ -69,12 +77,22 @@ export function createHealth(options: HealthOptions): Health {
     return entry
   }
 
-  /** Idle engines are asked when their proof is old; one that failed is asked again even if something is queued on it. */
+  /** Busy and getting on, as far as its load tells; an engine that tells none is given time from when it was first seen busy. */
+  function moving(engine: Engine, entry: Watched): boolean {
+    if (engine.inFlight() === 0) {
+      entry.movedAt = undefined
+      return false
+    }
+    entry.movedAt ??= performance.now()
+    return performance.now() - entry.movedAt < (options.stallMs ?? STALL_MS)
+  }
+
+  /** Engines are asked when their proof is old and they are idle or stuck; one that failed is asked again even if something is queued on it. */
   async function prove(engine: Engine, entry: Watched): Promise<void> {
     for (let rank = 0; rank < engine.info.dpSize; rank++) {
       const last = entry.proofs[rank]
       if (last !== undefined && performance.now() - last.at < options.canaryFreshMs) continue
-      if (engine.inFlight() > 0 && last?.ok !== false) continue
+      if (last?.ok !== false && moving(engine, entry)) continue
       entry.proofs[rank] = await canary(engine, rank, options)
     }
   }

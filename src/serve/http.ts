@@ -19,6 +19,8 @@ export interface HttpServer {
   /** With the port that was really taken. */
   readonly url: string
   readonly port: number
+  /** Requests whose last byte has not been handed to the kernel: a slow reader's answer may be long made and not yet out. */
+  pending(): number
   /** Takes no new connection; resolves when the running answers are out. `now` cuts them. */
   stop(now?: boolean): Promise<void>
 }
@@ -51,6 +53,7 @@ export function startHttp(options: HttpOptions): HttpServer {
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${shownHost}:${server.port}`,
     port: server.port!,
+    pending: () => server.pendingRequests,
     stop: (now = false) => server.stop(now),
   }
 }

@@ -14,6 +14,8 @@ export interface Limits {
 export const defaultLimits: Limits = { bodyBytes: 45 << 20, bodyMs: 60_000, inFlight: 0, overloadStatus: 529 }
 
 const MAX_DEPTH = 128
+/** JSON.parse takes seconds and gigabytes for megabytes of brackets: texts longer than this are looked at first. */
+const SMALL_TEXT = 1 << 16
 const DISCARD_BYTES = 256 << 20
 const DISCARD_MS = 5000
 /** Arrays may be longer only where token ids are expected. */
@@ -27,6 +29,11 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
     throw new AppError('unsupported_media_type', {
       message: `The request body must be JSON: send the header 'content-type: application/json'${type === null ? '' : ` instead of '${type.slice(0, 60)}'`}.`,
     })
+  const coding = request.headers.get('content-encoding')
+  if (coding !== null && coding !== 'identity')
+    throw new AppError('unsupported_media_type', {
+      message: `Bodies are read as they are: send the JSON without 'content-encoding: ${coding.slice(0, 60)}'.`,
+    })
   const length = request.headers.get('content-length')
   if (length !== null && Number(length) > limits.bodyBytes) {
     await discard(request, Number(length), Math.min(limits.bodyMs, DISCARD_MS))
@@ -34,6 +41,7 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
   }
   const text = await inTime(length === null ? countedText(request, limits) : request.text(), limits)
   if (text === '') throw new AppError('invalid_json', { message: 'The request body is empty; it must be a JSON object.' })
+  if (text.length > SMALL_TEXT && nestedTooDeep(text)) throw tooDeep()
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -130,10 +138,40 @@ async function countedText(request: Request, limits: Limits): Promise<string> {
   return text + decoder.decode()
 }
 
+function tooDeep(): AppError {
+  return new AppError('invalid_json', { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` })
+}
+
+/** True when brackets outside of strings nest deeper than the limit; texts that are no JSON may go either way. */
+function nestedTooDeep(text: string): boolean {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5b || code === 0x7b) {
+      if (++depth > MAX_DEPTH + 1) return true
+    } else if (code === 0x5d || code === 0x7d) depth--
+    else if (code === 0x22) {
+      at = stringEnd(text, at)
+      if (at < 0) return false
+    }
+  }
+  return false
+}
+
+/** The closing quote of the string that opens at `open`; -1 when it has none. */
+function stringEnd(text: string, open: number): number {
+  for (let at = text.indexOf('"', open + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let before = at - 1
+    while (text.charCodeAt(before) === 0x5c) before--
+    if ((at - before) % 2 === 1) return at
+  }
+  return -1
+}
+
 /** What JSON.parse takes but later code must not meet: nesting that would exhaust a stack, arrays that would flood a checker. */
 function checkShape(value: unknown, depth: number, key: string): void {
   if (typeof value !== 'object' || value === null) return
-  if (depth > MAX_DEPTH) throw new AppError('invalid_json', { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` })
+  if (depth > MAX_DEPTH) throw tooDeep()
   if (Array.isArray(value)) {
     if (value.length > MAX_ITEMS && !idFields.has(key))
       throw new AppError('invalid_value', { message: `'${key}' has ${value.length} items; at most ${MAX_ITEMS} are allowed.`, param: key })

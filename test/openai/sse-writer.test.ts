@@ -94,3 +94,31 @@ test('a client that does not read is dropped once enough waits for it', async ()
   expect(overflowed).toBe(true)
   socket.destroy()
 })
+
+test('a client that reads again after it was dropped is told that the answer was cut', async () => {
+  onRequest = async (writer) => {
+    for (let i = 0; i < 400 && !overflowed; i++) {
+      writer.write(`${'x'.repeat(256 * 1024)}\n`)
+      await Bun.sleep(0)
+    }
+    writer.write('lost')
+    writer.end('CUT')
+  }
+  const tail = await new Promise<string>((resolve) => {
+    let text = ''
+    const socket = connect(server.port!, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'))
+    socket.setEncoding('utf8')
+    socket.pause()
+    const look = setInterval(() => {
+      if (!overflowed) return
+      clearInterval(look)
+      socket.on('data', (data) => {
+        text = (text + data).slice(-100)
+      })
+      socket.on('close', () => resolve(text))
+      socket.resume()
+    }, 10)
+  })
+  expect(tail).toContain('CUT')
+  expect(tail).not.toContain('lost')
+})

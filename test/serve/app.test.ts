@@ -67,6 +67,26 @@ test.each([
     expect(await errorOf(response)).toMatchObject({ code: 'unsupported_media_type', message: expect.stringContaining('application/json') })
 })
 
+test('a packed body is refused by name', async () => {
+  const answer = await testApp().post(path, chat, { 'content-encoding': 'gzip' })
+  expect([answer.status, answer.body.error.code]).toEqual([415, 'unsupported_media_type'])
+  expect(answer.body.error.message).toContain('gzip')
+})
+
+test.each([
+  ['[', ''],
+  ['{"a":', '1'],
+  ['"\\\\\\"", [', ''],
+])('megabytes of %s are refused before they are parsed', async (piece, end) => {
+  const answer = await testApp().post(path, `[${piece.repeat(2_000_000)}${end}`)
+  expect(answer.body.error).toMatchObject({ code: 'invalid_json', message: expect.stringContaining('nested deeper') })
+})
+
+test('brackets in strings are no nesting', async () => {
+  const content = '[{"\\'.repeat(50_000)
+  expect((await testApp().post(path, { model: 'tiny', messages: [{ role: 'user', content }] })).status).toBe(200)
+})
+
 test('a request id that would not be safe is replaced', async () => {
   const app = testApp()
   expect((await app.post(path, chat, { 'x-request-id': 'a"b' })).headers.get('x-request-id')).toMatch(/^\w{32}$/)

@@ -85,6 +85,19 @@ test('a busy engine is not asked', async () => {
   expect(asked).toEqual([])
 })
 
+test('a busy engine whose load stands still is asked, one whose load moves is not', async () => {
+  const { engine, asked, state, emit } = fakeEngine('silence')
+  state.inFlight = 3
+  const health = createHealth({ workers: () => [{ id: 'w0', engine }], canaryFreshMs: 0, canaryTimeoutMs: 5, stallMs: 40 })
+  expect((await health.check())[0]).toMatchObject({ healthy: true })
+  await Bun.sleep(45)
+  emit({ kind: 'load', rank: 0, running: 3, waiting: 0, usedTokens: 1, totalTokens: 2 })
+  expect((await health.check())[0]).toMatchObject({ healthy: true })
+  expect(asked).toEqual([])
+  await Bun.sleep(45)
+  expect((await health.check())[0]).toMatchObject({ healthy: false })
+})
+
 test.each([
   ['silence', /no answer within 30 ms/],
   ['abort', /scheduler is gone/],

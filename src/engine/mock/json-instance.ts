@@ -6,6 +6,8 @@ export type Instance = { kind: 'value'; value: unknown } | { kind: 'invalid'; me
 type Schema = Record<string, unknown>
 
 const maxDepth = 64
+/** Values and characters of one instance: what a schema asks for beyond it fits no context anyway. */
+const maxSize = 1 << 17
 const types = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'] as const
 const unsupported = ['not', 'pattern', 'patternProperties', 'if', 'contains', 'dependentRequired', 'dependentSchemas', 'propertyNames']
 const formats: Record<string, string> = {
@@ -27,6 +29,7 @@ class SchemaError extends Error {}
 export function jsonInstance(text: string): Instance {
   try {
     const root: unknown = JSON.parse(text)
+    built = 0
     return { kind: 'value', value: build(root, root, '#', 0) }
   } catch (error) {
     if (error instanceof SchemaError || error instanceof SyntaxError) return { kind: 'invalid', message: error.message }
@@ -34,7 +37,16 @@ export function jsonInstance(text: string): Instance {
   }
 }
 
+let built = 0
+
+/** Counts towards the size of the instance that is being built. */
+function spend(amount: number, path: string): void {
+  built += amount
+  if (built > maxSize) throw new SchemaError(`${path}: the smallest value has more than ${maxSize} characters and members`)
+}
+
 function build(node: unknown, root: unknown, path: string, depth: number): unknown {
+  spend(1, path)
   if (depth > maxDepth) throw new SchemaError(`${path}: recursion without an end`)
   if (node === true) return null
   if (!isObject(node)) throw new SchemaError(`${path}: ${node === false ? 'allows nothing' : 'a schema is an object or a boolean'}`)
@@ -106,7 +118,12 @@ function object(node: Schema, root: unknown, path: string, depth: number): Schem
   const least = size(node.minProperties, 0, `${path}/minProperties`)
   for (const name of Object.keys(properties))
     if (Object.keys(value).length < least && !Object.hasOwn(value, name)) add(name, properties[name])
-  for (let i = 0; Object.keys(value).length < least; i++) add(`key${i}`, node.additionalProperties ?? true)
+  spend(Math.max(0, least - Object.keys(value).length), path)
+  for (let i = 0, missing = least - Object.keys(value).length; missing > 0; i++) {
+    if (Object.hasOwn(value, `key${i}`)) continue
+    add(`key${i}`, node.additionalProperties ?? true)
+    missing--
+  }
   return value
 }
 
@@ -127,6 +144,7 @@ function string(node: Schema, path: string): string {
   const least = size(node.minLength, 0, `${path}/minLength`)
   const most = size(node.maxLength, Number.POSITIVE_INFINITY, `${path}/maxLength`)
   if (least > most) throw new SchemaError(`${path}: minLength is above maxLength`)
+  spend(least, path)
   const sample = typeof node.format === 'string' ? (formats[node.format] ?? 'text') : 'text'
   return sample.padEnd(least, 'a').slice(0, Math.min(most, Math.max(least, sample.length)))
 }

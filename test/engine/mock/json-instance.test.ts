@@ -63,3 +63,12 @@ test.each([
   const made = jsonInstance(text)
   expect(made).toMatchObject({ kind: 'invalid', message: expect.stringMatching(message) })
 })
+
+test.each([
+  ['items', { type: 'array', minItems: 1e9, items: true }],
+  ['characters', { type: 'string', minLength: 1e9 }],
+  ['members', { type: 'object', minProperties: 1e9 }],
+  ['items of items', { type: 'array', minItems: 400, items: { type: 'array', minItems: 400 } }],
+])('a schema whose smallest value has too many %s is refused at once', (_, schema) => {
+  expect(jsonInstance(JSON.stringify(schema))).toMatchObject({ kind: 'invalid', message: expect.stringContaining('more than') })
+})
