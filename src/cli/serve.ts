@@ -120,6 +120,7 @@ function engineOptions(settings: Settings, env: Environment): EngineOptions {
       env: defined(env),
       level,
       cacheDir: cacheDir(settings, env),
+      silenceMs: settings.engineSilenceSecs * 1000,
     }
   }
   const blocks = settings.numGpuBlocks

@@ -158,6 +158,16 @@ export const table = {
       min: 0,
     },
   ),
+  engineSilenceSecs: decimal(
+    'worker',
+    '--engine-silence-secs',
+    'DYN_ENGINE_SILENCE_SECS',
+    60,
+    'Probe an engine that holds requests and says nothing for so long, and restart it if it stays silent as long again; 0: never',
+    {
+      min: 0,
+    },
+  ),
   logLevel: choice(
     'worker',
     '--dyn-log-level',

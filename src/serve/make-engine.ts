@@ -23,12 +23,13 @@ export async function makeEngine(options: EngineOptions, serve: ServeOptions, mo
     }
     case 'sglang': {
       const { sglangEngine } = await import('../engine/sglang/engine.ts')
-      const { python, args, env, cacheDir, level } = options
+      const { python, args, env, cacheDir, level, silenceMs } = options
       return sglangEngine({
         python,
         args,
         env,
         cacheDir,
+        silenceMs,
         ...(level === undefined ? {} : { level }),
         onLine: (line) => process.stderr.write(`[sglang] ${line}\n`),
         onNotice: (text) => log.warn({ engine: 'sglang' }, text),

@@ -25,6 +25,7 @@ export type EngineOptions =
       env: Record<string, string>
       level: 'L1' | 'L0' | 'L2' | undefined
       cacheDir: string
+      silenceMs: number
     }
   | { kind: 'http'; url: string }
   | {

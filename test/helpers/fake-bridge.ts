@@ -1,5 +1,6 @@
 // Plays the Python side of bridge/WIRE.md for protocol tests; run as a process by `fakePython`. The first prompt id chooses what happens to a request:
-// 901 refused (ERR), 902 deaf to aborts for 2 s, 903 the process dies after 3 tokens, 904 rows of strangers, 905 a lost frame, 906 ABORTED while queued.
+// 901 refused (ERR), 902 deaf to aborts for 2 s, 903 the process dies after 3 tokens, 904 rows of strangers, 905 a lost frame, 906 ABORTED while queued,
+// 907 its last frame is lost, 908 forgotten, 909 the engine says nothing any more, 910 the process is stopped, 911 unreadable rows, 912 channel B closed.
 
 import { FrameReader } from '../../src/engine/sglang/frames.ts'
 import { decode, encode } from '../../src/transport/msgpack.ts'
@@ -36,6 +37,9 @@ const facts = {
   level: process.env.DSGL_LEVEL,
 }
 let seq = 0
+let silent = false
+let garbage = () => {}
+let hangUp = () => {}
 let rows: (message: unknown[]) => void = (message) => send(message)
 
 const socket = await Bun.connect<undefined>({
@@ -71,6 +75,8 @@ const reader = new FrameReader((bytes) => {
       if (level !== 'L1') return ready(level)
       const push = connectSocket({ type: 'PUSH', endpoint: ack.tok, onReady: () => ready(level) })
       rows = (out) => push.send([encode(out)])
+      garbage = () => push.send([Uint8Array.of(0xc1, 0xc1, 0xc1)])
+      hangUp = () => push.close()
       return
     }
     case 10:
@@ -163,17 +169,19 @@ function call(id: number, method: string, args: Record<string, unknown>) {
   else if (method === 'pause') {
     send([140, { paused: args.paused }])
     send([120, id, true, null])
-  } else if (method === 'never') return
+  } else if (method === 'ping') send([120, id, true, {}])
+  else if (method === 'never') return
   else send([120, id, false, { type: 'not_found', message: `no ${method}`, status: 404 }])
 }
 
 /** One engine step: a token for everyone. Token n of a request is 10 + n. */
 setInterval(() => {
-  if (live.size === 0) return
+  if (live.size === 0 || silent) return
   const who: number[] = []
   const toks: number[] = []
   const first: number[][] = []
   const fin: unknown[][] = []
+  let lost = false
   for (const one of [...live.values()]) {
     if (one.kind === 906 && one.aborted) {
       send([102, one.slot, one.gen, ['abort', null, 'left the queue', null, null]])
@@ -181,7 +189,7 @@ setInterval(() => {
       unfinished.add(one.slot)
       continue
     }
-    if (one.kind === 906) continue
+    if (one.kind === 906 || one.kind === 908) continue
     const row = who.length / 2
     who.push(one.slot, one.gen)
     toks.push(10 + one.made)
@@ -199,8 +207,16 @@ setInterval(() => {
       toks.push(1, 1)
     }
     if (one.kind === 905 && one.made === 2) seq++
+    if (one.kind === 907 && fin.length > 0) lost = true
+    if (one.made === 2) {
+      if (one.kind === 909) silent = true
+      if (one.kind === 910) process.kill(process.pid, 'SIGSTOP')
+      if (one.kind === 911) garbage()
+      if (one.kind === 912) hangUp()
+    }
   }
-  if (who.length === 0) return
+  if (lost) seq++
+  if (who.length === 0 || lost) return
   const bytes = new Uint8Array(who.length * 4)
   for (const [i, value] of who.entries()) new DataView(bytes.buffer).setUint32(i * 4, value)
   rows([100, 0, ++seq, bytes, new Uint8Array(Int32Array.from(toks).buffer), null, first, fin, null, [live.size, 0, 5, 100], Date.now()])

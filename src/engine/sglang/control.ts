@@ -18,6 +18,8 @@ export interface CallFailure {
 /** Weights from disk take minutes; a call that never ends must still end. */
 const defaultTimeoutMs = 600_000
 
+const quick = new Set(['ping', 'metrics', 'server_info'])
+
 export class Calls {
   private readonly waiting = new Map<number, Waiting>()
   private nextId = 1
@@ -43,6 +45,12 @@ export class Calls {
     clearTimeout(call.timer)
     if (ok) call.resolve(value)
     else call.reject(failed(call.method, value as CallFailure))
+  }
+
+  /** Whether an operation runs that may rightly keep the engine from everything else. */
+  get busy(): boolean {
+    for (const { method } of this.waiting.values()) if (!quick.has(method)) return true
+    return false
   }
 
   /** Nobody will answer any more. */

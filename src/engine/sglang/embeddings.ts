@@ -26,6 +26,7 @@ export class Embeddings {
     signal: AbortSignal,
     send: (running: Running) => void,
     abort: (running: Running) => void,
+    rank?: number,
   ): Promise<Embedding> {
     if (signal.aborted) return Promise.reject(cancelled())
     return new Promise((resolve, reject) => {
@@ -43,10 +44,11 @@ export class Embeddings {
         },
         fail: reject,
       }
-      const running = this.slots.open(epoch, promptTokens, sink, 0, () => {
+      const ended = () => {
         this.waiting.delete(running)
         signal.removeEventListener('abort', onAbort)
-      })
+      }
+      const running = this.slots.open(epoch, promptTokens, sink, 0, ended, rank)
       this.waiting.set(running, resolve)
       signal.addEventListener('abort', onAbort, { once: true })
       send(running)

@@ -1,23 +1,26 @@
 // The real engine: SGLang in child processes, driven over the bridge. Starts it, keeps it alive, and owns every request inside it.
 import { AppError, toAppError } from '../../lib/errors.ts'
-import { decode } from '../../transport/msgpack.ts'
 import type { Engine } from '../engine.ts'
 import { type Kept, keepAlive } from '../supervisor.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, GenerateRequest, Sink } from '../types.ts'
 import { forcedEndMs } from './abort.ts'
 import { Calls } from './control.ts'
 import { Embeddings } from './embeddings.ts'
-import { refused, toInfo } from './facts.ts'
-import { toFinish } from './finish.ts'
-import { abortFrame, embeddingType, embedFrame, finFrame, generateFrame, toUs } from './frames.ts'
+import { toInfo } from './facts.ts'
+import { abortFrame, embeddingType, embedFrame, finFrame, generateFrame } from './frames.ts'
 import { followKvEvents } from './kv-events.ts'
 import { type Bridge, startBridge } from './launch.ts'
 import { LoadReporter } from './load.ts'
+import { takeMessage } from './messages.ts'
 import type { SglangOptions } from './options.ts'
 import { Rows } from './rows.ts'
+import type { Silence } from './silence.ts'
 import { Slots } from './slots.ts'
+import { watchSilence } from './watch.ts'
 
 const shutdownMs = 10_000 // SGLang needs some seconds to end its schedulers.
+const defaultSilenceMs = 60_000
+
 export class SglangEngine implements Engine {
   private readonly options: SglangOptions
   private readonly listeners = new Set<(event: EngineEvent) => void>()
@@ -36,6 +39,7 @@ export class SglangEngine implements Engine {
   private kept: Kept | undefined
   private followers: { close(): void }[] = []
   private retryAt = 0
+  private silence: Silence | undefined
 
   constructor(options: SglangOptions) {
     this.options = options
@@ -49,7 +53,11 @@ export class SglangEngine implements Engine {
     this.rows = new Rows(this.slots, {
       finished: (done) => this.bridge?.send(finFrame(done.map((running) => running.slot))),
       load: (rank, running, waiting, used, total) => this.load.note(rank, running, waiting, used, total),
-      lost: (rank, count) => this.notice(`${count} frames of rank ${rank} never came`),
+      heard: (rank) => this.silence?.heard(rank),
+      lost: (rank, count) => {
+        this.notice(`${count} frames of rank ${rank} never came`)
+        this.silence?.gap(rank)
+      },
     })
     this.embeddings = new Embeddings(this.slots, this.rows)
   }
@@ -106,11 +114,12 @@ export class SglangEngine implements Engine {
         bridge.send(abortFrame([running.rid]))
         forced = setTimeout(() => this.slots.end(running, { kind: 'abort', message: 'Aborted' }), forcedEndMs)
       }
-      const running = this.slots.open(bridge.epoch, request.promptIds.length, sink, this.rows.lostFrames, () => {
+      const ended = () => {
         signal.removeEventListener('abort', abort)
         clearTimeout(forced)
         resolve()
-      })
+      }
+      const running = this.slots.open(bridge.epoch, request.promptIds.length, sink, this.rows.lostFrames, ended, request.dpRank)
       signal.addEventListener('abort', abort, { once: true })
       bridge.send(generateFrame(running.slot, running.rid, request))
     })
@@ -125,6 +134,7 @@ export class SglangEngine implements Engine {
       signal,
       (running) => bridge.send(embedFrame(running.slot, running.rid, request)),
       (running) => bridge.send(abortFrame([running.rid])),
+      request.dpRank,
     )
   }
 
@@ -198,8 +208,19 @@ export class SglangEngine implements Engine {
         onLine: options.onLine ?? (() => {}),
       },
       {
-        rows: (bytes) => (bytes[1] === embeddingType ? this.embeddings.take(bytes) : this.rows.take(bytes)),
-        message: (type, bytes) => this.take(type, bytes),
+        rows: (bytes, channel) => {
+          if (bytes[1] !== embeddingType) return this.rows.take(bytes, channel)
+          this.silence?.heardAll() // These do not tell their rank.
+          this.embeddings.take(bytes)
+        },
+        message: (type, bytes) =>
+          takeMessage(type, bytes, this.slots, this.rows, this.calls, {
+            load: (rank, running, waiting, used, total) => {
+              this.silence?.heard(rank)
+              this.load.note(rank, running, waiting, used, total)
+            },
+            paused: (paused) => this.setPaused(paused),
+          }),
         down: (reason) => this.wentDown(reason),
       },
       this.life.signal,
@@ -211,6 +232,8 @@ export class SglangEngine implements Engine {
     this.bridge = bridge
     this.facts = toInfo(bridge.ready)
     this.paused = false
+    const limitMs = this.options.silenceMs ?? defaultSilenceMs
+    this.silence = watchSilence(this, bridge, this.slots, this.rows, this.calls, limitMs, () => this.paused, this.notice)
     this.followers = (bridge.ready.kv_events ?? []).map(({ rank, endpoint, topic, replay }) =>
       followKvEvents(
         { rank, endpoint, topic, ...(replay ? { replayEndpoint: replay } : {}) },
@@ -239,31 +262,10 @@ export class SglangEngine implements Engine {
 
   private leave(): void {
     this.bridge = undefined
+    this.silence?.stop()
     this.load.stop()
     for (const follower of this.followers) follower.close()
     this.followers = []
-  }
-
-  /** Control messages of the bridge. */
-  private take(type: number, bytes: Uint8Array): void {
-    const message = decode(bytes) as unknown[]
-    if (type === toUs.error) {
-      const [, slot, gen, status, errorType, text] = message as [number, number, number, number, string, string]
-      const running = this.slots.find(slot, gen)
-      if (!running) return
-      this.rows.finish(running)
-      this.slots.fail(running, refused(status, errorType, text))
-    } else if (type === toUs.aborted) {
-      const [, slot, gen, finish] = message as [number, number, number, unknown[]]
-      const running = this.slots.find(slot, gen)
-      if (!running) return
-      this.rows.finish(running)
-      this.slots.end(running, toFinish('abort', null, finish?.[2], finish?.[3], finish?.[4]))
-    } else if (type === toUs.reply) this.calls.reply(message[1] as number, message[2] as boolean, message[3])
-    else if (type === toUs.load) {
-      const [, rank, running, waiting, used, max] = message as number[]
-      this.load.note(rank!, running!, waiting!, used!, max!)
-    } else if (type === toUs.state) this.setPaused((message[1] as { paused?: boolean }).paused === true)
   }
 
   private setPaused(paused: boolean): void {

@@ -1,14 +1,15 @@
 // One life of the bridge: its files, sockets and process, from the start to READY, and its end. What it says later goes to the owner.
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AppError } from '../../lib/errors.ts'
 import { decode } from '../../transport/msgpack.ts'
 import { bindSocket, type ZmtpSocket } from '../../transport/zmtp/sockets.ts'
 import { type Child, type Exit, startChild } from '../supervisor.ts'
 import { unpackBridge } from './bridge-files.ts'
-import { type Fatal, type Hello, helloAckFrame, type Level, type Ready, shutdownFrame, toUs } from './frames.ts'
+import { embeddingType, type Fatal, type Hello, helloAckFrame, type Level, outType, type Ready, shutdownFrame, toUs } from './frames.ts'
 import { type Link, openLink } from './link.ts'
+import { makeSocketFolder, rowSocket } from './socket-folder.ts'
 import { pythonNotFound, startError } from './start-error.ts'
 
 export interface LaunchOptions {
@@ -28,7 +29,7 @@ export interface LaunchOptions {
 
 export interface BridgeEvents {
   /** A message of type 100 (OUT) or 110 (EMB_OUT), from whichever socket. */
-  rows(bytes: Uint8Array): void
+  rows(bytes: Uint8Array, channel: 'A' | 'B'): void
   /** Any other message after READY. */
   message(type: number, bytes: Uint8Array): void
   /** It served and is no more; told once, as early as it is known. */
@@ -41,6 +42,8 @@ export interface Bridge {
   /** Six characters, another for each start. */
   readonly epoch: string
   send(frame: Uint8Array): void
+  /** It serves no more: tells `down` and ends all of its processes. */
+  giveUp(reason: string): void
   /** Resolves with the reason when the process and all its children are gone. */
   readonly died: Promise<string>
   /** Asks it to end, kills what is left after `deadlineMs`. */
@@ -55,10 +58,10 @@ export async function startBridge(options: LaunchOptions, events: BridgeEvents, 
   const folder = await unpackBridge(options.cacheDir)
   const program = Bun.which(options.python, { PATH: options.env.PATH ?? '' })
   if (!program) throw pythonNotFound(options.python)
-  const sockets = mkdtempSync(join(options.tmpDir, 'dsgl-'))
+  const sockets = await makeSocketFolder(options.tmpDir)
   const secret = randomBytes(24).toString('hex')
   const epoch = randomBytes(3).toString('hex')
-  const tok = `ipc://${join(sockets, 'b')}`
+  const tok = `ipc://${rowSocket(sockets)}`
   let hello: Hello | undefined
   let ready: Ready | undefined
   let fatal: Fatal | undefined
@@ -70,6 +73,12 @@ export async function startBridge(options: LaunchOptions, events: BridgeEvents, 
   let child: Child
   let pull: ZmtpSocket | undefined
 
+  /** Why we ended it ourselves. */
+  let ourReason: string | undefined
+  const giveUp = (reason: string) => {
+    if (!down) ourReason = reason
+    goDown(reason)
+  }
   const goDown = (reason: string) => {
     if (down) return
     down = true
@@ -82,7 +91,7 @@ export async function startBridge(options: LaunchOptions, events: BridgeEvents, 
       link.send(helloAckFrame(options.level, tok, epoch))
     },
     message(type, bytes) {
-      if (type === 100 || type === 110) events.rows(bytes)
+      if (type === outType || type === embeddingType) events.rows(bytes, 'A')
       else if (type === toUs.fatal) {
         fatal = (decode(bytes) as [number, Fatal])[1]
         goDown(fatal.message)
@@ -93,13 +102,29 @@ export async function startBridge(options: LaunchOptions, events: BridgeEvents, 
     },
     closed: (reason) => goDown(reason),
   })
+  const rows = (bytes: Uint8Array) => {
+    try {
+      events.rows(bytes, 'B')
+    } catch (thrown) {
+      // The rest of what was read with it is lost, so nobody can trust what follows.
+      giveUp(`unreadable rows: ${thrown instanceof Error ? thrown.message : thrown}`)
+    }
+  }
   const cleanUp = () => {
     link.close()
     pull?.close()
     rmSync(sockets, { recursive: true, force: true })
   }
   try {
-    pull = bindSocket({ type: 'PULL', endpoint: tok, onMessage: (parts) => down || events.rows(parts[0]!) })
+    pull = bindSocket({
+      type: 'PULL',
+      endpoint: tok,
+      onMessage: ([bytes]) => down || rows(bytes!),
+      // Rows may be lost with the connection. When a scheduler died, the bridge is about to say why: let it speak first.
+      onDown: (reason, wasPeer) => {
+        if (wasPeer) setTimeout(() => giveUp(`a scheduler's rows stopped: ${reason}`), lingerMs).unref()
+      },
+    })
     child = startChild({
       command: [program, '-u', folder, ...options.args],
       env: {
@@ -118,7 +143,7 @@ export async function startBridge(options: LaunchOptions, events: BridgeEvents, 
     goDown(ended(exit))
     cleanUp()
     settle.reject(startError(fatal, child.lastLines(), ended(exit)))
-    return fatal?.message || ended(exit)
+    return fatal?.message || ourReason || ended(exit)
   })
   const cancel = () => void child.stop(0)
   signal.addEventListener('abort', cancel, { once: true })
@@ -133,6 +158,7 @@ export async function startBridge(options: LaunchOptions, events: BridgeEvents, 
     hello: hello!,
     epoch,
     send: (frame) => link.send(frame),
+    giveUp,
     died,
     async stop(deadlineMs) {
       down = true // What follows is wanted.

@@ -14,6 +14,8 @@ export interface SglangOptions {
   tmpDir?: string
   /** Try no faster level than this. */
   level?: Level
+  /** An engine that holds requests and says nothing for this long is asked for a token, and restarted if it gives none as long again; 0: never. */
+  silenceMs?: number
   /** Each line that SGLang writes. */
   onLine?: (line: string) => void
   /** What the engine itself has to tell the operator: crashes, restarts, lost frames. */

@@ -9,6 +9,8 @@ export interface RowsEvents {
   /** The engine is done with these: FIN is due. The array is reused. */
   finished(running: readonly Running[]): void
   load(rank: number, running: number, waiting: number, usedTokens: number, totalTokens: number): void
+  /** A frame of this rank has come. */
+  heard(rank: number): void
   /** `count` frames of a rank never came. */
   lost(rank: number, count: number): void
 }
@@ -19,6 +21,7 @@ export class Rows {
   private readonly slots: Slots
   private readonly events: RowsEvents
   private readonly cursor = new Cursor()
+  /** The last frame's number, by rank and channel: each counts for itself. */
   private readonly seqs: number[] = []
   private tokens = new Int32Array(1024)
   private tokenBytes = new Uint8Array(this.tokens.buffer)
@@ -30,14 +33,14 @@ export class Rows {
   }
 
   /** One message of type 100: `[100, rank, seq, who, toks, lens, first, fin, lp, load, ts]`. Throws MsgpackError on bytes that are none. */
-  take(bytes: Uint8Array): void {
+  take(bytes: Uint8Array, channel: 'A' | 'B' = 'A'): void {
     const cursor = this.cursor
     const slots = this.slots
     cursor.reset(bytes)
     cursor.array()
     cursor.number()
     const rank = cursor.number()
-    this.checkSeq(rank, cursor.number())
+    this.checkSeq(rank, channel, cursor.number())
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const rows = cursor.bin() / 8
     const whoAt = cursor.at
@@ -82,9 +85,11 @@ export class Rows {
     this.seqs.length = 0
   }
 
-  private checkSeq(rank: number, seq: number): void {
-    const missing = seq - (this.seqs[rank] ?? 0) - 1
-    this.seqs[rank] = seq
+  private checkSeq(rank: number, channel: 'A' | 'B', seq: number): void {
+    this.events.heard(rank)
+    const counter = 2 * rank + (channel === 'B' ? 1 : 0)
+    const missing = seq - (this.seqs[counter] ?? 0) - 1
+    this.seqs[counter] = seq
     if (missing <= 0) return
     this.lostFrames += missing
     this.events.lost(rank, missing)

@@ -13,6 +13,10 @@ export interface Running {
   ended: boolean
   /** Ids handed to the sink. */
   received: number
+  /** The DP rank that was asked for. */
+  readonly rank: number | undefined
+  /** `Slots.tick` when it began, then when its sink had its terminal. */
+  changedAt: number
   /** Frames that were lost when it began. */
   readonly lostBefore: number
   /** Called once, right after the sink's terminal. */
@@ -22,6 +26,8 @@ export interface Running {
 export class Slots {
   /** Rows that belonged to nobody: late, or of another life of their slot. */
   unknownRows = 0
+  /** A slow clock that its owner turns. */
+  tick = 0
   private readonly table: (Running | undefined)[] = []
   private readonly gens: number[] = []
   private readonly free: number[] = []
@@ -38,7 +44,7 @@ export class Slots {
   }
 
   /** Takes a slot. The rid has 24 characters: "ds", epoch, slot and generation in hex (WIRE.md). */
-  open(epoch: string, promptTokens: number, sink: Sink, lostBefore: number, onEnd: () => void): Running {
+  open(epoch: string, promptTokens: number, sink: Sink, lostBefore: number, onEnd: () => void, rank?: number): Running {
     const slot = this.free.pop() ?? this.table.length
     const gen = ((this.gens[slot] ?? 0) + 1) >>> 0
     this.gens[slot] = gen
@@ -50,6 +56,8 @@ export class Slots {
       usage: { promptTokens, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 },
       ended: false,
       received: 0,
+      rank,
+      changedAt: this.tick,
       lostBefore,
       onEnd,
     }
@@ -81,6 +89,7 @@ export class Slots {
   end(running: Running, finish: Finish): void {
     if (running.ended) return
     running.ended = true
+    running.changedAt = this.tick
     try {
       running.sink.end(finish, running.usage)
     } catch (thrown) {
@@ -92,6 +101,7 @@ export class Slots {
   fail(running: Running, error: AppError): void {
     if (running.ended) return
     running.ended = true
+    running.changedAt = this.tick
     try {
       running.sink.fail(error)
     } catch (thrown) {

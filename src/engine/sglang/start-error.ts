@@ -48,7 +48,8 @@ const causes: readonly Cause[] = [
       'No memory is left for the KV cache. Raise --mem-fraction-static, stop what else uses the memory, or spread the model with --tp-size.',
   },
   {
-    pattern: /CUDA out of memory|OutOfMemoryError|HIP out of memory|Not enough memory|cudaErrorMemoryAllocation|CUDA error: out of memory/i,
+    pattern:
+      /Raise --mem-fraction-static|leave no GPU memory|CUDA out of memory|OutOfMemoryError|HIP out of memory|Not enough memory|cudaErrorMemoryAllocation|CUDA error: out of memory/i,
     code: 'sglang_failed',
     param: '--mem-fraction-static',
     advice:

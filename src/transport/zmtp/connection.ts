@@ -183,8 +183,7 @@ export class Connection implements ParserEvents {
   private flush(): void {
     if (this.blocked || this.closed || this.outStart === this.outEnd) return
     const written = this.socket.write(this.out.subarray(this.outStart, this.outEnd))
-    if (written < 0) return
-    this.outStart += written
+    this.outStart += Math.max(written, 0)
     if (this.outStart < this.outEnd) {
       this.blocked = true
       return

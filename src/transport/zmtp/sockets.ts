@@ -10,8 +10,8 @@ export interface SocketOptions {
   endpoint: string
   onMessage?: (parts: Uint8Array[], from: Connection) => void
   onReady?: (connection: Connection) => void
-  /** Protocol errors and closed connections, for logs and gap checks. */
-  onDown?: (reason: string) => void
+  /** Protocol errors and closed connections, for logs and gap checks. `wasPeer`: the handshake was done, so messages may be lost. */
+  onDown?: (reason: string, wasPeer: boolean) => void
   /** SUB: prefixes to ask for. */
   topics?: readonly string[]
   identity?: Uint8Array
@@ -134,8 +134,8 @@ function startLife(options: SocketOptions) {
     message(parts, connection) {
       options.onMessage?.(parts, connection)
     },
-    failed(error) {
-      options.onDown?.(error.message)
+    failed(error, connection) {
+      options.onDown?.(error.message, connection.ready)
     },
   }
   const handlers = (lost?: () => void): Bun.SocketHandler<Held> => ({
@@ -158,12 +158,12 @@ function startLife(options: SocketOptions) {
         all.delete(connection)
         const at = peers.indexOf(connection)
         if (at >= 0) peers.splice(at, 1)
-        if (at >= 0 && !closed) options.onDown?.('the peer closed the connection')
+        if (at >= 0 && !closed) options.onDown?.('the peer closed the connection', true)
       }
       lost?.()
     },
-    error(_socket, error) {
-      options.onDown?.(error.message)
+    error(socket, error) {
+      options.onDown?.(error.message, socket.data?.connection?.ready === true)
     },
     connectError(_socket, _error) {
       lost?.()

@@ -24,6 +24,7 @@ function setUp() {
   const rows = new Rows(slots, {
     finished: (done) => fins.push(...done.map((running) => running.slot)),
     load: (...numbers) => loads.push(numbers),
+    heard() {},
     lost: (rank, count) => loads.push([-1, rank, count]),
   })
   const open = (throwing = false): { running: Running; told: Told } => {

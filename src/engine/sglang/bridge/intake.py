@@ -1,8 +1,8 @@
 """From GEN, EMB, ABORT and FIN to the scheduler (levels L1 and L0), one SGLang message per request and no task for the plain ones."""
 
 import asyncio
-import inspect
 import logging
+from collections import deque
 
 import zmq
 
@@ -11,6 +11,7 @@ from .lock import ModelLock
 from .request import Builder
 
 _ABORT_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
+_RETRY = 0.01
 logger = logging.getLogger(__name__)
 
 
@@ -37,6 +38,7 @@ class Intake:
         self._build = Builder(manager, io_struct)
         self._live: dict[int, Live] = {}
         self._held: list[tuple] = []
+        self._unsent: deque = deque()
         self._lock = ModelLock(self.resume)
         if hasattr(manager, "model_update_lock"):
             manager.model_update_lock = self._lock
@@ -58,6 +60,7 @@ class Intake:
         self._lock.enter()
         if opt and (ids is None or opt.get("lora") is not None):
             live.task = self._loop.create_task(self._prepare(kind, live, ids, sampling, opt))
+            live.task.add_done_callback(lambda _task: self._prepared(live))
             return
         try:
             self._dispatch(kind, live, ids, sampling, opt)
@@ -82,10 +85,13 @@ class Intake:
                 await self._resolve_lora(wanted)
                 live.lora_id = wanted.lora_id
             self._dispatch(kind, live, ids, sampling, opt)
-        except asyncio.CancelledError:
-            self._send([wire.ABORTED, wire.slot_of(live.rid), wire.gen_of(live.rid), ["abort", None, "Aborted", None, None]])
         except Exception as error:
             self._refuse(live.rid, error)
+
+    def _prepared(self, live: Live):
+        # Told here and not in the task: one that is cancelled before its first step runs no line of its own.
+        if live.task.cancelled():
+            self._send([wire.ABORTED, wire.slot_of(live.rid), wire.gen_of(live.rid), ["abort", None, "Aborted", None, None]])
 
     async def _resolve_lora(self, wanted):
         resolve = getattr(self._manager, "_validate_and_resolve_lora", None) or getattr(self._manager, "_resolve_lora_path", None)
@@ -101,13 +107,23 @@ class Intake:
         self._send(outputs.error_frame(rid, 500, "InternalServerError", f"{type(error).__name__}: {error}"))
 
     def _to_scheduler(self, message):
-        try:
-            compat.send_to(self._io, self._socket, message, zmq.NOBLOCK)
-        except zmq.Again:
-            # No scheduler reads just now; TM's own socket queues and sends when one does.
-            sent = compat.send_to(self._io, self._manager.send_to_scheduler, message)
-            if inspect.isawaitable(sent):
-                asyncio.ensure_future(sent)
+        self._unsent.append(message)
+        if len(self._unsent) == 1:
+            self._push()
+
+    def _push(self):
+        """Sends what waits, in order. With no scheduler connected just now it tries again soon: by the clock, because TM's asyncio view of the
+        socket and ours would take each other's wake-ups."""
+        while self._unsent:
+            try:
+                compat.send_to(self._io, self._socket, self._unsent[0], zmq.NOBLOCK)
+            except zmq.Again:
+                self._loop.call_later(_RETRY, self._push)
+                return
+            except Exception:
+                self._unsent.popleft()
+                raise
+            self._unsent.popleft()
 
     def abort(self, rids: list[str]):
         for rid in rids:

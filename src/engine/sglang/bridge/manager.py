@@ -115,15 +115,15 @@ class Outlet:
         if not ours:
             return output
         rest = None
-        if len(ours) < len(rids):
-            mine = set(ours)
-            rest = compat.subset(output, [i for i in range(len(rids)) if i not in mine])
-            output = compat.subset(output, ours)
         try:
+            if len(ours) < len(rids):
+                mine = set(ours)
+                rest = compat.subset(output, [i for i in range(len(rids)) if i not in mine])
+                output = compat.subset(output, ours)
             self._emit(output)
         except Exception:
             logger.exception("dynamo-sglang: an engine output could not be encoded; its requests end")
-            self.give_up(output.rids)
+            self.give_up([rids[i] for i in ours])
         return rest
 
     def _emit(self, output):

@@ -70,7 +70,7 @@ class Builder:
             if name == "lp":
                 self._ask_logprobs(fields, value)
             elif name == "dp":
-                fields[self._dp] = value
+                fields[self._dp] = self._rank(value)
             elif name == "priority":
                 fields["priority"] = value
             elif name == "salt":
@@ -98,10 +98,17 @@ class Builder:
         fields = dict(self._emb_base)
         if opt.get("dp") is not None:
             dp = "routed_dp_rank" if "routed_dp_rank" in self._emb_fields else "data_parallel_rank"
-            fields[dp] = opt["dp"]
+            fields[dp] = self._rank(opt["dp"])
         if opt.get("priority") is not None:
             fields["priority"] = opt["priority"]
         return self._emb(rid=rid, input_ids=ids, sampling_params=self._sampling({"max_new_tokens": 0}), **fields)
+
+    def _rank(self, rank: int) -> int:
+        """SGLang's data-parallel controller dies of a rank that is not there."""
+        count = max(1, int(getattr(self._manager.server_args, "dp_size", 1) or 1))
+        if not 0 <= rank < count:
+            raise ValueError(f"There is no data-parallel rank {rank}; there are {count}.")
+        return rank
 
     def _put(self, fields, name, value):
         if name not in self._gen_fields:

@@ -72,16 +72,12 @@ class Direct:
             ours = [i for i, rid in enumerate(rids) if wire.is_ours(rid)]
             if not ours:
                 return output
-            rest = None
+            rest, mine = None, output
             if len(ours) < len(rids):
-                mine = set(ours)
-                rest = compat.subset(output, [i for i in range(len(rids)) if i not in mine])
-                output = compat.subset(output, ours)
-            try:
-                self._send(self._tokens(output) if is_tokens else outputs.embedding_frame(output))
-            except Exception:
-                self._failed()
-                return output
+                kept = set(ours)
+                rest = compat.subset(output, [i for i in range(len(rids)) if i not in kept])
+                mine = compat.subset(output, ours)
+            self._send(self._tokens(mine) if is_tokens else outputs.embedding_frame(mine))
             return rest
         except Exception:
             self._failed()

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from . import compat, failure, wire
+from . import compat, failure, outputs, wire
 from .channel import Channel
 from .control import Control, NotFound
 from .intake import Intake
@@ -31,6 +31,8 @@ async def serve(engine, server_args, sock, doom, level: str, load_secs: float):
     _, channel = await loop.create_unix_connection(lambda: Channel(bridge.handle, lost), sock=sock)
     bridge.attach(channel)
     reading = start_reading(manager)
+    if reading is not None:
+        reading.add_done_callback(lambda task: stopped_reading(task, doom))
     take_signals(loop, done, doom)
     watch_schedulers(loop, doom)
     status = compat.load("sglang.srt.managers.tokenizer_manager", "ServerStatus")
@@ -83,8 +85,10 @@ class Bridge:
                 task.add_done_callback(self._calls.discard)
             elif kind == wire.SHUTDOWN and not self._done.done():
                 self._done.set_result(message[1])
-        except Exception:
+        except Exception as error:
             logger.exception("dynamo-sglang: a message could not be handled: type %r", message[:1])
+            if message[0] in (wire.GEN, wire.EMB):
+                self._send(outputs.error_frame(message[2], 500, "InternalServerError", f"{type(error).__name__}: {error}"))
 
     async def _call(self, number: int, method: str, args: dict):
         manager = self._engine.tokenizer_manager
@@ -128,6 +132,12 @@ def watch_schedulers(loop, doom):
             doom.scheduler_died(f"{name} {pid} ended")
         else:
             loop.add_reader(handle, ended, loop, handle, doom, f"{name} {pid} ended")
+
+
+def stopped_reading(task, doom):
+    """Without the reader every answer would stop without a word."""
+    if not task.cancelled() and task.exception() is not None:
+        doom.say("bridge_failed", f"the engine's outputs cannot be read: {task.exception()!r}")
 
 
 def ended(loop, handle: int, doom, what: str):
