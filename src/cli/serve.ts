@@ -24,10 +24,10 @@ export async function serve(settings: Settings, env: Environment): Promise<numbe
   const unsignal = onSignals(serving.lifecycle, () => serving.kill())
   log.info({ url: serving.url, engine: settings.engine, model: settings.modelPath }, 'listening; the engine is starting')
   try {
-    const { model, engine } = await serving.start()
-    announce(serving.url, model, engine.info)
+    // A signal during the start ends it, even if the engine does not come to an end with its start.
+    const started = await Promise.race([serving.start(), serving.lifecycle.stopped])
+    if (started !== undefined && serving.lifecycle.state === 'ready') announce(serving.url, started.model, started.engine.info)
   } catch (error) {
-    // A signal during the start ends it; that is no failure.
     if (serving.lifecycle.state === 'starting') throw error
   }
   await serving.lifecycle.stopped

@@ -124,6 +124,7 @@ export function readValue(setting: Setting, raw: string, where: string): unknown
       .filter(Boolean)
   }
   if (setting.kind === 'text') {
+    if (raw === '' && setting.default !== '') throw new AppError('invalid_setting', { param: where, message: `${where} needs a value` })
     if (setting.values && !setting.values.includes(raw)) throw fail(`must be one of: ${setting.values.join(', ')}`)
     return raw
   }

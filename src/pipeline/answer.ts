@@ -124,7 +124,8 @@ function refusal(finish: Extract<Finish, { kind: 'abort' }>, request: TextReques
   const { json_schema, regex, ebnf, structural_tag } = request.sampling
   const constrained = [json_schema, regex, ebnf, structural_tag].some((grammar) => grammar !== undefined)
   const status = finish.status ?? 500
-  if (status >= 500) return new AppError('engine_failed', { message: finish.message, status })
+  if (status >= 500)
+    return new AppError('engine_failed', { message: finish.message, status, retryAfterSecs: status === 503 ? 1 : undefined })
   if (constrained && /grammar|schema|regex|ebnf|structural/i.test(finish.message))
     return new AppError('invalid_grammar', {
       message: finish.message,

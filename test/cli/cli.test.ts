@@ -3,7 +3,7 @@ import { commands } from '../../src/cli/cli.ts'
 import { closest } from '../../src/cli/closest.ts'
 import { report } from '../../src/cli/failure.ts'
 import { AppError } from '../../src/lib/errors.ts'
-import { run } from './program.ts'
+import { run, start } from './program.ts'
 
 test.each(['version', '--version', '-V', 'serve --version'])('%s prints the version', async (line) => {
   const { code, out } = await run(line.split(' '))
@@ -64,3 +64,13 @@ test('the closest known word', () => {
   expect(closest('--speedup', known)).toBeUndefined()
   expect(closest('--tp', known)).toBeUndefined()
 })
+
+test('a signal during the start ends it, and nothing is announced', async () => {
+  const line = 'serve --engine mock --model-path models/tiny-llm --http-host 127.0.0.1 --http-port 0 --mock-failure slow-start=60000'
+  const program = start(line.split(' '))
+  const out = program.stdout.text()
+  for await (const chunk of program.stderr) if (new TextDecoder().decode(chunk).includes('listening')) break
+  program.kill('SIGTERM')
+  expect(await program.exited).toBe(0)
+  expect(await out).toBe('')
+}, 30_000)

@@ -147,6 +147,8 @@ describe('rules between settings', () => {
   const disagg = file('d.yaml', 'prefill: {tp: 1}')
   test.each([
     ['--http-port', '--http-port', /needs a value/],
+    ['--http-host=', '--http-host', /needs a value/],
+    ['--model-path=', '--model-path', /needs a value/],
     ['--http-port --engine mock', '--http-port', /needs a value/],
     ['--http-port x', '--http-port', /whole number, not 'x'/],
     ['--http-port 70000', '--http-port', /at most 65535/],

@@ -199,9 +199,23 @@ test("the engine's refusal keeps its status and words; its plain abort is safe t
   const refused = listener()
   await serve(refuse({ message: 'Invalid regex: (', status: 400 })).run({ ...request, sampling: { regex: '(' } }, refused.sink, never)
   expect(refused.error()).toMatchObject({ code: 'invalid_grammar', status: 400, message: 'Invalid regex: (' })
+  const full = listener()
+  await serve(refuse({ message: 'The request queue is full.', status: 503 })).run(request, full.sink, never)
+  expect(full.error()).toMatchObject({ status: 503, retryAfterSecs: 1 })
   const aborted = listener()
   await serve(refuse({ message: 'Aborted' })).run(request, aborted.sink, never)
   expect(aborted.error()).toMatchObject({ code: 'engine_unavailable', status: 503, retryAfterSecs: 1 })
+})
+
+test('choices that come after a refused one are not asked of the engine', async () => {
+  let asked = 0
+  const engine = scriptedEngine((one) => {
+    asked++
+    one.sink.end({ kind: 'abort', message: 'full', status: 503 }, usage)
+    one.settle()
+  })
+  await serve(engine).run({ ...request, n: 5 }, listener().sink, never)
+  expect(asked).toBe(1)
 })
 
 test('no engine ready is 503 with a time to come back', async () => {
