@@ -15,14 +15,19 @@ const sglangServer =
     ...extra,
   ]
 
+const oursServer =
+  (extra: string[]): Contender['command'] =>
+  ({ model, port, python, binary, engineFlags }) => [
+    ...[binary, 'serve', '--model-path', model, '--python', python, '--http-host', '127.0.0.1', '--http-port', String(port)],
+    ...engineFlags,
+    ...extra,
+  ]
+
 export const contenders: Contender[] = [
-  {
-    name: 'ours',
-    command: ({ model, port, python, binary, engineFlags }) => [
-      ...[binary, 'serve', '--model-path', model, '--python', python, '--http-host', '127.0.0.1', '--http-port', String(port)],
-      ...engineFlags,
-    ],
-  },
+  { name: 'ours', command: oursServer([]) },
+  // The bridge's slower ways out of SGLang, for when the fast one does not fit a release.
+  { name: 'ours-L0', command: oursServer(['--bridge-level', 'L0']) },
+  { name: 'ours-L2', command: oursServer(['--bridge-level', 'L2']) },
   { name: 'sglang', command: sglangServer([]) },
   { name: 'sglang-best', command: sglangServer(['--tokenizer-worker-num', '8', '--detokenizer-worker-num', '4']) },
 ]
@@ -67,4 +72,10 @@ export async function startContender(command: string[], port: number, log: strin
   }
   if (child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
   throw new Error(`${command[0]} was not ready:\n${readFileSync(log, 'utf8').slice(-3000)}`)
+}
+
+/** The name the server gives its first model. */
+export async function modelName(url: string): Promise<string> {
+  const list = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] }
+  return list.data[0]!.id
 }

@@ -3,7 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { contenders, startContender } from './contenders.ts'
+import { contenders, modelName, startContender } from './contenders.ts'
+import { engineFlags as commonFlags, describeMachine } from './machine.ts'
 import { writeShape } from './shapes.ts'
 
 const { values: options } = parseArgs({
@@ -34,11 +35,7 @@ interface Row {
   [more: string]: unknown
 }
 
-const engineFlags = [
-  ...['--load-format', 'dummy', '--attention-backend', 'triton', '--sampling-backend', 'pytorch', '--grammar-backend', 'llguidance'],
-  ...['--mem-fraction-static', '0.5', '--max-running-requests', '2048', '--cuda-graph-max-bs-decode', '1024', '--disable-radix-cache'],
-  ...options['engine-flags'].split(' ').filter(Boolean),
-]
+const engineFlags = [...commonFlags, ...options['engine-flags'].split(' ').filter(Boolean)]
 
 function load(url: string, model: string, concurrency: number, pid: number): Row {
   if (options.client === undefined) throw new Error('name the load client: --client PATH')
@@ -64,17 +61,13 @@ function load(url: string, model: string, concurrency: number, pid: number): Row
   return JSON.parse(line)
 }
 
-async function modelName(url: string): Promise<string> {
-  const list = (await (await fetch(`${url}/v1/models`)).json()) as { data: { id: string }[] }
-  return list.data[0]!.id
-}
-
 mkdirSync(options.work, { recursive: true })
 const chosen = options.contenders.split(',').map((name) => {
   const found = contenders.find((contender) => contender.name === name)
   if (found === undefined) throw new Error(`unknown contender ${name}; known: ${contenders.map((one) => one.name).join(', ')}`)
   return found
 })
+const machine = describeMachine(options.python, options.binary)
 const rows: Record<string, unknown>[] = []
 let port = 21900
 for (const shape of options.shapes.split(',')) {
@@ -107,5 +100,5 @@ for (const shape of options.shapes.split(',')) {
       }
     }
 }
-const result = { date: new Date().toISOString(), command: process.argv.slice(2).join(' '), engineFlags, rows }
+const result = { date: new Date().toISOString(), command: process.argv.slice(2).join(' '), machine, engineFlags, rows }
 if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(result, null, 1)}\n`)
