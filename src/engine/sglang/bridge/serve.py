@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from . import compat, failure, outputs, wire
 from .channel import Channel
@@ -153,10 +154,13 @@ async def report_loads(manager, send):
     if reader is None or not hasattr(reader, "read_all"):
         return
     last: dict[int, list] = {}
+    loop = asyncio.get_running_loop()
+    # The board is read under a file lock that schedulers hold to write: one that is stopped in there must not stop our loop.
+    thread = ThreadPoolExecutor(1, "dsgl-loads")
     while True:
         await asyncio.sleep(_LOAD_EVERY)
         try:
-            found = reader.read_all()
+            found = await loop.run_in_executor(thread, reader.read_all)
             for load in found.values() if isinstance(found, dict) else found:
                 figures = [load.num_running_reqs, load.num_waiting_reqs, load.num_used_tokens, load.max_total_num_tokens]
                 if last.get(load.dp_rank) != figures:
