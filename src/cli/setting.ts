@@ -132,6 +132,8 @@ export function readValue(setting: Setting, raw: string, where: string): unknown
   if (!Number.isFinite(value) || (setting.kind === 'integer' && !Number.isInteger(value))) {
     throw fail(setting.kind === 'integer' ? 'must be a whole number' : 'must be a number')
   }
+  // A duration beyond that would end at once in a timer, and no count of ours is larger.
+  if (Math.abs(value) > Number.MAX_SAFE_INTEGER) throw fail('is too large')
   if (setting.min !== undefined && value < setting.min) throw fail(`must be at least ${setting.min}`)
   if (setting.max !== undefined && value > setting.max) throw fail(`must be at most ${setting.max}`)
   return value

@@ -244,7 +244,7 @@ export const table = {
     'DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS',
     5,
     'After SIGTERM: unready, but still serving, for this long',
-    { min: 0 },
+    { min: 0, max: 86_400 },
   ),
   drainTimeoutSecs: decimal('lifetime', '--drain-timeout-secs', 'DYN_DRAIN_TIMEOUT_SECS', 30, 'Then: time for running requests to finish', {
     min: 0,

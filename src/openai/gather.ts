@@ -1,5 +1,5 @@
 // A whole answer: gathers what the pipeline pushes until the end. What chat and completions share when nothing is streamed.
-import type { AppError } from '../lib/errors.ts'
+import { AppError } from '../lib/errors.ts'
 import type { Answer, AnswerSink, ChoiceFinish, Pipeline, TextRequest, TokenLogprob, Usage } from '../pipeline/types.ts'
 
 export interface Choice {
@@ -14,15 +14,27 @@ export interface Gathered {
   usage: Usage
 }
 
+/** Log-probabilities, alternatives included, that one whole answer may hold: some 300 MB of JSON. */
+const MAX_LOGPROBS = 1 << 22
+
+/** Shared by all parts of one HTTP answer. */
+interface Held {
+  logprobs: number
+  /** Too many: ends all parts. */
+  overflow(): void
+}
+
 /** Runs the requests together; rejects with the first failure and aborts the others. */
 export async function gather(requests: readonly TextRequest[], pipeline: Pipeline, signal: AbortSignal): Promise<Gathered[]> {
-  if (requests.length === 1) return [await gatherOne(requests[0]!, pipeline, signal)]
+  const first = requests[0]!
+  if (requests.length === 1 && first.topLogprobs === undefined) return [await gatherOne(first, pipeline, signal)]
   const stop = new AbortController()
+  const held: Held = { logprobs: 0, overflow: () => stop.abort() }
   const leave = () => stop.abort()
   if (signal.aborted) leave()
   signal.addEventListener('abort', leave, { once: true })
   try {
-    return await Promise.all(requests.map((request) => gatherOne(request, pipeline, stop.signal)))
+    return await Promise.all(requests.map((request) => gatherOne(request, pipeline, stop.signal, held)))
   } finally {
     stop.abort()
     signal.removeEventListener('abort', leave)
@@ -42,9 +54,10 @@ export function sumUsage(gathered: readonly Gathered[]): Usage {
   return sum
 }
 
-async function gatherOne(request: TextRequest, pipeline: Pipeline, signal: AbortSignal): Promise<Gathered> {
-  const sink = new GatherSink(request.n)
+async function gatherOne(request: TextRequest, pipeline: Pipeline, signal: AbortSignal, held?: Held): Promise<Gathered> {
+  const sink = new GatherSink(request.n, held)
   await pipeline.run(request, sink, signal)
+  if (held !== undefined && held.logprobs > MAX_LOGPROBS) throw tooMany()
   if (sink.error !== undefined) throw sink.error
   if (sink.answer === undefined || sink.usage === undefined) throw new Error('the pipeline resolved without a terminal call')
   return { answer: sink.answer, choices: sink.choices, usage: sink.usage }
@@ -55,8 +68,10 @@ class GatherSink implements AnswerSink {
   answer: Answer | undefined
   usage: Usage | undefined
   error: AppError | undefined
+  readonly #held: Held | undefined
 
-  constructor(n: number) {
+  constructor(n: number, held?: Held) {
+    this.#held = held
     this.choices = Array.from({ length: n }, () => ({ text: '', logprobs: undefined, finish: undefined }))
   }
 
@@ -68,6 +83,7 @@ class GatherSink implements AnswerSink {
     const choice = this.choices[index]!
     choice.text += text
     if (logprobs === undefined) return
+    if (this.#held !== undefined) this.#count(this.#held, logprobs)
     if (choice.logprobs === undefined) choice.logprobs = [...logprobs]
     else for (const token of logprobs) choice.logprobs.push(token)
   }
@@ -83,4 +99,17 @@ class GatherSink implements AnswerSink {
   fail(error: AppError): void {
     this.error = error
   }
+
+  #count(held: Held, logprobs: readonly TokenLogprob[]): void {
+    const before = held.logprobs
+    for (const { top } of logprobs) held.logprobs += 1 + top.length
+    if (before <= MAX_LOGPROBS && held.logprobs > MAX_LOGPROBS) held.overflow()
+  }
+}
+
+function tooMany(): AppError {
+  return new AppError('invalid_value', {
+    message: `The answer would hold more than ${MAX_LOGPROBS} log-probabilities. Ask for fewer choices, tokens or alternatives, or stream it.`,
+    param: 'logprobs',
+  })
 }

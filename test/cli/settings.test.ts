@@ -148,6 +148,8 @@ describe('rules between settings', () => {
   test.each([
     ['--http-port', '--http-port', /needs a value/],
     ['--http-host=', '--http-host', /needs a value/],
+    ['--dp-size 99999999999999999999', '--dp-size', /too large/],
+    ['--grace-period-secs 90000', '--grace-period-secs', /at most 86400/],
     ['--model-path=', '--model-path', /needs a value/],
     ['--http-port --engine mock', '--http-port', /needs a value/],
     ['--http-port x', '--http-port', /whole number, not 'x'/],

@@ -85,3 +85,9 @@ test('a batch can be streamed', async () => {
   }
   expect(texts).toEqual(['Hello world', 'Hello world'])
 })
+
+test('a whole answer with too many logprobs is refused instead of held', async () => {
+  const app = testApp({ script: { pieces: Array(3000).fill('x') } })
+  const answer = await app.post('/v1/completions', { model: 'tiny', prompt: Array(1500).fill('hi'), logprobs: 1 })
+  expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([400, 'invalid_value', 'logprobs'])
+}, 20_000)

@@ -80,8 +80,10 @@ export function resolveOptions(options: MockOptions): MockConfig {
       message: `--speedup-ratio must be a number above 0 (1 is a real GPU's pace, 1000000 is practically at once), not ${speedupRatio}`,
     })
   }
+  // Beyond these its tables would not fit the memory.
   const blockSize = count('--page-size', options.blockSize ?? 16)
-  const totalKvTokens = Math.floor(count('--max-total-tokens', options.totalKvTokens ?? 1_048_576) / blockSize) * blockSize
+  const totalKvTokens =
+    Math.floor(count('--max-total-tokens', options.totalKvTokens ?? 1_048_576, 1, blockSize * 2 ** 22) / blockSize) * blockSize
   if (totalKvTokens < 2 * blockSize) {
     throw new AppError('invalid_setting', {
       param: '--max-total-tokens',
@@ -102,8 +104,8 @@ export function resolveOptions(options: MockOptions): MockConfig {
     speedupRatio,
     contextLength: count('--context-length', options.contextLength ?? 32_768, 2),
     blockSize,
-    dpSize: count('--dp-size', options.dpSize ?? 1),
-    maxRunningRequests: count('--max-running-requests', options.maxRunningRequests ?? 1024),
+    dpSize: count('--dp-size', options.dpSize ?? 1, 1, 1024),
+    maxRunningRequests: count('--max-running-requests', options.maxRunningRequests ?? 1024, 1, 1 << 20),
     totalKvTokens,
     isEmbedding: options.isEmbedding ?? false,
     embeddingSize: count('hidden_size', options.embeddingSize ?? 64),
@@ -133,7 +135,7 @@ export function engineInfo(config: MockConfig): EngineInfo {
   }
 }
 
-function count(param: string, value: number, least = 1): number {
-  if (Number.isInteger(value) && value >= least) return value
-  throw new AppError('invalid_setting', { param, message: `${param} must be a whole number of at least ${least}, not ${value}` })
+function count(param: string, value: number, least = 1, most = 1 << 30): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new AppError('invalid_setting', { param, message: `${param} must be a whole number from ${least} to ${most}, not ${value}` })
 }

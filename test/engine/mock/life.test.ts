@@ -265,7 +265,8 @@ test('an unknown operation is refused with the known ones', async () => {
 test.each([
   ['--speedup-ratio', { speedupRatio: 0 }, 'must be a number above 0'],
   ['--speedup-ratio', { speedupRatio: Number.NaN }, 'must be a number above 0'],
-  ['--dp-size', { dpSize: 0 }, 'at least 1'],
+  ['--dp-size', { dpSize: 0 }, 'from 1 to 1024'],
+  ['--max-running-requests', { maxRunningRequests: 1e20 }, 'from 1 to'],
   ['--page-size', { blockSize: 1.5 }, 'whole number'],
   ['--max-total-tokens', { totalKvTokens: 16 }, 'at least two blocks'],
 ])('%s that makes no sense is refused at once', (param, more, message) => {
