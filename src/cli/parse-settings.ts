@@ -26,6 +26,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
   const engine = chooseEngine(draft)
   checkTogether(draft, engine)
   const engineArgs = arrange(draft, rest, section)
+  if (engine === 'mock' && draft.engine === undefined) refuseForeign(engineArgs)
   return {
     ...draft,
     command,
@@ -186,6 +187,19 @@ function payload(written: string | undefined): Record<string, unknown> | undefin
   throw invalid('--health-check-payload', '--health-check-payload (DYN_HEALTH_CHECK_PAYLOAD) must be a JSON object or @FILE with one')
 }
 
+/** Flags for SGLang without a model are a mistake, not a wish for made-up text. */
+function refuseForeign(engineArgs: readonly string[]): void {
+  const known = spellings(table)
+  const flag = engineArgs.find((word) => word.startsWith('--') && !known.has(word.split('=')[0]!))?.split('=')[0]
+  if (flag === undefined) return
+  const near = closest(flag, known.keys())
+  throw invalid(
+    flag,
+    `${flag} is not ours${near === undefined ? '' : ` (did you mean ${near}?)`}, and without --model-path there is no SGLang that it could go to. ` +
+      'Give --model-path, or --engine mock to try the server without a model.',
+  )
+}
+
 function noticesFor(given: Given, draft: Values, engine: Settings['engine'], engineArgs: readonly string[]): string[] {
   const notices: string[] = []
   for (const [name, setting] of Object.entries(table) as [keyof Values, Setting][]) {
@@ -201,6 +215,11 @@ function noticesFor(given: Given, draft: Values, engine: Settings['engine'], eng
     if (flag === '--chat-template') notices.push('--chat-template goes to SGLang, which renders nothing here; use --custom-jinja-template')
     const near = closest(flag, known.keys())
     if (near !== undefined) notices.push(`${flag} is not ours and goes to SGLang; did you mean ${near}?`)
+    const parser = flag === '--tool-call-parser' || flag === '--reasoning-parser'
+    if (parser)
+      notices.push(
+        `${flag} has no effect yet: answers come as plain text; tool calls are parsed for tool_choice "required" or a named function`,
+      )
     if (engine !== 'sglang') notices.push(`${flag} has no effect with --engine ${engine}`)
   }
   return notices

@@ -30,6 +30,8 @@ export function readArgv(table: Table, argv: readonly string[]): { given: Given;
   const known = spellings(table)
   const given: Given = new Map()
   const rest: string[] = []
+  /** What a word without dashes belongs to: a flag that we do not know may have any number of values. */
+  let owner: 'nobody' | 'sglang' | string[] = 'nobody'
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i]!
     if (word === '--') {
@@ -40,7 +42,10 @@ export function readArgv(table: Table, argv: readonly string[]): { given: Given;
     const flag = equals < 0 ? word : word.slice(0, equals)
     const spelling = known.get(flag)
     if (!spelling) {
-      rest.push(word)
+      if (word.startsWith('-')) owner = 'sglang'
+      if (Array.isArray(owner)) owner.push(word)
+      else if (owner === 'sglang') rest.push(word)
+      else throw new AppError('invalid_setting', { param: word, message: `'${word}' stands alone: it follows no flag that takes it` })
       continue
     }
     const { name, setting, off } = spelling
@@ -60,8 +65,11 @@ export function readArgv(table: Table, argv: readonly string[]): { given: Given;
       i++
     }
     const value = readValue(setting, raw, flag)
-    if (setting.kind === 'list') given.set(name, [...((given.get(name) as string[] | undefined) ?? []), ...(value as string[])])
-    else given.set(name, off ? !value : value)
+    owner = 'nobody'
+    if (setting.kind === 'list') {
+      owner = [...((given.get(name) as string[] | undefined) ?? []), ...(value as string[])]
+      given.set(name, owner)
+    } else given.set(name, off ? !value : value)
     if (setting.shared && setting.kind !== 'list') rest.push(...words)
   }
   return { given, rest }
@@ -77,12 +85,12 @@ export function readEnv(table: Table, env: Readonly<Record<string, string | unde
   return given
 }
 
-/** Reads a settings file (YAML, so JSON too). Keys are names or flags, with - or _; `rest` has unknown keys as SGLang's flags. */
+/** Reads a settings file (YAML, so JSON too). Keys are flags without their dashes, with - or _; `rest` has unknown keys as SGLang's flags. */
 export function readFile(table: Table, content: string, path: string): { given: Given; rest: string[] } {
   const keys = new Map<string, string>()
   for (const [name, setting] of Object.entries(table)) {
-    keys.set(plain(name), name)
-    for (const flag of setting.flags) keys.set(plain(flag), name)
+    // A key is a flag's name, so that what is SGLang's on the command line is SGLang's here (log-level is not --dyn-log-level).
+    for (const key of setting.flags.length > 0 ? setting.flags : [name]) keys.set(plain(key), name)
   }
   const given: Given = new Map()
   const rest: string[] = []

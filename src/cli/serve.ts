@@ -59,6 +59,7 @@ function serveOptions(settings: Settings, env: Environment): ServeOptions {
       overloadStatus: settings.overloadStatus,
     },
     ignoreUnknownFields: settings.ignoreUnsupportedFields,
+    corsOrigin: settings.corsOrigin,
     excludeToolsWhenNone: settings.excludeToolsWhenNone,
     model: {
       path: settings.modelPath,

@@ -119,7 +119,7 @@ export function readValue(setting: Setting, raw: string, where: string): unknown
   }
   if (setting.kind === 'list') {
     return raw
-      .split(',')
+      .split(/[,\s]+/)
       .map((item) => item.trim())
       .filter(Boolean)
   }

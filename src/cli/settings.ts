@@ -31,6 +31,14 @@ export const table = {
     min: 400,
     max: 599,
   }),
+  corsOrigin: text(
+    'http',
+    '--cors-origin',
+    'DYN_HTTP_CORS_ORIGIN',
+    undefined,
+    'Sites whose pages may call the API: * or one origin; none when absent',
+    front,
+  ),
   ignoreUnsupportedFields: flag(
     'http',
     '--ignore-unsupported-fields',

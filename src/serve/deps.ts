@@ -52,6 +52,7 @@ export async function openServing(options: ServeOptions): Promise<Serving> {
     state: () => lifecycle.state,
     limits: { ...defaultLimits, ...options.limits },
     ignoreUnknownFields: options.ignoreUnknownFields,
+    ...(options.corsOrigin === undefined ? {} : { corsOrigin: options.corsOrigin }),
     excludeToolsWhenNone: options.excludeToolsWhenNone,
     version: options.version,
     endpoint: options.endpoint,

@@ -49,6 +49,7 @@ export interface ServeOptions {
   system: { host: string; port: number } | undefined
   limits: { bodyBytes: number; inFlight: number; overloadStatus: number }
   ignoreUnknownFields: boolean
+  corsOrigin: string | undefined
   excludeToolsWhenNone: boolean
   model: ModelOptions
   engine: EngineOptions

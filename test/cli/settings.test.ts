@@ -34,9 +34,34 @@ describe('where a value comes from', () => {
   })
 
   test('argv wins over the environment, that over the file, that over the default', () => {
-    const path = file('s.yaml', 'http-port: 3\nhttp_host: file\nbodyLimitMb: 7\n')
+    const path = file('s.yaml', 'http-port: 3\nhttp_host: file\nhttp-body-limit-mb: 7\n')
     const settings = parse(`-f ${path} --http-port 1`, { DYN_HTTP_PORT: '2', DYN_HTTP_HOST: 'env' })
     expect([settings.httpPort, settings.httpHost, settings.bodyLimitMb, settings.gracePeriodSecs]).toEqual([1, 'env', 7, 5])
+  })
+
+  test("a file's key is what the flag is: SGLang's own stay SGLang's", () => {
+    const path = file(
+      'own.yaml',
+      'model-path: models/tiny-llm\ntool-call-parser: qwen25\nlog-level: warning\ndyn-tool-call-parser: hermes\n',
+    )
+    const settings = parse(`-f ${path}`)
+    expect(settings.engineArgs.join(' ')).toContain('--tool-call-parser qwen25 --log-level warning')
+    expect([settings.toolCallParser, settings.logLevel]).toEqual(['hermes', 'info'])
+    expect(settings.notices.join()).toContain('--tool-call-parser has no effect yet')
+  })
+
+  test('aliases may follow each other, a word that belongs to nothing is refused', () => {
+    expect(parse('--served-model-name a b --http-port 1').servedModelName).toEqual(['a', 'b'])
+    expect(parse('', { DYN_SERVED_MODEL_NAME: 'm n,o' }).servedModelName).toEqual(['m', 'n', 'o'])
+    expect(parse('--model-path models/tiny-llm --lora-paths a b').engineArgs).toContain('b')
+    expect(() => parse('junk')).toThrow(/'junk' stands alone/)
+    expect(() => parse('--http-port 1 junk')).toThrow(/'junk' stands alone/)
+  })
+
+  test("SGLang's flags without a model do not start the mock by mistake", () => {
+    expect(() => parse('--model-pth models/tiny-llm')).toThrow(/did you mean --model-path/)
+    expect(() => parse(`-f ${file('nested.yaml', 'Frontend: {http_port: 8000}')}`)).toThrow(/--Frontend is not ours/)
+    expect(parse('--engine mock --tp 2').engine).toBe('mock')
   })
 
   test('an empty variable counts as absent', () => expect(parse('', { DYN_HTTP_PORT: '' }).httpPort).toBe(8000))

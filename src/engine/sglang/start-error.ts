@@ -13,7 +13,8 @@ interface Cause {
 /** In order: the first that matches wins, so the precise come before the general. */
 const causes: readonly Cause[] = [
   {
-    pattern: /No module named '?(sglang)\b/,
+    // The bridge's own imports come first; a Python without SGLang most likely lacks them too.
+    pattern: /No module named '?(sglang|msgspec|zmq)\b/,
     code: 'sglang_not_found',
     param: '--python',
     advice: 'SGLang is not installed for this Python. Install it there (pip install sglang) or name another Python with --python.',
