@@ -81,7 +81,12 @@ export function createApp(deps: AppDeps): HttpApp {
   })
   return {
     posts,
-    fetch: (request, server) => hono.fetch(request, server === undefined ? {} : { server }),
+    fetch(request, server) {
+      // Bun gives a bare path when the Host header makes no URL; the router would cut a wrong route out of it.
+      if (request.url.startsWith('/'))
+        return errorResponse(new AppError('invalid_value', { message: 'The Host header is not a host name.', param: 'host' }))
+      return hono.fetch(request, server === undefined ? {} : { server })
+    },
     inFlight: () => inFlight.count,
     async warm() {
       await Promise.all([chatRules(deps.ignoreUnknownFields), completionRules(deps.ignoreUnknownFields)])

@@ -46,6 +46,13 @@ test('an answer over the wire', async () => {
   expect((await response.json()) as object).toMatchObject({ object: 'chat.completion' })
 })
 
+test('a Host header that is no host name cannot change the route', async () => {
+  const { server } = start()
+  const got = await raw(server.port, 'GET /aaaaaaaa/metrics HTTP/1.1\r\nhost: a b/\\c\r\nconnection: close\r\n\r\n')
+  expect(got).toStartWith('HTTP/1.1 400')
+  expect(got).toContain('Host header')
+})
+
 test('another method on a hot route still gets the shape of OpenAI', async () => {
   const { url } = start()
   const response = await fetch(url + path)
