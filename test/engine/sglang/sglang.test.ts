@@ -113,6 +113,19 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       expect(engine.info.eosIds).toContain(1014)
     })
 
+    test('a text prompt that is cancelled before its tokenization began leaves no slot behind', async () => {
+      const ran = await Promise.all(
+        Array.from({ length: 20 }, () => {
+          const abort = new AbortController()
+          const running = runRequest(engine, requestOf([], {}, { promptText: 'hello there' }), abort.signal)
+          abort.abort()
+          return running
+        }),
+      )
+      for (const { finish } of ran) expect(finish).toEqual({ kind: 'abort', message: 'Aborted' })
+      await until('the slots are free', () => engine.inFlight() === 0)
+    })
+
     test('KV events tell the blocks of a prompt, load events the running request', async () => {
       const ids = Array.from({ length: 48 }, (_, i) => 100 + i)
       await runRequest(engine, requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
