@@ -77,7 +77,11 @@ export function checkPort(host: string, port: number): Finding {
     Bun.listen({ hostname: host, port, socket: { data() {} } }).stop(true)
     return ok(`port ${port} is free`)
   } catch (thrown) {
-    return fail(`port ${port} on ${host}: ${(thrown as Error).message}`, 'stop what uses it, or choose another with --http-port')
+    const { code, message } = thrown as { code?: string; message: string }
+    if (code === 'EADDRINUSE')
+      return fail(`port ${port} on ${host} is already in use`, 'stop what uses it, or choose another with --http-port')
+    if (code === 'EACCES') return fail(`port ${port} on ${host} needs more rights`, 'choose one above 1023 with --http-port')
+    return fail(`cannot listen on ${host}, port ${port}: ${message}`, 'give an address of this machine with --http-host')
   }
 }
 

@@ -47,7 +47,14 @@ function listing(): string {
 export function script(example: Example, flags: readonly string[]): string {
   const commands = example.processes.map(({ args }) => ['dynamo-sglang', ...args, ...flags].map(quote).join(' '))
   const together = commands.map((line, i) => (i < commands.length - 1 ? `${line} &` : line))
-  return `# ${example.about}\n${together.join('\n')}\n${example.request ? `\n# then, in another terminal:\n${example.request}\n` : ''}`
+  const request = example.request?.replace('localhost:8000', `localhost:${portOf(flags) ?? 8000}`)
+  return `# ${example.about}\n${together.join('\n')}\n${request ? `\n# then, in another terminal:\n${request}\n` : ''}`
+}
+
+/** What the last --http-port says. */
+function portOf(flags: readonly string[]): string | undefined {
+  const at = flags.findLastIndex((flag) => /^--http-port(=|$)/.test(flag))
+  return at === -1 ? undefined : (flags[at]!.split('=')[1] ?? flags[at + 1])
 }
 
 const quote = (word: string): string => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)

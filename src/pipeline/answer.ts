@@ -122,15 +122,22 @@ function refusal(finish: Extract<Finish, { kind: 'abort' }>, request: TextReques
       retryAfterSecs: 1,
     })
   const { json_schema, regex, ebnf, structural_tag } = request.sampling
-  const constrained = [json_schema, regex, ebnf, structural_tag].some((grammar) => grammar !== undefined)
+  const param =
+    json_schema !== undefined || structural_tag !== undefined
+      ? 'response_format'
+      : regex !== undefined
+        ? 'regex'
+        : ebnf !== undefined
+          ? 'ebnf'
+          : undefined
   const status = finish.status ?? 500
   if (status >= 500)
     return new AppError('engine_failed', { message: finish.message, status, retryAfterSecs: status === 503 ? 1 : undefined })
-  if (constrained && /grammar|schema|regex|ebnf|structural/i.test(finish.message))
+  if (param !== undefined && /grammar|schema|regex|ebnf|structural/i.test(finish.message))
     return new AppError('invalid_grammar', {
       message: finish.message,
       status,
-      param: json_schema === undefined ? 'regex' : 'response_format',
+      param,
     })
   return new AppError('engine_rejected', { message: finish.message, status })
 }

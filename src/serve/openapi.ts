@@ -99,7 +99,7 @@ function postPaths(): Record<string, object> {
   for (const [path, { summary, body, answer, chunk, example }] of Object.entries(posts)) {
     const content: Record<string, object> = { ...jsonOf(answer).content }
     if (chunk !== undefined)
-      content['text/event-stream'] = { schema: schemaOf(chunk, 'output'), description: 'With "stream": true; ends with [DONE].' }
+      content['text/event-stream'] = { schema: { description: 'With "stream": true; ends with [DONE].', ...schemaOf(chunk, 'output') } }
     paths[path] = {
       post: {
         summary,

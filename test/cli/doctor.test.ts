@@ -52,7 +52,11 @@ test('shared memory: a missing mount fails', () => expect(checkShm('/no/such').l
 
 test('a taken port fails, a free one does not', () => {
   using server = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
-  expect(checkPort('127.0.0.1', server.port)).toMatchObject({ level: 'fail', advice: expect.stringContaining('--http-port') })
+  expect(checkPort('127.0.0.1', server.port)).toMatchObject({
+    level: 'fail',
+    what: `port ${server.port} on 127.0.0.1 is already in use`,
+    advice: expect.stringContaining('--http-port'),
+  })
   server.stop(true)
   expect(checkPort('127.0.0.1', server.port).level).toBe('ok')
 })

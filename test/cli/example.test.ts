@@ -13,7 +13,9 @@ test('the list names every example', async () => {
 test('--print shows commands that can be pasted', async () => {
   const { out } = await run(['example', 'agg', '--print', '--http-port', '9000'])
   expect(out).toContain('\ndynamo-sglang serve --model-path Qwen/Qwen3-0.6B --http-port 9000\n')
-  expect(out).toContain('curl localhost:8000/v1/chat/completions')
+  expect(out).toContain('curl localhost:9000/v1/chat/completions')
+  expect((await run(['example', 'mock', '--print', '--http-port=9001'])).out).toContain('curl localhost:9001/v1/models')
+  expect((await run(['example', 'mock', '--print'])).out).toContain('curl localhost:8000/v1/models')
 })
 
 test("the documents' script names work too", async () => {

@@ -4,6 +4,11 @@ import type { ZodType } from 'zod'
 import * as answers from '../../src/openai/schema/answers.ts'
 import { testApp } from '../helpers/app.ts'
 
+interface Operation {
+  requestBody?: { content: Record<string, object> }
+  responses: Record<string, { content: Record<string, object> }>
+}
+
 const chat = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], logprobs: true, top_logprobs: 1 }
 const completion = { model: 'tiny', prompt: 'Hi', logprobs: 1 }
 
@@ -33,4 +38,12 @@ test.each([
 
 test('models are listed as documented', async () => {
   expect(answers.modelsAnswer.safeParse(await (await testApp().get('/v1/models')).json())).toMatchObject({ success: true })
+})
+
+test('a media type has only the members that OpenAPI 3.1 gives it', async () => {
+  const document = (await (await testApp().get('/openapi.json')).json()) as { paths: Record<string, Record<string, Operation>> }
+  const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
+  const bodies = operations.flatMap(({ requestBody, responses }) => [...(requestBody ? [requestBody] : []), ...Object.values(responses)])
+  const members = new Set(bodies.flatMap(({ content }) => Object.values(content).flatMap(Object.keys)))
+  expect([...members].sort()).toEqual(['example', 'schema'])
 })
