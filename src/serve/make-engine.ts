@@ -19,7 +19,7 @@ export async function makeEngine(options: EngineOptions, serve: ServeOptions, mo
   switch (options.kind) {
     case 'http': {
       const { httpEngine } = await import('../engine/sglang/http.ts')
-      return httpEngine({ url: options.url })
+      return httpEngine({ url: options.url, onNotice: (text) => log.warn({ engine: 'http' }, text) })
     }
     case 'sglang': {
       const { sglangEngine } = await import('../engine/sglang/engine.ts')

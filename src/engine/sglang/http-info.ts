@@ -14,20 +14,46 @@ export interface ServerFacts {
   kv: { topic: string; port: number; replayPort: number | undefined } | undefined
 }
 
+/** Nobody listens (yet): the one failure to read a server that waiting can cure. */
+export class Unreachable extends AppError {}
+
 /** Fetches one JSON object; the newer path first, then the one of older releases. Rejects with AppError `engine_unavailable`. */
 async function getJson(base: string, paths: readonly string[], headers: Record<string, string>): Promise<Json> {
-  let last = ''
+  const said: string[] = []
   for (const path of paths) {
+    let reply: { status: number; text: string }
     try {
       const response = await send(base + path, headers, undefined, AbortSignal.timeout(10_000))
-      const text = await readText(response)
-      if (response.status === 200) return JSON.parse(text) as Json
-      last = `${path} answered ${response.status}`
+      reply = { status: response.status, text: await readText(response) }
     } catch (thrown) {
-      last = thrown instanceof Error ? thrown.message : String(thrown)
+      const { code, message } = thrown as { code?: string; message: string }
+      const options = { message: `No SGLang server answers at ${base}: ${message || code}`, retryAfterSecs: 2, cause: thrown }
+      throw unreachable.has(code ?? '') ? new Unreachable('engine_unavailable', options) : new AppError('engine_unavailable', options)
     }
+    if (reply.status === 200) {
+      const value = jsonObject(reply.text)
+      if (value !== undefined) return value
+    }
+    said.push(`GET ${path} answered ${reply.status}${reply.status === 200 ? ' without a JSON object' : ''}`)
   }
-  throw new AppError('engine_unavailable', { message: `No SGLang server answers at ${base}: ${last}`, retryAfterSecs: 2 })
+  throw new AppError('engine_unavailable', {
+    message: `Something answers at ${base}, but it is not an SGLang server that can be used: ${said.join(', ')}`,
+    retryAfterSecs: 2,
+  })
+}
+
+/** In compose a name resolves only once its container runs. */
+const unreachable = new Set(
+  'ECONNREFUSED ECONNRESET EHOSTUNREACH ENETUNREACH ETIMEDOUT ENOTFOUND EAI_AGAIN ConnectionRefused FailedToOpenSocket'.split(' '),
+)
+
+function jsonObject(text: string): Json | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined
+  } catch {
+    return undefined // Told by the caller.
+  }
 }
 
 /** Vocabulary and end tokens are not in the server's answers: read from the model's files when they are on this machine too. */

@@ -6,6 +6,7 @@ import { forcedEndMs, repeatAbort } from './abort.ts'
 import { type HttpReply, readText, send } from './http-client.ts'
 import { readServer, type ServerFacts } from './http-info.ts'
 import { HttpAnswer, readEvents, rejected } from './http-stream.ts'
+import { waitForServer } from './http-wait.ts'
 import { followKvEvents } from './kv-events.ts'
 
 export interface HttpEngineOptions {
@@ -15,11 +16,18 @@ export interface HttpEngineOptions {
   apiKey?: string
   /** How often the server is asked whether it lives. */
   watchMs?: number
+  /** How long `start` waits for a server that is not up yet. */
+  startWaitMs?: number
+  /** Told when `start` begins to wait, and every 30 s. */
+  onNotice?: (text: string) => void
 }
 
 const noUsage: EngineUsage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
 
-/** An engine that is attached to the SGLang server at `url`; `start` rejects with `engine_unavailable` when nobody answers there. */
+/**
+ * An engine that is attached to the SGLang server at `url`. `start` waits while nobody listens there, and rejects with `engine_unavailable`
+ * after `startWaitMs` (10 minutes), when what answers is no SGLang server, or when `stop` is called meanwhile.
+ */
 export function httpEngine(options: HttpEngineOptions): Engine {
   return new HttpEngine(options)
 }
@@ -29,12 +37,14 @@ class HttpEngine implements Engine {
   private readonly host: string
   private readonly headers: Record<string, string>
   private readonly watchMs: number
+  private readonly wait: { startWaitMs: number; onNotice: (text: string) => void }
   private readonly listeners = new Set<(event: EngineEvent) => void>()
   /** One entry a request that the server may still work on; the value aborts it. */
   private readonly running = new Map<string, () => void>()
   private facts: ServerFacts | undefined
   private up = false
   private stopped = false
+  private readonly gone = new AbortController()
   private timer: ReturnType<typeof setTimeout> | undefined
   private kvFollowers: { close(): void }[] = []
 
@@ -44,6 +54,7 @@ class HttpEngine implements Engine {
     this.host = url.hostname
     this.headers = { 'content-type': 'application/json', ...(options.apiKey ? { authorization: `Bearer ${options.apiKey}` } : {}) }
     this.watchMs = options.watchMs ?? 2000
+    this.wait = { startWaitMs: options.startWaitMs ?? 600_000, onNotice: options.onNotice ?? (() => {}) }
   }
 
   get info(): EngineInfo {
@@ -56,7 +67,8 @@ class HttpEngine implements Engine {
   }
 
   async start(): Promise<EngineInfo> {
-    this.facts = await readServer(this.base, this.headers)
+    this.facts = await waitForServer(() => readServer(this.base, this.headers), { ...this.wait, gone: this.gone.signal })
+    if (this.stopped) throw this.unavailable()
     this.setUp(true, `attached to ${this.base}`)
     this.followKv()
     this.watch()
@@ -161,6 +173,7 @@ class HttpEngine implements Engine {
   async stop(deadlineMs: number): Promise<void> {
     if (this.stopped) return
     this.stopped = true
+    this.gone.abort()
     clearTimeout(this.timer)
     for (const follower of this.kvFollowers) follower.close()
     const end = performance.now() + deadlineMs

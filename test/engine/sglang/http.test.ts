@@ -10,10 +10,10 @@ afterEach(async () => {
 })
 
 /** A server whose /generate streams token after token until it is aborted by its rid. */
-function serve(generate?: (body: Record<string, unknown>) => Response) {
+function serve(generate?: (body: Record<string, unknown>) => Response, port = 0) {
   const seen = { aborts: new Set<string>(), auth: new Set<string | null>(), bodies: [] as Record<string, unknown>[] }
   const server = Bun.serve({
-    port: 0,
+    port,
     hostname: '127.0.0.1',
     idleTimeout: 0,
     async fetch(request) {
@@ -78,7 +78,45 @@ test('the facts of an older server are read, and the key is shown', async () => 
 })
 
 test('nobody there: start rejects', async () => {
-  expect(httpEngine({ url: 'http://127.0.0.1:9' }).start()).rejects.toMatchObject({ code: 'engine_unavailable' })
+  const start = httpEngine({ url: 'http://127.0.0.1:9', startWaitMs: 20 }).start()
+  await expect(start).rejects.toMatchObject({ code: 'engine_unavailable', message: expect.stringContaining('No SGLang server answers') })
+})
+
+test('a server that comes up later is waited for, with a notice', async () => {
+  const first = serve()
+  const { url } = first
+  await first.server.stop(true)
+  const notices: string[] = []
+  const engine = httpEngine({ url, onNotice: (text) => notices.push(text) })
+  closing.unshift(() => engine.stop(0))
+  const started = engine.start()
+  await until('it waits', () => notices.length === 1)
+  serve(undefined, Number(new URL(url).port))
+  expect(await started).toMatchObject({ version: '0.1' })
+  expect(notices).toEqual([expect.stringContaining('waiting for it')])
+})
+
+test('stop ends the wait', async () => {
+  const waits = Promise.withResolvers<string>()
+  const engine = httpEngine({ url: 'http://127.0.0.1:9', onNotice: waits.resolve })
+  const started = engine.start()
+  started.catch(() => {})
+  await waits.promise
+  await engine.stop(0)
+  await expect(started).rejects.toMatchObject({ code: 'engine_unavailable' })
+})
+
+test('something else that answers is not waited for', async () => {
+  const other = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('', { status: 404 }) })
+  closing.push(() => other.stop(true))
+  const notices: string[] = []
+  const engine = httpEngine({ url: other.url.href, onNotice: (text) => notices.push(text) })
+  await expect(engine.start()).rejects.toMatchObject({
+    message: expect.stringMatching(
+      /^Something answers at .* not an SGLang server.*: GET \/server_info answered 404, GET \/get_server_info/,
+    ),
+  })
+  expect(notices).toEqual([])
 })
 
 test('300 streams at once can still be aborted', async () => {
