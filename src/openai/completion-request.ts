@@ -24,6 +24,8 @@ export function completionRequests(body: CompletionBody, call: Pick<Call, 'reque
         param: 'best_of',
       })
   }
+  if (body.max_tokens === 0 && body.echo !== true)
+    throw invalid('max_tokens', "it must be at least 1; 0 is for 'echo', which then gives the prompt alone")
   const ids = body.nvext?.token_data
   const prompts = ids != null ? [Uint32Array.from(ids)] : readPrompts(body.prompt, 'prompt')
   if (prompts.length * (body.best_of ?? n) > MAX_CHOICES)

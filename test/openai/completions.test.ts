@@ -91,3 +91,14 @@ test('a whole answer with too many logprobs is refused instead of held', async (
   const answer = await app.post('/v1/completions', { model: 'tiny', prompt: Array(1500).fill('hi'), logprobs: 1 })
   expect([answer.status, answer.body.error.code, answer.body.error.param]).toEqual([400, 'invalid_value', 'logprobs'])
 }, 20_000)
+
+test('no new tokens: only with echo, which then scores the prompt', async () => {
+  const app = testApp()
+  expect(await app.post(path, { model: 'tiny', prompt: 'Hi', max_tokens: 0 })).toMatchObject({
+    status: 400,
+    body: { error: { code: 'invalid_value', param: 'max_tokens' } },
+  })
+  const { status } = await app.post(path, { model: 'tiny', prompt: 'Hi', max_tokens: 0, echo: true, logprobs: 1 })
+  expect(status).toBe(200)
+  expect(app.pipeline.requests[0]).toMatchObject({ sampling: { max_new_tokens: 0 }, echo: true, topLogprobs: 1 })
+})

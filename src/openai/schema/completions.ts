@@ -11,6 +11,7 @@ export const prompt = z.union([some, z.array(some).min(1).max(2048), ids, z.arra
 export const completionShape = {
   ...generation,
   prompt,
+  max_tokens: int(0, 0x7fffffff).nullish().describe('0 only with echo: the prompt is scored.'),
   best_of: int(1, 128).nullish(),
   echo: z.boolean().nullish(),
   logprobs: int(0, 20).nullish(),
