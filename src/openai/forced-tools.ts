@@ -42,20 +42,58 @@ function callSchema({ function: { name, parameters } }: Tool, index: number, def
   return { type: 'object', properties: { name: { type: 'string', enum: [name] }, parameters: own }, required: ['name', 'parameters'] }
 }
 
-/** The calls in an answer; undefined when it was cut before its end. */
-export function callsOf(text: string) {
-  let list: unknown
+/** The calls in an answer, and whether it was whole. A cut one has the calls whose names are known, the last with the arguments so far. */
+export function callsOf(text: string): { whole: boolean; calls: Call[] } {
   try {
-    list = JSON.parse(text)
+    const list = JSON.parse(text) as { name: string; parameters?: unknown }[]
+    return { whole: true, calls: list.map(({ name, parameters }) => newCall(name, JSON.stringify(parameters ?? {}))) }
   } catch {
-    return undefined
+    return { whole: false, calls: cutCalls(text) }
   }
-  if (!Array.isArray(list)) return undefined
-  return list.map((call: { name: string; parameters?: unknown }) => ({
-    id: `call_${newId().slice(0, 24)}`,
-    type: 'function',
-    function: { name: call.name, arguments: JSON.stringify(call.parameters ?? {}) },
-  }))
+}
+
+interface Call {
+  id: string
+  type: 'function'
+  function: { name: string; arguments: string }
+}
+
+const newCall = (name: string, args: string): Call => ({
+  id: `call_${newId().slice(0, 24)}`,
+  type: 'function',
+  function: { name, arguments: args },
+})
+
+/** The objects of a JSON list that ends anywhere: each is read whole, or as far as it goes. */
+function cutCalls(text: string): Call[] {
+  const calls: Call[] = []
+  for (const piece of objectsOf(text)) {
+    try {
+      const { name, parameters } = JSON.parse(piece) as { name: string; parameters?: unknown }
+      calls.push(newCall(name, JSON.stringify(parameters ?? {})))
+    } catch {
+      // The grammar keeps the order: the name, then the parameters.
+      const [, name, args = ''] = /^\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*(?:,\s*"parameters"\s*:\s*(.*))?/s.exec(piece) ?? []
+      if (name !== undefined) calls.push(newCall(JSON.parse(name) as string, args))
+    }
+  }
+  return calls
+}
+
+/** The outermost objects in `text`; the last may lack its end. */
+function objectsOf(text: string): string[] {
+  const found: string[] = []
+  let [start, depth, quoted] = [0, 0, false]
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at]
+    if (quoted) {
+      if (c === '\\') at++
+      else if (c === '"') quoted = false
+    } else if (c === '"') quoted = true
+    else if (c === '{' && depth++ === 0) start = at
+    else if (c === '}' && --depth === 0) found.push(text.slice(start, at + 1))
+  }
+  return depth > 0 ? [...found, text.slice(start)] : found
 }
 
 export const forcedEndpoint: Endpoint = {
@@ -63,11 +101,12 @@ export const forcedEndpoint: Endpoint = {
   object: 'chat.completion',
   stream: streamCalls,
   choice({ text, logprobs, finish }) {
-    const calls = callsOf(text)
+    const { whole, calls } = callsOf(text)
+    const message = calls.length > 0 ? { content: null, refusal: null, tool_calls: calls } : { content: '', refusal: null }
     return {
-      message: { role: 'assistant', content: calls === undefined ? text : null, refusal: null, ...(calls && { tool_calls: calls }) },
+      message: { role: 'assistant', ...message },
       logprobs: logprobs === undefined ? null : chatLogprobs(logprobs),
-      finish_reason: calls === undefined ? (finish?.reason ?? null) : 'tool_calls',
+      finish_reason: whole ? 'tool_calls' : (finish?.reason ?? null),
       matched_stop: finish?.matched ?? null,
     }
   },

@@ -61,10 +61,20 @@ test('the answer has the calls', async () => {
   expect(body.choices[0]).toMatchObject({ message: { content: null, tool_calls: [call] }, finish_reason: 'tool_calls' })
 })
 
-test('an answer cut by its length stays text', async () => {
-  const { body } = await testApp({ script: { pieces: ['[{"name'], finish: { reason: 'length', matched: null } } }).post(path, chat({}))
-  expect(body.choices[0]).toMatchObject({ message: { content: '[{"name' }, finish_reason: 'length' })
-  expect(body.choices[0].message.tool_calls).toBeUndefined()
+const args = (...all: [string, string][]) => all.map(([name, text]) => ({ type: 'function', function: { name, arguments: text } }))
+
+test.each([
+  ['[{"na', undefined],
+  ['[{"name": "wea', undefined],
+  ['[{"name": "weather", "para', args(['weather', ''])],
+  ['[{"name": "weather", "parameters": {"city": "U}', args(['weather', '{"city": "U}'])],
+  ['[{"name": "weather", "parameters": {"city": "Ulm"}}, {"name": "time"', args(['weather', '{"city":"Ulm"}'], ['time', ''])],
+])('an answer cut by its length has the calls so far: %s', async (text, calls) => {
+  const { body } = await testApp({ script: { pieces: [text], finish: { reason: 'length', matched: null } } }).post(path, chat({}))
+  const [{ message, finish_reason }] = body.choices
+  expect([message.content, finish_reason]).toEqual([calls === undefined ? '' : null, 'length'])
+  if (calls === undefined) expect(message.tool_calls).toBeUndefined()
+  else expect(message.tool_calls).toMatchObject(calls)
 })
 
 test('in a stream the calls come in one piece', async () => {
