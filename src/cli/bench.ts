@@ -22,7 +22,7 @@ export async function runBench(argv: string[]): Promise<number> {
     stop.abort()
   }
   process.once('SIGINT', onInterrupt)
-  const pool = new ConnectionPool(apiUrl(options.url))
+  const pool = new ConnectionPool(apiUrl(options.url), options.insecure)
   try {
     const load = makeLoad(options, model, pool, stop.signal)
     if (options.warmup > 0)

@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, spyOn, test } from 'bun:test'
+import { readFileSync, rmSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runBench } from '../../src/cli/bench.ts'
+import { need } from '../helpers/need.ts'
 
 /** A server of OpenAI's shape whose models behave as their names say. */
 const server = Bun.serve({
@@ -110,7 +112,8 @@ describe('a server that fails', () => {
     const dead = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response() })
     const url = dead.url.href
     await dead.stop(true)
-    await expect(runBench(['--url', url])).rejects.toThrow(/does not answer; check --url/)
+    const refused = { code: 'engine_unavailable', message: expect.stringMatching(/does not answer \(.*connect.*\); check --url/) }
+    await expect(runBench(['--url', url])).rejects.toMatchObject(refused)
     const { code, report } = await bench(`--url ${url} --model m --num-requests 3 --concurrency 3`)
     expect([code, report.errors]).toEqual([1, { 'cannot connect: ECONNREFUSED': 3 }])
   })
@@ -119,4 +122,32 @@ describe('a server that fails', () => {
     await expect(bench('--pids gone=99999999')).rejects.toThrow(/no process 99999999/)
     expect(seen).toHaveLength(0)
   })
+})
+
+/** A key and a certificate that nobody signed but itself. */
+function selfSigned() {
+  const path = (name: string) => join(tmpdir(), `bench-${process.pid}-${name}.pem`)
+  const [key, cert] = [path('key'), path('cert')]
+  const args = `req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout ${key} -out ${cert}`.split(' ')
+  Bun.spawnSync(['openssl', ...args], { stdio: ['ignore', 'ignore', 'ignore'] })
+  const [keyText, certText] = [readFileSync(key, 'utf8'), readFileSync(cert, 'utf8')]
+  for (const file of [key, cert]) rmSync(file)
+  return { key: keyText, cert: certText }
+}
+
+test.skipIf(!need('openssl', Bun.which('openssl') !== null))('a certificate that is refused is told, and --insecure takes it', async () => {
+  const handler = (request: Request): Promise<Response> =>
+    fetch(new Request(new URL(new URL(request.url).pathname, server.url).href, request))
+  const secure = Bun.serve({ hostname: '127.0.0.1', port: 0, tls: selfSigned(), fetch: handler })
+  try {
+    const url = `https://127.0.0.1:${secure.port}`
+    await expect(runBench(['--url', url])).rejects.toMatchObject({
+      code: 'engine_unavailable',
+      message: expect.stringMatching(/certificate of .* is refused: .*self.signed.* --insecure/),
+    })
+    const { code, report } = await bench(`--url ${url} --insecure --num-requests 3 --concurrency 2 --output-tokens 2`)
+    expect([code, report.errors]).toEqual([0, {}])
+  } finally {
+    await secure.stop(true)
+  }
 })

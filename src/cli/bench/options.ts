@@ -25,6 +25,8 @@ export interface BenchOptions {
   seed: number
   timeoutSecs: number
   apiKey: string | undefined
+  /** Takes any TLS certificate. */
+  insecure: boolean
   json: string | undefined
   pids: { name: string; pid: number }[]
   /** The command line as given, the key blanked: for the report. */
@@ -71,6 +73,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | undef
     seed: read.seed,
     timeoutSecs: read.timeoutSecs,
     apiKey: read.apiKey,
+    insecure: read.insecure ?? false,
     json: read.json,
     pids: read.pids ?? [],
     command: blankKey(argv),
@@ -98,6 +101,7 @@ function define(): Command {
     .option('--seed <n>', 'of prompts and arrivals', whole(0), 0)
     .option('--timeout-secs <s>', 'give a request up after this time', above0, 300)
     .option('--api-key <key>', 'sent as a bearer token')
+    .option('--insecure', 'take any TLS certificate, also a self-signed one')
     .option('--json <file>', 'write the result there; - is stdout, in place of the table')
     .option('--pids <name=pid,…>', 'measure the CPU of these processes of this machine as well', readPids)
     .exitOverride()

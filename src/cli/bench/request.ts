@@ -1,5 +1,6 @@
 // The bytes of a load test's requests: a fixed head, a body of OpenAI's shape.
 import { AppError } from '../../lib/errors.ts'
+import { isCertificateError } from './connection.ts'
 import type { BenchOptions } from './options.ts'
 
 /** The API's base: the URL as given, with /v1 when it names no path. */
@@ -43,17 +44,20 @@ export function requestMaker(options: BenchOptions, model: string, prompt: (inde
 export async function firstModel(options: BenchOptions): Promise<string> {
   const url = `${apiUrl(options.url).href}/models`
   const refuse = (why: string, cause?: unknown) =>
-    new AppError('invalid_setting', {
-      param: '--model',
-      message: `bench: ${url} ${why}; check --url, or name the model with --model`,
-      cause,
-    })
+    new AppError('engine_unavailable', { message: `bench: ${url} ${why}; check --url, or name the model with --model`, cause })
   let response: Response
   try {
     const headers: Record<string, string> = options.apiKey === undefined ? {} : { Authorization: `Bearer ${options.apiKey}` }
-    response = await fetch(url, { headers, signal: AbortSignal.timeout(Math.min(10, options.timeoutSecs) * 1000) })
+    const signal = AbortSignal.timeout(Math.min(10, options.timeoutSecs) * 1000)
+    response = await fetch(url, { headers, signal, tls: { rejectUnauthorized: !options.insecure } })
   } catch (cause) {
-    throw refuse('does not answer', cause)
+    const { code, message } = cause as { code?: unknown; message: string }
+    if (isCertificateError(cause))
+      throw new AppError('engine_unavailable', {
+        message: `bench: the certificate of ${url} is refused: ${message} (${code}); --insecure takes any`,
+        cause,
+      })
+    throw refuse(`does not answer (${message})`, cause)
   }
   if (!response.ok) throw refuse(`answers ${response.status}`)
   const listed = (await response.json().catch(() => undefined)) as { data?: { id?: unknown }[] } | undefined
