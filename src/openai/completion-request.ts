@@ -40,8 +40,9 @@ export function completionRequests(body: CompletionBody, call: Pick<Call, 'reque
       typeof prompt === 'string'
         ? { kind: 'text', text: prompt, addSpecial: body.add_special_tokens !== false }
         : { kind: 'ids', ids: prompt },
-      body.max_tokens ?? MAX_TOKENS,
+      body.max_tokens ?? undefined,
     )
+    if (body.max_tokens == null) request.defaultMaxTokens = MAX_TOKENS
     if (body.best_of != null && body.best_of > n) request.bestOf = body.best_of
     if (body.logprobs != null) request.topLogprobs = body.logprobs
     if (body.echo === true) request.echo = true

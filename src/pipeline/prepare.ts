@@ -45,7 +45,10 @@ export async function prepare(request: TextRequest, model: LoadedModel): Promise
   const { text, ids } = tokenizePrompt(request.prompt, model)
   const promptIds = ids instanceof Promise ? await ids : ids
   checkBudget(promptIds.length, request, model)
-  return { promptIds, promptText: text, sampling: samplingOf(request, model) }
+  const sampling = samplingOf(request, model)
+  if (request.defaultMaxTokens !== undefined)
+    sampling.max_new_tokens ??= Math.min(request.defaultMaxTokens, model.info.contextLength - promptIds.length)
+  return { promptIds, promptText: text, sampling }
 }
 
 function samplingOf(request: TextRequest, model: LoadedModel): SamplingParams {

@@ -17,6 +17,8 @@ export interface TextRequest {
   prompt: Prompt
   /** Everything for the engine but `stop`, which the pipeline derives from `stops`. `max_new_tokens` absent: the model decides. */
   sampling: SamplingParams
+  /** When `max_new_tokens` is absent: this many, or as many as still fit. */
+  defaultMaxTokens?: number
   stops: readonly string[]
   /** Keep the matched stop string in the text. */
   includeStop: boolean

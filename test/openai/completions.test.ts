@@ -51,7 +51,7 @@ test('16 tokens unless the client says more; best_of, echo and logprobs reach th
   const app = testApp()
   await app.post(path, { model: 'tiny', prompt: 'a', best_of: 3, n: 2, echo: true, logprobs: 2, add_special_tokens: false })
   expect(app.pipeline.requests[0]).toMatchObject({
-    sampling: { max_new_tokens: 16 },
+    defaultMaxTokens: 16,
     bestOf: 3,
     n: 2,
     echo: true,

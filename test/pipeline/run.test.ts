@@ -172,6 +172,15 @@ test('with --use-sglang-tokenizer the messages go to the engine as they are, and
   expect(refused.error()?.code).toBe('unsupported_parameter')
 })
 
+test("an endpoint's default length gives way to what still fits, an asked one does not", async () => {
+  const engine = scriptedEngine(play('a'))
+  const prompt = (length: number) => ({ kind: 'text', text: 'x'.repeat(length), addSpecial: false }) as const
+  const pipeline = serve(engine)
+  await pipeline.run({ ...request, defaultMaxTokens: 16 }, listener().sink, never)
+  await pipeline.run({ ...request, defaultMaxTokens: 16, prompt: prompt(90) }, listener().sink, never)
+  expect(engine.running.map((one) => one.request.sampling.max_new_tokens)).toEqual([16, 10])
+})
+
 const failures: [string, Partial<TextRequest>, string][] = [
   ['unknown model', { model: 'nobody' }, 'model_not_found'],
   ['too long a prompt', { prompt: { kind: 'text', text: 'x'.repeat(95), addSpecial: false } }, 'context_length_exceeded'],
