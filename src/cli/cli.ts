@@ -1,7 +1,7 @@
 // The command table, exit codes (0 done, 1 failed, 2 wrong usage) and the one place where a failure becomes a line on the terminal.
 // Commands are imported when they run, so that `version` does not wait for the server's modules.
-import type { Command as SettingsCommand } from './setting.ts'
-import type { Settings } from './settings.ts'
+import type { Command as SettingsCommand } from './settings/setting.ts'
+import type { Settings } from './settings/settings.ts'
 
 interface Command {
   name: string
@@ -17,7 +17,7 @@ export const commands: readonly Command[] = [
     summary: 'OpenAI API, engine and all on this machine',
     settings: 'serve',
     run: async (argv) => {
-      const { parseSettings } = await import('./parse-settings.ts')
+      const { parseSettings } = await import('./settings/parse-settings.ts')
       const settings = parseSettings(argv, process.env, 'serve')
       if (settings.engine === 'mock' && settings.modelPath === undefined) await useFixture(settings)
       return (await import('./serve.ts')).serve(settings, process.env)
@@ -84,7 +84,7 @@ async function useFixture(settings: Settings): Promise<void> {
 }
 
 async function apart(name: 'frontend' | 'worker', argv: string[]): Promise<number> {
-  const { parseSettings } = await import('./parse-settings.ts')
+  const { parseSettings } = await import('./settings/parse-settings.ts')
   parseSettings(argv, process.env, name)
   process.stderr.write(
     `dynamo-sglang: '${name}' as a process of its own is not in this version yet. ` +

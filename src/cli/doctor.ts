@@ -15,7 +15,7 @@ import {
   type Finding,
   sglangProcesses,
 } from './doctor-checks.ts'
-import { parseSettings } from './parse-settings.ts'
+import { parseSettings } from './settings/parse-settings.ts'
 
 const usage = `dynamo-sglang doctor: check this machine and say what to do
 

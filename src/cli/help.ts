@@ -1,6 +1,6 @@
 // Help texts, all derived from the table of settings.
-import { type Command, type Group, nameOf, type Setting } from './setting.ts'
-import { table } from './settings.ts'
+import { type Command, type Group, nameOf, type Setting } from './settings/setting.ts'
+import { table } from './settings/settings.ts'
 
 const titles: Record<Group, string> = {
   http: 'HTTP',

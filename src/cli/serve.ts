@@ -8,7 +8,7 @@ import { log } from '../lib/log.ts'
 import { onSignals } from '../serve/lifecycle.ts'
 import type { EngineOptions, ServeOptions } from '../serve/options.ts'
 import { hubOptions } from '../tokenizer/hub.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/settings.ts'
 import { version } from './version.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -1,12 +1,12 @@
 // POST /v1/chat/completions.
 import type { Api, Handler } from './call.ts'
-import { chatRequest } from './chat-request.ts'
-import { streamChat } from './chat-stream.ts'
-import { type BodyRules, bodyRules, checkBody, eachRule } from './check.ts'
 import { forcedEndpoint, forcesTools } from './forced-tools.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { chatLogprobs } from './logprobs.ts'
+import { chatRequest } from './request/chat.ts'
+import { type BodyRules, bodyRules, checkBody, eachRule } from './request/check.ts'
 import type { ChatBody } from './schema/chat.ts'
+import { streamChat } from './stream/chat.ts'
 
 const endpoint: Endpoint = {
   idPrefix: 'chatcmpl-',

@@ -1,12 +1,12 @@
 // POST /v1/completions: one prompt or a batch, as text or token ids.
 import type { Api, Handler } from './call.ts'
-import { type BodyRules, bodyRules, checkBody } from './check.ts'
-import { completionRequests } from './completion-request.ts'
-import { streamCompletion } from './completion-stream.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { completionLogprobs } from './logprobs.ts'
-import { checkedLater } from './prompts.ts'
+import { type BodyRules, bodyRules, checkBody } from './request/check.ts'
+import { completionRequests } from './request/completion.ts'
+import { checkedLater } from './request/prompts.ts'
 import type { CompletionBody } from './schema/completions.ts'
+import { streamCompletion } from './stream/completion.ts'
 
 const endpoint: Endpoint = {
   idPrefix: 'cmpl-',

@@ -1,9 +1,9 @@
 // POST /v1/embeddings: texts or token ids, one or a batch, as numbers or base64.
 import type { EmbeddingRequest } from '../pipeline/types.ts'
 import { type Api, type Handler, json } from './call.ts'
-import { type BodyRules, bodyRules, checkBody } from './check.ts'
 import { takeRid } from './generate.ts'
-import { checkedLater, readPrompts } from './prompts.ts'
+import { type BodyRules, bodyRules, checkBody } from './request/check.ts'
+import { checkedLater, readPrompts } from './request/prompts.ts'
 import type { EmbeddingBody } from './schema/embeddings.ts'
 
 export function embeddingsHandler(api: Api): Handler {

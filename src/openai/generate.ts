@@ -5,8 +5,8 @@ import { type Api, type Call, json, nowSecs } from './call.ts'
 import { type Gathered, gather, sumUsage } from './gather.ts'
 import { nvextAnswer } from './nvext.ts'
 import type { GenerationBody } from './schema/common.ts'
+import type { StreamOptions } from './stream/text.ts'
 import { tap } from './tap.ts'
-import type { StreamOptions } from './text-stream.ts'
 import { usageBody } from './usage.ts'
 
 /** What differs between the endpoints. */

@@ -3,9 +3,9 @@ import { AppError } from '../lib/errors.ts'
 import type { Pipeline, Prompt } from '../pipeline/types.ts'
 import { type Api, type Handler, json } from './call.ts'
 import { chatRules } from './chat.ts'
-import { templateInput } from './chat-request.ts'
-import { type BodyRules, bodyRules, checkBody, type Rule } from './check.ts'
-import { checkedLater, readIds } from './prompts.ts'
+import { templateInput } from './request/chat.ts'
+import { type BodyRules, bodyRules, checkBody, type Rule } from './request/check.ts'
+import { checkedLater, readIds } from './request/prompts.ts'
 import type { DetokenizeBody, TokenizeBody } from './schema/tokenize.ts'
 
 export function tokenizeHandler(api: Api): Handler {

@@ -18,7 +18,7 @@ export interface MockModel {
 export async function makeEngine(options: EngineOptions, serve: ServeOptions, mockModel: () => Promise<MockModel>): Promise<Engine> {
   switch (options.kind) {
     case 'http': {
-      const { httpEngine } = await import('../engine/sglang/http.ts')
+      const { httpEngine } = await import('../engine/sglang/http/engine.ts')
       return httpEngine({ url: options.url, onNotice: (text) => log.warn({ engine: 'http' }, text) })
     }
     case 'sglang': {

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { commands } from '../../src/cli/cli.ts'
-import { closest } from '../../src/cli/closest.ts'
 import { report } from '../../src/cli/failure.ts'
+import { closest } from '../../src/cli/settings/closest.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { run, start } from './program.ts'
 

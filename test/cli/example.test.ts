@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { script } from '../../src/cli/example.ts'
 import { examples, notYet } from '../../src/cli/examples.ts'
-import { parseSettings } from '../../src/cli/parse-settings.ts'
+import { parseSettings } from '../../src/cli/settings/parse-settings.ts'
 import { eventually, run, start } from './program.ts'
 
 test('the list names every example', async () => {

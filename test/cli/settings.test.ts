@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settingsHelp } from '../../src/cli/help.ts'
-import { parseSettings } from '../../src/cli/parse-settings.ts'
-import type { Setting } from '../../src/cli/setting.ts'
-import { type Settings, table } from '../../src/cli/settings.ts'
+import { parseSettings } from '../../src/cli/settings/parse-settings.ts'
+import type { Setting } from '../../src/cli/settings/setting.ts'
+import { type Settings, table } from '../../src/cli/settings/settings.ts'
 import { AppError } from '../../src/lib/errors.ts'
 
 const parse = (line: string, env: Record<string, string> = {}): Settings => parseSettings(line.split(' ').filter(Boolean), env, 'serve')

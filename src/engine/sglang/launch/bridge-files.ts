@@ -1,0 +1,79 @@
+// The Python side, embedded in the executable and written to disk when it is needed. A test compares this list with the folder.
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '../../../lib/errors.ts'
+import init from '../bridge/__init__.py' with { type: 'text' }
+import entry from '../bridge/__main__.py' with { type: 'text' }
+import channel from '../bridge/channel.py' with { type: 'text' }
+import compat from '../bridge/compat.py' with { type: 'text' }
+import control from '../bridge/control.py' with { type: 'text' }
+import failure from '../bridge/failure.py' with { type: 'text' }
+import grammar from '../bridge/grammar.py' with { type: 'text' }
+import intake from '../bridge/intake.py' with { type: 'text' }
+import lock from '../bridge/lock.py' with { type: 'text' }
+import mainModule from '../bridge/main.py' with { type: 'text' }
+import manager from '../bridge/manager.py' with { type: 'text' }
+import outputs from '../bridge/outputs.py' with { type: 'text' }
+import ready from '../bridge/ready.py' with { type: 'text' }
+import render from '../bridge/render.py' with { type: 'text' }
+import request from '../bridge/request.py' with { type: 'text' }
+import scheduler from '../bridge/scheduler.py' with { type: 'text' }
+import serve from '../bridge/serve.py' with { type: 'text' }
+import stream from '../bridge/stream.py' with { type: 'text' }
+import wire from '../bridge/wire.py' with { type: 'text' }
+
+/** File name → text. */
+export const bridgeFiles: Readonly<Record<string, string>> = {
+  '__init__.py': init,
+  '__main__.py': entry,
+  'channel.py': channel,
+  'compat.py': compat,
+  'control.py': control,
+  'failure.py': failure,
+  'grammar.py': grammar,
+  'intake.py': intake,
+  'lock.py': lock,
+  'main.py': mainModule,
+  'manager.py': manager,
+  'outputs.py': outputs,
+  'ready.py': ready,
+  'render.py': render,
+  'request.py': request,
+  'scheduler.py': scheduler,
+  'serve.py': serve,
+  'stream.py': stream,
+  'wire.py': wire,
+}
+
+const packageName = 'dsgl_bridge'
+
+/**
+ * Writes the files to `<cache>/bridge-<hash>/dsgl_bridge/`, in one rename, unless they are there, and returns that folder.
+ * The path stays: SGLang's child processes import it again. Rejects with AppError `invalid_setting` when the cache cannot be written.
+ */
+export async function unpackBridge(cacheDir: string, files: Readonly<Record<string, string>> = bridgeFiles): Promise<string> {
+  const hash = createHash('sha256')
+  for (const [name, text] of Object.entries(files).sort()) hash.update(`${name}\0${text}\0`)
+  const target = join(cacheDir, `bridge-${hash.digest('hex').slice(0, 16)}`)
+  const folder = join(target, packageName)
+  if (existsSync(folder)) return folder
+  try {
+    await mkdir(cacheDir, { recursive: true })
+    const fresh = await mkdtemp(join(cacheDir, 'unpacking-'))
+    await mkdir(join(fresh, packageName))
+    for (const [name, text] of Object.entries(files)) await writeFile(join(fresh, packageName, name), text)
+    await rename(fresh, target).catch(async (thrown) => {
+      // Another process was faster: its files are the same.
+      await rm(fresh, { recursive: true, force: true })
+      if (!existsSync(folder)) throw thrown
+    })
+  } catch (thrown) {
+    throw new AppError('invalid_setting', {
+      message: `The cache folder ${cacheDir} cannot be written: ${thrown instanceof Error ? thrown.message : thrown}`,
+      cause: thrown,
+    })
+  }
+  return folder
+}
