@@ -4,7 +4,7 @@ import { forcedEndpoint, forcesTools } from './forced-tools.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { chatLogprobs } from './logprobs.ts'
 import { chatRequest } from './request/chat.ts'
-import { type BodyRules, bodyRules, checkBody, eachRule } from './request/check.ts'
+import { type BodyRules, bodyRules, checkBody, eachRule, lazyRules } from './request/check.ts'
 import type { ChatBody } from './schema/chat.ts'
 import { streamChat } from './stream/chat.ts'
 
@@ -20,21 +20,14 @@ const endpoint: Endpoint = {
   }),
 }
 
-let loaded: { ignoreUnknown: boolean; rules: Promise<BodyRules> } | undefined
-
-/** Made once and not at the start, which does not pay for schemas. Also what /tokenize checks messages with. */
-export function chatRules(ignoreUnknown: boolean): Promise<BodyRules> {
-  if (loaded?.ignoreUnknown !== ignoreUnknown) loaded = { ignoreUnknown, rules: makeRules(ignoreUnknown) }
-  return loaded.rules
-}
-
-async function makeRules(ignoreUnknown: boolean): Promise<BodyRules> {
+/** Also what /tokenize checks messages with. */
+export const chatRules = lazyRules(async (ignoreUnknown) => {
   const { chatShape, chatRequired, message, tool } = await import('./schema/chat.ts')
   return bodyRules(chatShape, chatRequired, ignoreUnknown, {
     messages: eachRule(message, 1, 65536, ignoreUnknown),
     tools: eachRule(tool, 0, 1536, ignoreUnknown),
   })
-}
+})
 
 export function chatHandler(api: Api): Handler {
   let rules: BodyRules | undefined

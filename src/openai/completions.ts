@@ -2,7 +2,7 @@
 import type { Api, Handler } from './call.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { completionLogprobs } from './logprobs.ts'
-import { type BodyRules, bodyRules, checkBody } from './request/check.ts'
+import { type BodyRules, bodyRules, checkBody, lazyRules } from './request/check.ts'
 import { completionRequests } from './request/completion.ts'
 import { checkedLater } from './request/prompts.ts'
 import type { CompletionBody } from './schema/completions.ts'
@@ -20,18 +20,10 @@ const endpoint: Endpoint = {
   }),
 }
 
-let loaded: { ignoreUnknown: boolean; rules: Promise<BodyRules> } | undefined
-
-/** Made once and not at the start, which does not pay for schemas. */
-export function completionRules(ignoreUnknown: boolean): Promise<BodyRules> {
-  if (loaded?.ignoreUnknown !== ignoreUnknown) loaded = { ignoreUnknown, rules: makeRules(ignoreUnknown) }
-  return loaded.rules
-}
-
-async function makeRules(ignoreUnknown: boolean): Promise<BodyRules> {
+export const completionRules = lazyRules(async (ignoreUnknown) => {
   const { completionShape, completionRequired } = await import('./schema/completions.ts')
   return bodyRules(completionShape, completionRequired, ignoreUnknown, { prompt: checkedLater })
-}
+})
 
 export function completionsHandler(api: Api): Handler {
   let rules: BodyRules | undefined

@@ -18,20 +18,18 @@ function dice(seed: number) {
 }
 
 /**
- * Runs the shared cases on engines of `make` (one is started for all of them). `skip`: test name → why it does not apply.
+ * Runs the shared cases on engines of `make` (one is started for all of them).
  * `more` adds cases on the same running engine; `abortTokens` is how many may come after an abort (2). The engine needs a vocabulary of 1,000 ids and a context of 1,024 tokens.
  */
 export function engineSuite(
   name: string,
   make: () => Engine,
-  skip: Record<string, string> = {},
   extra: { more?: (engine: () => Engine) => void; abortTokens?: number } = {},
 ): void {
   describe(name, () => {
     let engine: Engine
     const states: EngineEvent[] = []
-    const it = (title: string, body: () => Promise<void>, ms = caseMs) =>
-      skip[title] === undefined ? test(title, body, ms) : test.skip(`${title} (${skip[title]})`, () => {})
+    const it = (title: string, body: () => Promise<void>, ms = caseMs) => test(title, body, ms)
     const quiet = () => until('no request in flight', () => engine.inFlight() === 0)
 
     beforeAll(async () => {

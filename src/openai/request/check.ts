@@ -24,6 +24,15 @@ export function bodyRules(
   return { fields, required }
 }
 
+/** Rules that are made with the first request, because the start does not pay for schemas, and kept as long as `ignoreUnknown` is the same. */
+export function lazyRules(make: (ignoreUnknown: boolean) => Promise<BodyRules>): (ignoreUnknown: boolean) => Promise<BodyRules> {
+  let kept: { ignoreUnknown: boolean; rules: Promise<BodyRules> } | undefined
+  return (ignoreUnknown) => {
+    if (kept?.ignoreUnknown !== ignoreUnknown) kept = { ignoreUnknown, rules: make(ignoreUnknown) }
+    return kept.rules
+  }
+}
+
 /** A rule out of a schema. With `ignoreUnknown`, unknown members of nested objects pass. */
 export function schemaRule(schema: z.ZodType, ignoreUnknown: boolean): Rule {
   return (value, param) => {

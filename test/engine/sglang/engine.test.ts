@@ -1,18 +1,16 @@
 // The engine against a fake of the bridge: everything of the protocol that a healthy SGLang would not show.
 import { afterAll, afterEach, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
 import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
 import type { EngineEvent } from '../../../src/engine/types.ts'
+import { fakePython } from '../../helpers/fake-python.ts'
 import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'engine-'))
-const python = join(folder, 'python')
-// Called as `python -u <bridge folder> <SGLang's arguments>`.
-writeFileSync(python, `#!/bin/sh\nshift 2\nexec '${process.execPath}' '${join(import.meta.dir, '../../helpers/fake-bridge.ts')}' "$@"\n`)
-chmodSync(python, 0o755)
+const python = fakePython(folder)
 const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
 
 const started: SglangEngine[] = []

@@ -52,7 +52,7 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
     }, 60_000)
   }
 
-  for (const level of ['L1', 'L0', 'L2'] as const) engineSuite(level, () => make(level, ['--enable-metrics']), {}, { more: record(level) })
+  for (const level of ['L1', 'L0', 'L2'] as const) engineSuite(level, () => make(level, ['--enable-metrics']), { more: record(level) })
 
   describe('http', () => {
     let server: SglangServer
@@ -61,7 +61,7 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
     }, 300_000)
     afterAll(() => server?.stop(), 60_000)
     // There an abort is a request of its own, on a connection of its own.
-    engineSuite('the shared suite', () => httpEngine({ url: server.url }), {}, { more: record('http'), abortTokens: 8 })
+    engineSuite('the shared suite', () => httpEngine({ url: server.url }), { more: record('http'), abortTokens: 8 })
   })
 
   test('L1, L0, L2 and http give the same answers', () => {

@@ -1,16 +1,15 @@
 // Nothing waits for ever: lost frames, forgotten requests, an engine that lives but is silent. Against a fake of the bridge.
 import { afterAll, afterEach, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
 import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
+import { fakePython } from '../../helpers/fake-python.ts'
 import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'silence-'))
-const python = join(folder, 'python')
-writeFileSync(python, `#!/bin/sh\nshift 2\nexec '${process.execPath}' '${join(import.meta.dir, '../../helpers/fake-bridge.ts')}' "$@"\n`)
-chmodSync(python, 0o755)
+const python = fakePython(folder)
 const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
 
 const started: SglangEngine[] = []

@@ -59,11 +59,11 @@ def family() -> list[int]:
         children.setdefault(parent, []).append(pid)
         if its_group == group and pid != me:
             found.append(pid)
-    todo = [me]
-    while todo:
-        below = children.get(todo.pop(), [])
+    parents = [me]
+    while parents:
+        below = children.get(parents.pop(), [])
         found += below
-        todo += below
+        parents += below
     return found
 
 
