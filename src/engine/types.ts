@@ -1,4 +1,5 @@
 // The words between the pipeline and an engine. Token ids only: text belongs to the pipeline.
+import type { HashPairs } from '../lib/block-hash.ts'
 
 /** SGLang's own sampling names (sglang/srt/sampling/sampling_params.py). An absent field takes the engine's default. */
 export interface SamplingParams {
@@ -57,6 +58,18 @@ export interface GenerateRequest {
   extraKey?: string
   /** Tokens at the end of `promptIds` that an earlier attempt produced (migration): the grammar is advanced over them. */
   resumed?: number
+  /** Disaggregation: both legs of a request carry the same room. Without it a prefill or decode engine works alone. */
+  bootstrap?: Bootstrap
+}
+
+/** Where a decode leg fetches its prompt's KV (SGLang's bootstrap_host, bootstrap_port, bootstrap_room). */
+export interface Bootstrap {
+  host: string
+  port: number
+  /** 1 to 2^53 - 1; prefill DP rank = room % dp size of the prefill engine. */
+  room: number
+  /** On the decode leg: the prefill leg's DP rank, which spares a question over HTTP. */
+  prefillDpRank?: number
 }
 
 /** Alternatives at one position, best first; parallel arrays. */
@@ -134,21 +147,40 @@ export interface EngineInfo {
   blockSize: number
   dpSize: number
   maxRunningRequests: number
+  /** KV room of one rank. */
   totalKvTokens: number
+  role: EngineRole
+  /** Prefill engines: where decode engines fetch KV. */
+  bootstrap?: { host: string; port: number }
+  /** Prefill and decode must agree on it unless the model's attention is MLA. */
+  tpSize?: number
+  isMla?: boolean
+  /** Tells `kv` events. */
+  kvEvents: boolean
+  /** Longest prompt part of one prefill step, in tokens (SGLang's --max-prefill-tokens). */
+  maxPrefillTokens?: number
 }
 
+/** What part of a request an engine does. */
+export type EngineRole = 'aggregated' | 'prefill' | 'decode' | 'encode'
+
+/** Where a block lies: GPU, pinned host memory, disk, or a store outside the worker. */
+export type KvTier = 'device' | 'host' | 'disk' | 'external'
+
+/** Blocks as their engine names them (`blocks`, opaque: only good for parents and removals) and by content (`local`, lib/block-hash.ts). One chain, in order. */
 export interface KvStored {
   kind: 'stored'
-  blockHashes: bigint[]
-  parentHash: bigint | null
-  tokenIds: number[]
-  blockSize: number
-  medium: string
+  blocks: HashPairs
+  /** The engine's name of the block that the first one follows; null: it starts a prompt. */
+  parent: HashPairs | null
+  local: HashPairs
+  tier: KvTier
 }
-export type KvChange = KvStored | { kind: 'removed'; blockHashes: bigint[]; medium: string } | { kind: 'cleared' }
+export type KvChange = KvStored | { kind: 'removed'; blocks: HashPairs; tier: KvTier } | { kind: 'cleared' }
 
 export type EngineEvent =
   /** `ready: false` while starting, restarting or stopped; `reason` is for people. */
   | { kind: 'state'; ready: boolean; reason: string }
   | { kind: 'load'; rank: number; running: number; waiting: number; usedTokens: number; totalTokens: number }
+  /** `seq` counts up by one from event to event of a rank; `cleared` comes first when what was told before is void. */
   | { kind: 'kv'; rank: number; seq: number; changes: KvChange[] }

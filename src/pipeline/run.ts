@@ -60,7 +60,7 @@ async function answerOne(request: TextRequest, model: LoadedModel, sink: AnswerS
     return answer
   } finally {
     signal.removeEventListener('abort', leave)
-    lease.release(answer.usage)
+    lease.release({ usage: answer.usage })
   }
 }
 

@@ -47,6 +47,11 @@ export function localRouter(workers: readonly LocalWorker[]): Router {
 
   return {
     ready: () => workers.some((worker) => worker.engine.ready),
+    explain: () => {
+      throw new AppError('internal_error', { message: 'This router does not explain.' })
+    },
+    booked: () => ({ requests: [...booked.values()].reduce((sum, count) => sum + count, 0), prefillTokens: 0, decodeBlocks: 0, queued: 0 }),
+    close() {},
     place(placement): Lease {
       const worker = pick(placement)
       checkRank(placement.dpRank, worker)
@@ -56,6 +61,8 @@ export function localRouter(workers: readonly LocalWorker[]): Router {
         workerId: worker.id,
         engine: worker.engine,
         dpRank: placement.dpRank,
+        overlapTokens: 0,
+        started() {},
         release() {
           if (!held) return
           held = false

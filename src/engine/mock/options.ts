@@ -132,6 +132,8 @@ export function engineInfo(config: MockConfig): EngineInfo {
     dpSize,
     maxRunningRequests,
     totalKvTokens,
+    role: 'aggregated',
+    kvEvents: true,
   }
 }
 

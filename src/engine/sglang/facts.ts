@@ -1,6 +1,6 @@
 // What the bridge tells about its engine and its refusals, in our words.
 import { AppError } from '../../lib/errors.ts'
-import type { EngineInfo } from '../types.ts'
+import type { EngineInfo, EngineRole } from '../types.ts'
 import type { Ready } from './frames.ts'
 
 /** The bridge refused a request before SGLang saw it. */
@@ -25,6 +25,13 @@ export function toInfo(ready: Ready): EngineInfo {
     blockSize: ready.block_size,
     dpSize: ready.dp_size,
     maxRunningRequests: ready.max_running_requests,
-    totalKvTokens: ready.max_total_tokens,
+    totalKvTokens: Math.floor(ready.max_total_tokens / Math.max(1, ready.dp_size)),
+    role: roleOf(ready.disaggregation_mode),
+    tpSize: ready.tp_size,
+    kvEvents: (ready.kv_events ?? []).length > 0,
   }
+}
+
+function roleOf(mode: string | undefined): EngineRole {
+  return mode === 'prefill' || mode === 'decode' || mode === 'encode' ? mode : 'aggregated'
 }

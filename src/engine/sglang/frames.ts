@@ -38,6 +38,8 @@ export interface Ready {
   eos_ids: number[]
   block_size: number
   dp_size: number
+  tp_size: number
+  disaggregation_mode?: string
   max_running_requests: number
   max_total_tokens: number
   kv_events: KvEndpoint[]

@@ -100,6 +100,8 @@ export async function readServer(base: string, headers: Record<string, string>):
       dpSize,
       maxRunningRequests: number('max_running_requests', 0),
       totalKvTokens: number('max_total_num_tokens', 0),
+      role: 'aggregated',
+      kvEvents: false,
     },
     cumulative: typeof incremental === 'boolean' ? !incremental : undefined,
     kv:

@@ -1,0 +1,36 @@
+// What a worker tells about itself to every frontend: how to reach it, what it serves, what it can hold. Discovery carries it as plain JSON.
+import type { EngineInfo } from '../types.ts'
+
+export interface WorkerCard {
+  /** Unique among all workers of the deployment; a restarted process has a new one. */
+  readonly id: string
+  /** dyn://namespace.component.endpoint */
+  readonly endpoint: string
+  /** Where requests go: `tcp://host:port` or `nats://subject`. */
+  readonly address: string
+  /** Where its events come from: `zmq://host:port` or `nats://subject`. */
+  readonly events: string
+  readonly model: ModelCard
+  readonly info: EngineInfo
+  /** False: it lives but takes no requests now (starting again, paused, draining). */
+  readonly ready: boolean
+  /** How often an answer may move to another worker. */
+  readonly migrationLimit: number
+  readonly startedAt: number
+}
+
+/** What clients and frontends need to know of the model; its small files are fetched over the request plane by their checksums. */
+export interface ModelCard {
+  /** The first is the id, the others are aliases. */
+  readonly names: readonly string[]
+  /** As the worker's user gave it. */
+  readonly path: string
+  /** name → size and SHA-256 (hex): tokenizer, config, chat template. Equal sums on this machine need no copy. */
+  readonly files: Readonly<Record<string, { bytes: number; sha256: string }>>
+  readonly contextLength: number
+  readonly isEmbedding: boolean
+  readonly engineTokenizes: boolean
+  readonly customTemplate?: string
+  readonly toolCallParser?: string
+  readonly reasoningParser?: string
+}
