@@ -1,0 +1,47 @@
+// `serve --workers N`: the same engine N times on one machine, each with its own GPUs and its own range of ports.
+import type { EngineOptions } from '../options.ts'
+
+/** SGLang takes its ports from one to a thousand above --port (srt/server_args.py, PortArgs). */
+const portsApart = 1000
+const firstPort = 21_000
+
+/** The options of copy `index` of `count`. One copy, and engines that are not SGLang, are as the user wrote them. */
+export function engineCopy(options: EngineOptions, index: number, count: number): EngineOptions {
+  if (count === 1 || options.kind !== 'sglang') return options
+  const { args } = options
+  const extra = ['--port', String(valueOf(args, '--port', firstPort) + index * portsApart)]
+  if (!isCpu(args)) extra.push('--base-gpu-id', String(valueOf(args, '--base-gpu-id', 0) + index * gpusOf(args)))
+  return { ...options, args: [...without(args, ['--port', '--base-gpu-id']), ...extra] }
+}
+
+/** GPUs that one engine takes. With data-parallel attention the ranks share the tensor-parallel GPUs. */
+export function gpusOf(args: readonly string[]): number {
+  const tensor = valueOf(args, '--tensor-parallel-size', valueOf(args, '--tp-size', valueOf(args, '--tp', 1)))
+  const pipeline = valueOf(args, '--pipeline-parallel-size', valueOf(args, '--pp-size', 1))
+  const data = valueOf(args, '--data-parallel-size', valueOf(args, '--dp-size', valueOf(args, '--dp', 1)))
+  return tensor * pipeline * (args.includes('--enable-dp-attention') ? 1 : data)
+}
+
+function isCpu(args: readonly string[]): boolean {
+  return args.some((word, i) => word === '--device=cpu' || (word === '--device' && args[i + 1] === 'cpu'))
+}
+
+/** The last one counts, as for SGLang's own parser. */
+function valueOf(args: readonly string[], flag: string, absent: number): number {
+  for (let i = args.length - 1; i >= 0; i--) {
+    const word = args[i]!
+    const text = word === flag ? args[i + 1] : word.startsWith(`${flag}=`) ? word.slice(flag.length + 1) : undefined
+    if (text !== undefined && Number.isInteger(Number(text))) return Number(text)
+  }
+  return absent
+}
+
+function without(args: readonly string[], flags: readonly string[]): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i]!
+    if (flags.includes(word)) i++
+    else if (!flags.some((flag) => word.startsWith(`${flag}=`))) kept.push(word)
+  }
+  return kept
+}
