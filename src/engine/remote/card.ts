@@ -1,4 +1,5 @@
 // What a worker tells about itself to every frontend: how to reach it, what it serves, what it can hold. Discovery carries it as plain JSON.
+import { AppError } from '../../lib/errors.ts'
 import type { EngineInfo } from '../types.ts'
 
 export interface WorkerCard {
@@ -33,4 +34,20 @@ export interface ModelCard {
   readonly customTemplate?: string
   readonly toolCallParser?: string
   readonly reasoningParser?: string
+}
+
+/** A card's body as another process wrote it. Throws AppError `invalid_value` naming what is missing: versions may differ. */
+export function readWorkerCard(body: Readonly<Record<string, unknown>>): WorkerCard {
+  const card = body as unknown as WorkerCard
+  const wrong = (what: string) =>
+    new AppError('invalid_value', { message: `A worker's card has no usable ${what}; does it run another version?` })
+  for (const name of ['id', 'endpoint', 'address', 'events'] as const) if (typeof card[name] !== 'string') throw wrong(name)
+  const { model, info } = card
+  if (!Array.isArray(model?.names) || !model.names.every((name) => typeof name === 'string') || model.names.length === 0)
+    throw wrong('model.names')
+  if (typeof model.path !== 'string' || typeof model.files !== 'object') throw wrong('model.files')
+  for (const name of ['contextLength', 'blockSize', 'dpSize', 'totalKvTokens', 'maxRunningRequests', 'vocabSize'] as const)
+    if (!Number.isFinite(info?.[name])) throw wrong(`info.${name}`)
+  if (!['aggregated', 'prefill', 'decode', 'encode'].includes(info.role)) throw wrong('info.role')
+  return card
 }

@@ -9,16 +9,16 @@ const firstPort = 21_000
 export function engineCopy(options: EngineOptions, index: number, count: number): EngineOptions {
   if (count === 1 || options.kind !== 'sglang') return options
   const { args } = options
-  const extra = ['--port', String(valueOf(args, '--port', firstPort) + index * portsApart)]
-  if (!isCpu(args)) extra.push('--base-gpu-id', String(valueOf(args, '--base-gpu-id', 0) + index * gpusOf(args)))
+  const extra = ['--port', String(numberAfter(args, '--port', firstPort) + index * portsApart)]
+  if (!isCpu(args)) extra.push('--base-gpu-id', String(numberAfter(args, '--base-gpu-id', 0) + index * gpusOf(args)))
   return { ...options, args: [...without(args, ['--port', '--base-gpu-id']), ...extra] }
 }
 
 /** GPUs that one engine takes. With data-parallel attention the ranks share the tensor-parallel GPUs. */
 export function gpusOf(args: readonly string[]): number {
-  const tensor = valueOf(args, '--tensor-parallel-size', valueOf(args, '--tp-size', valueOf(args, '--tp', 1)))
-  const pipeline = valueOf(args, '--pipeline-parallel-size', valueOf(args, '--pp-size', 1))
-  const data = valueOf(args, '--data-parallel-size', valueOf(args, '--dp-size', valueOf(args, '--dp', 1)))
+  const tensor = numberAfter(args, '--tensor-parallel-size', numberAfter(args, '--tp-size', numberAfter(args, '--tp', 1)))
+  const pipeline = numberAfter(args, '--pipeline-parallel-size', numberAfter(args, '--pp-size', 1))
+  const data = numberAfter(args, '--data-parallel-size', numberAfter(args, '--dp-size', numberAfter(args, '--dp', 1)))
   return tensor * pipeline * (args.includes('--enable-dp-attention') ? 1 : data)
 }
 
@@ -27,7 +27,7 @@ function isCpu(args: readonly string[]): boolean {
 }
 
 /** The last one counts, as for SGLang's own parser. */
-function valueOf(args: readonly string[], flag: string, absent: number): number {
+function numberAfter(args: readonly string[], flag: string, absent: number): number {
   for (let i = args.length - 1; i >= 0; i--) {
     const word = args[i]!
     const text = word === flag ? args[i + 1] : word.startsWith(`${flag}=`) ? word.slice(flag.length + 1) : undefined

@@ -1,0 +1,173 @@
+// The workers a frontend knows: their cards come and go (discovery), each becomes an engine behind the router of its model.
+import type { Card, CardChange } from '../../discovery/discovery.ts'
+import type { Engine } from '../../engine/engine.ts'
+import { readWorkerCard, type WorkerCard } from '../../engine/remote/card.ts'
+import { toAppError } from '../../lib/errors.ts'
+import { log } from '../../lib/log.ts'
+import type { LoadedModel, ModelRegistry } from '../../pipeline/model.ts'
+import type { Router } from '../../router/router.ts'
+import { type Worker, type Workers, workerSet } from '../../router/workers.ts'
+
+/** A model whose workers are all gone answers 503 for so long, as during a rolling restart; then it is not served any more (404). */
+const keepModelMs = 60_000
+const loadAgainMs = 2000
+
+/** An engine on another machine, with the two things that only the fleet tells it. */
+export interface FleetEngine extends Engine {
+  update(card: WorkerCard): void
+}
+
+export interface FleetParts {
+  models: ModelRegistry
+  connect(card: WorkerCard): FleetEngine
+  router(workers: Workers): Router
+  /** Reads the model's files, from the worker if need be. */
+  load(card: WorkerCard, engine: Engine, router: Router): Promise<LoadedModel>
+  added?(worker: Worker): void
+  /** Default keepModelMs. */
+  keepModelMs?: number
+}
+
+export interface Fleet {
+  change(change: CardChange): void
+  workers(): readonly Worker[]
+  close(): Promise<void>
+}
+
+interface ServedModel {
+  readonly workers: Workers
+  readonly router: Router
+  tokenizerSum: string | undefined
+  loading: boolean
+  loaded: boolean
+  forget: ReturnType<typeof setTimeout> | undefined
+}
+
+interface Member {
+  readonly worker: Worker & { engine: FleetEngine }
+  readonly model: string
+  card: WorkerCard
+}
+
+/** Nothing happens until cards come. */
+export function createFleet(parts: FleetParts): Fleet {
+  const served = new Map<string, ServedModel>()
+  const members = new Map<string, Member>()
+  let closed = false
+
+  function modelOf(card: WorkerCard): ServedModel {
+    const id = card.model.names[0]!
+    const known = served.get(id)
+    if (known !== undefined) return known
+    const workers = workerSet()
+    const made: ServedModel = {
+      workers,
+      router: parts.router(workers),
+      tokenizerSum: undefined,
+      loading: false,
+      loaded: false,
+      forget: undefined,
+    }
+    served.set(id, made)
+    return made
+  }
+
+  function add(card: WorkerCard): void {
+    const id = card.model.names[0]!
+    const model = modelOf(card)
+    const sum = card.model.files['tokenizer.json']?.sha256
+    if (model.workers.all().length > 0 && model.tokenizerSum !== sum) {
+      log.error({ worker: card.id, model: id }, 'this worker has another tokenizer than the workers that serve the model; it is not used')
+      return
+    }
+    model.tokenizerSum = sum
+    clearTimeout(model.forget)
+    const worker = { id: card.id, engine: parts.connect(card) }
+    members.set(card.id, { worker, model: id, card })
+    void worker.engine
+      .start()
+      .catch((error) => log.warn({ worker: card.id, reason: toAppError(error).message }, 'the worker cannot be reached yet'))
+    model.workers.add(worker)
+    parts.added?.(worker)
+    log.info({ worker: card.id, model: id, role: card.info.role, address: card.address }, 'worker joined')
+    void load(id, model, card, worker.engine)
+  }
+
+  /** Until it works or the worker is gone: another worker of the model may be asked meanwhile. */
+  async function load(id: string, model: ServedModel, card: WorkerCard, engine: Engine): Promise<void> {
+    if (model.loading || model.loaded) return
+    model.loading = true
+    try {
+      const loaded = await parts.load(card, engine, model.router)
+      if (closed || served.get(id) !== model) return
+      model.loaded = true
+      parts.models.add(loaded)
+      log.info({ model: id }, 'model is served')
+    } catch (error) {
+      if (closed) return
+      log.error({ worker: card.id, model: id, reason: toAppError(error).message }, "the model's files cannot be had from this worker")
+      setTimeout(() => {
+        const next = [...members.values()].find((member) => member.model === id)
+        if (next !== undefined) void load(id, model, next.card, next.worker.engine)
+      }, loadAgainMs).unref()
+    } finally {
+      model.loading = false
+    }
+  }
+
+  function remove(workerId: string, reason: string): void {
+    const member = members.get(workerId)
+    if (member === undefined) return
+    members.delete(workerId)
+    const model = served.get(member.model)!
+    model.workers.remove(workerId)
+    void member.worker.engine.stop(0)
+    log.info({ worker: workerId, model: member.model }, reason)
+    if (model.workers.all().length > 0) return
+    model.forget = setTimeout(() => forget(member.model, model), parts.keepModelMs ?? keepModelMs)
+    model.forget.unref()
+  }
+
+  function forget(id: string, model: ServedModel): void {
+    if (served.get(id) !== model || model.workers.all().length > 0) return
+    served.delete(id)
+    parts.models.remove(id)
+    model.router.close()
+    log.info({ model: id }, 'no worker has served this model for a while: it is not served any more')
+  }
+
+  function understood(card: Card): WorkerCard | undefined {
+    try {
+      return readWorkerCard(card.body)
+    } catch (error) {
+      log.error({ card: card.id, reason: toAppError(error).message }, 'a worker cannot be used')
+      return undefined
+    }
+  }
+
+  return {
+    workers: () => [...members.values()].map((member) => member.worker),
+    change({ kind, card }) {
+      if (closed || card.kind !== 'worker') return
+      if (kind === 'gone') return remove(card.id, 'worker left')
+      const body = understood(card)
+      if (body === undefined) return
+      const member = members.get(card.id)
+      if (member === undefined) return add(body)
+      if (member.model === body.model.names[0]) {
+        member.card = body
+        return member.worker.engine.update(body)
+      }
+      remove(card.id, 'worker changed its model')
+      add(body)
+    },
+    async close() {
+      closed = true
+      for (const model of served.values()) {
+        clearTimeout(model.forget)
+        model.router.close()
+      }
+      await Promise.all([...members.values()].map((member) => member.worker.engine.stop(0)))
+    },
+  }
+}
