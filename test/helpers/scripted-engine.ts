@@ -29,6 +29,8 @@ export const scriptedInfo: EngineInfo = {
   dpSize: 1,
   maxRunningRequests: 8,
   totalKvTokens: 1000,
+  role: 'aggregated',
+  kvEvents: false,
 }
 
 /** `onGenerate` gets each request as it arrives and plays the engine's part. */

@@ -19,6 +19,8 @@ const info: EngineInfo = {
   dpSize: 2,
   maxRunningRequests: 8,
   totalKvTokens: 1000,
+  role: 'aggregated',
+  kvEvents: false,
 }
 
 /** An engine that answers canaries as told. */

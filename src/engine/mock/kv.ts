@@ -1,8 +1,15 @@
 // The mock's KV memory: a fixed number of blocks, a prefix cache keyed by chained hashes, eviction of the longest unused first.
 // A block's key depends on every id before it. Children are never older than their parent in the queue, so a prefix is evicted from its end.
+import type { HashPairs } from '../../lib/block-hash.ts'
 import type { KvChange } from '../types.ts'
 
 const none = -1
+
+/** A change while it grows; numbers are keys, except in `local`, which holds pairs. */
+type Pending =
+  | { kind: 'stored'; parent: number; keys: number[]; local: number[] }
+  | { kind: 'removed'; keys: number[] }
+  | { kind: 'cleared' }
 
 /** The key chain of one sequence: feed it ids, read a key at each block's end. Keys are whole numbers below 2^53, never 0. */
 export class KeyChain {
@@ -37,7 +44,9 @@ export class KvCache {
   readonly blockSize: number
   /** Set when someone listens: changes are collected in `changes` until `takeChanges`. */
   recording = false
-  private changes: KvChange[] = []
+  private changes: Pending[] = []
+  /** 1: the block's key was told as stored, so its end is told too. */
+  private readonly told: Uint8Array
   private readonly keys: Float64Array
   private readonly refs: Int32Array
   private readonly newer: Int32Array
@@ -55,6 +64,7 @@ export class KvCache {
     this.blockSize = blockSize
     this.keys = new Float64Array(capacity)
     this.refs = new Int32Array(capacity)
+    this.told = new Uint8Array(capacity)
     this.newer = new Int32Array(capacity).fill(none)
     this.older = new Int32Array(capacity).fill(none)
     this.free = Int32Array.from({ length: capacity }, (_, i) => capacity - 1 - i)
@@ -107,10 +117,10 @@ export class KvCache {
   }
 
   /**
-   * Gives a held block its key (`parentKey` 0: it is the first) and tells its `ids`. When another block has that key already, this one is freed and the other held instead.
-   * Returns the block that is held afterwards; a new one is told as stored.
+   * Gives a held block its key (`parentKey` 0: it is the first). When another block has that key already, this one is freed and the other held instead.
+   * Returns the block that is held afterwards; a new one is told as stored, by the pair `at` in `local`, unless there is none.
    */
-  publish(block: number, key: number, parentKey: number, ids: Int32Array): number {
+  publish(block: number, key: number, parentKey: number, local: HashPairs | undefined, at: number): number {
     const twin = this.byKey.get(key)
     if (twin !== undefined) {
       if (twin === block) return block
@@ -120,7 +130,10 @@ export class KvCache {
     }
     this.keys[block] = key
     this.byKey.set(key, block)
-    if (this.recording) this.recordStored(key, parentKey, ids)
+    if (this.recording && local !== undefined) {
+      this.told[block] = 1
+      this.recordStored(key, parentKey, local[2 * at]!, local[2 * at + 1]!)
+    }
     return block
   }
 
@@ -136,13 +149,14 @@ export class KvCache {
     while (this.oldest !== none) this.drop(this.oldest)
     for (const block of this.byKey.values()) this.keys[block] = 0
     this.byKey.clear()
+    this.told.fill(0)
     if (this.recording) this.changes = [{ kind: 'cleared' }]
   }
 
   /** What changed since the last call; undefined when nothing did. */
   takeChanges(): KvChange[] | undefined {
     if (this.changes.length === 0) return undefined
-    const changes = this.changes
+    const changes = this.changes.map(finished)
     this.changes = []
     return changes
   }
@@ -154,17 +168,19 @@ export class KvCache {
 
   private evict(block: number): void {
     const key = this.keys[block]!
+    const told = this.told[block] === 1
     this.drop(block)
-    if (!this.recording) return
+    if (!this.recording || !told) return
     const last = this.changes.at(-1)
-    if (last?.kind === 'removed') last.blockHashes.push(BigInt(key))
-    else this.changes.push({ kind: 'removed', blockHashes: [BigInt(key)], medium: 'GPU' })
+    if (last?.kind === 'removed') last.keys.push(key)
+    else this.changes.push({ kind: 'removed', keys: [key] })
   }
 
   private drop(block: number): void {
     this.unlink(block)
     this.byKey.delete(this.keys[block]!)
     this.keys[block] = 0
+    this.told[block] = 0
     this.free[this.freeCount++] = block
   }
 
@@ -188,21 +204,29 @@ export class KvCache {
   }
 
   /** A block that follows the last stored one joins its event, as SGLang's do. */
-  private recordStored(key: number, parentKey: number, ids: Int32Array): void {
+  private recordStored(key: number, parentKey: number, low: number, high: number): void {
     const last = this.changes.at(-1)
-    const joins = last?.kind === 'stored' && last.blockHashes.at(-1) === BigInt(parentKey)
-    const change = joins
-      ? last
-      : {
-          kind: 'stored' as const,
-          blockHashes: [],
-          parentHash: parentKey === 0 ? null : BigInt(parentKey),
-          tokenIds: [],
-          blockSize: this.blockSize,
-          medium: 'GPU',
-        }
-    if (!joins) this.changes.push(change)
-    change.blockHashes.push(BigInt(key))
-    for (const id of ids) change.tokenIds.push(id)
+    if (last?.kind === 'stored' && last.keys.at(-1) === parentKey) {
+      last.keys.push(key)
+      last.local.push(low, high)
+    } else this.changes.push({ kind: 'stored', parent: parentKey, keys: [key], local: [low, high] })
   }
+}
+
+function finished(change: Pending): KvChange {
+  if (change.kind === 'cleared') return change
+  const blocks = pairs(change.keys)
+  if (change.kind === 'removed') return { kind: 'removed', blocks, tier: 'device' }
+  const parent = change.parent === 0 ? null : pairs([change.parent])
+  return { kind: 'stored', blocks, parent, local: Uint32Array.from(change.local), tier: 'device' }
+}
+
+/** Keys as the block names that events carry. */
+function pairs(keys: readonly number[]): HashPairs {
+  const out = new Uint32Array(2 * keys.length)
+  for (let i = 0; i < keys.length; i++) {
+    out[2 * i] = keys[i]! % 0x1_0000_0000
+    out[2 * i + 1] = Math.floor(keys[i]! / 0x1_0000_0000)
+  }
+  return out
 }

@@ -1,6 +1,6 @@
 // One rank of the mock engine as a pure machine: `begin` decides the next step and says how long it takes, `complete` does it.
 // No timers, no sinks, no randomness. Prefill goes before decode, as in SGLang; a rank whose KV is full sends its youngest row back to the queue.
-
+import { type HashPairs, localHashes } from '../../lib/block-hash.ts'
 import type { KvCache } from './kv.ts'
 import type { Timing } from './options.ts'
 import type { Sequence } from './sequence.ts'
@@ -184,15 +184,25 @@ function prefixKeys(sequence: Sequence, blockSize: number): number[] {
 
 /** Gives keys to the full blocks of the first `tokens` tokens, so that later prompts find them. */
 function keyBlocks(kv: KvCache, sequence: Sequence, tokens: number): void {
-  const { keys, blocks } = sequence
+  const { keys, blocks, keyedBlocks } = sequence
   const end = Math.floor(tokens / kv.blockSize)
+  if (keyedBlocks >= end) return
+  const local = kv.recording ? contents(sequence, keyedBlocks, end, kv.blockSize) : undefined
   const ids = new Int32Array(kv.blockSize)
-  for (let i = sequence.keyedBlocks; i < end; i++) {
-    if (i < keys.length) readBlock(sequence, i, ids)
-    else nextKey(sequence, ids)
-    blocks[i] = kv.publish(blocks[i]!, keys[i]!, i === 0 ? 0 : keys[i - 1]!, ids)
+  for (let i = keyedBlocks; i < end; i++) {
+    if (i >= keys.length) nextKey(sequence, ids)
+    blocks[i] = kv.publish(blocks[i]!, keys[i]!, i === 0 ? 0 : keys[i - 1]!, local, i - keyedBlocks)
   }
-  sequence.keyedBlocks = Math.max(sequence.keyedBlocks, end)
+  sequence.keyedBlocks = end
+}
+
+/** Content hashes of blocks `from` to `end - 1`. What an extra key keeps apart has none: an index by content would mix it with others. */
+function contents(sequence: Sequence, from: number, end: number, blockSize: number): HashPairs | undefined {
+  const { request } = sequence.plan
+  if (request.extraKey) return undefined
+  const ids = new Uint32Array((end - from) * blockSize)
+  for (let i = 0; i < ids.length; i++) ids[i] = sequence.idAt(from * blockSize + i)
+  return localHashes(ids, blockSize, request)
 }
 
 function nextKey(sequence: Sequence, ids: Int32Array): void {

@@ -8,7 +8,7 @@ import { Calls } from './control.ts'
 import { Embeddings } from './embeddings.ts'
 import { toInfo } from './facts.ts'
 import { abortFrame, embeddingType, embedFrame, finFrame, generateFrame } from './frames.ts'
-import { followKvEvents } from './kv-events.ts'
+import { followKvEvents } from './kv/follow.ts'
 import { type Bridge, startBridge } from './launch/launch.ts'
 import { LoadReporter } from './load.ts'
 import { takeMessage } from './messages.ts'
@@ -16,6 +16,7 @@ import type { SglangOptions } from './options.ts'
 import { Rows } from './rows.ts'
 import type { Silence } from './silence.ts'
 import { Slots } from './slots.ts'
+import { warmUp } from './warm-up.ts'
 import { watchSilence } from './watch.ts'
 
 const shutdownMs = 10_000 // SGLang needs some seconds to end its schedulers.
@@ -165,11 +166,11 @@ export class SglangEngine implements Engine {
 
   private async shutDown(deadlineMs: number): Promise<void> {
     this.kept?.end()
-    await this.drained(deadlineMs)
+    await this.slots.drained(deadlineMs)
     const left = this.slots.all()
     if (left.length > 0) {
       this.bridge?.send(abortFrame(left.map((running) => running.rid)))
-      await this.drained(forcedEndMs)
+      await this.slots.drained(forcedEndMs)
     }
     this.slots.failAll(new AppError('shutting_down', { message: 'The engine is shutting down.' }))
     this.calls.failAll(new AppError('shutting_down', { message: 'The engine is shutting down.' }))
@@ -179,12 +180,6 @@ export class SglangEngine implements Engine {
     this.life.abort()
     await this.launching
     this.emit({ kind: 'state', ready: false, reason: 'stopped' })
-  }
-
-  /** Until nothing runs or `withinMs` have passed. */
-  private async drained(withinMs: number): Promise<void> {
-    const end = performance.now() + withinMs
-    while (this.slots.size > 0 && performance.now() < end) await Bun.sleep(10)
   }
 
   private launchOnce(): Promise<{ died: Promise<string> }> {
@@ -231,12 +226,15 @@ export class SglangEngine implements Engine {
     }
     this.bridge = bridge
     this.facts = toInfo(bridge.ready)
+    this.paused = true // Until it is warm.
+    await warmUp(bridge, this.facts, this.slots, this.rows, this.notice)
     this.paused = false
+    if (this.bridge !== bridge) return { died: bridge.died }
     const limitMs = this.options.silenceMs ?? defaultSilenceMs
     this.silence = watchSilence(this, bridge, this.slots, this.rows, this.calls, limitMs, () => this.paused, this.notice)
     this.followers = (bridge.ready.kv_events ?? []).map(({ rank, endpoint, topic, replay }) =>
       followKvEvents(
-        { rank, endpoint, topic, ...(replay ? { replayEndpoint: replay } : {}) },
+        { rank, endpoint, topic, blockSize: bridge.ready.block_size, ...(replay ? { replayEndpoint: replay } : {}) },
         {
           changes: (seq, changes) => this.emit({ kind: 'kv', rank, seq, changes }),
           lost: (from, to) => this.notice(`KV events ${from} to ${to - 1} of rank ${rank} are lost`),

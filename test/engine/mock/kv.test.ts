@@ -13,9 +13,13 @@ function keys(n: number, namespace = 0): number[] {
   })
 }
 
+/** Content hashes that can be told apart. */
+const local = Uint32Array.from({ length: 20 }, (_, i) => 1000 + i)
+const pair = (key: number) => [key % 2 ** 32, Math.floor(key / 2 ** 32)]
+
 /** Holds and keys a whole chain. */
 function fill(kv: KvCache, chain: readonly number[]): number[] {
-  return chain.map((key, i) => kv.publish(kv.allocate(), key, chain[i - 1] ?? 0, block(i)))
+  return chain.map((key, i) => kv.publish(kv.allocate(), key, chain[i - 1] ?? 0, local, i))
 }
 
 const letGo = (kv: KvCache, blocks: readonly number[]) => {
@@ -81,23 +85,31 @@ test('changes: a chain is one stored event, evictions are removed, a flush is cl
   expect(kv.takeChanges()).toEqual([
     {
       kind: 'stored',
-      blockHashes: chain.map(BigInt),
-      parentHash: null,
-      tokenIds: [...block(0), ...block(1)],
-      blockSize: size,
-      medium: 'GPU',
+      blocks: Uint32Array.from(chain.flatMap(pair)),
+      parent: null,
+      local: local.slice(0, 4),
+      tier: 'device',
     },
   ])
   const third = keys(3)
-  kv.release(kv.publish(kv.allocate(), third[2]!, third[1]!, block(2)))
-  expect(kv.takeChanges()).toMatchObject([{ kind: 'stored', blockHashes: [BigInt(third[2]!)], parentHash: BigInt(chain[1]!) }])
+  kv.release(kv.publish(kv.allocate(), third[2]!, third[1]!, local, 2))
+  const blocks2 = Uint32Array.from(pair(third[2]!))
+  expect(kv.takeChanges()).toMatchObject([{ kind: 'stored', blocks: blocks2, parent: Uint32Array.from(pair(chain[1]!)) }])
   letGo(kv, blocks)
   kv.allocate()
-  expect(kv.takeChanges()).toEqual([{ kind: 'removed', blockHashes: [BigInt(third[2]!)], medium: 'GPU' }])
+  expect(kv.takeChanges()).toEqual([{ kind: 'removed', blocks: blocks2, tier: 'device' }])
   kv.clear()
   expect(kv.takeChanges()).toEqual([{ kind: 'cleared' }])
   expect(kv.takeChanges()).toBeUndefined()
   expect(kv.cached()).toBe(0)
+})
+
+test('a block without a content hash is kept but never told', () => {
+  const kv = new KvCache(1, size)
+  kv.recording = true
+  kv.release(kv.publish(kv.allocate(), keys(1)[0]!, 0, undefined, 0))
+  kv.allocate()
+  expect(kv.takeChanges()).toBeUndefined()
 })
 
 test('nothing is noted while nobody listens', () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { mockEngine } from '../../../src/engine/mock/engine.ts'
 import type { EngineEvent, KvChange } from '../../../src/engine/types.ts'
+import { localHashes } from '../../../src/lib/block-hash.ts'
 import { log } from '../../../src/lib/log.ts'
+import { blockNames as names } from '../../helpers/block-names.ts'
 import { answer, options, Recorder, request, started } from './world.ts'
 
 const prompt = Array.from({ length: 40 }, (_, i) => i)
@@ -116,7 +118,7 @@ describe('ranks', () => {
 describe('events', () => {
   test('KV events rebuild what the cache has; a flush clears it', async () => {
     const engine = await started({ totalKvTokens: 512, dpSize: 2 })
-    const cached = [new Set<bigint>(), new Set<bigint>()]
+    const cached = [new Set<string>(), new Set<string>()]
     const seqs: number[][] = [[], []]
     engine.on((event) => {
       if (event.kind !== 'kv') return
@@ -156,11 +158,16 @@ describe('events', () => {
     await answer(engine, request(prompt, { max_new_tokens: 1 }))
     await answer(engine, request([...prompt.slice(0, 32), ...prompt.slice(0, 32)], { max_new_tokens: 1 }))
     const [first, second] = changes
-    expect(first).toMatchObject({ kind: 'stored', parentHash: null, tokenIds: prompt.slice(0, 32), blockSize: 16 })
+    expect(first).toMatchObject({
+      kind: 'stored',
+      parent: null,
+      local: localHashes(Uint32Array.from(prompt.slice(0, 32)), 16),
+      tier: 'device',
+    })
     expect(second).toMatchObject({
       kind: 'stored',
-      parentHash: first!.kind === 'stored' ? first!.blockHashes[1] : null,
-      tokenIds: prompt.slice(0, 32),
+      parent: first!.kind === 'stored' ? first!.blocks.slice(2) : null,
+      local: localHashes(Uint32Array.from(prompt.slice(0, 32)), 16),
     })
   })
 
@@ -275,8 +282,8 @@ test.each([
   )
 })
 
-function apply(cached: Set<bigint>, change: KvChange): void {
+function apply(cached: Set<string>, change: KvChange): void {
   if (change.kind === 'cleared') cached.clear()
-  else if (change.kind === 'stored') for (const hash of change.blockHashes) cached.add(hash)
-  else for (const hash of change.blockHashes) cached.delete(hash)
+  else if (change.kind === 'stored') for (const name of names(change.blocks)) cached.add(name)
+  else for (const name of names(change.blocks)) cached.delete(name)
 }

@@ -3,6 +3,7 @@ import { KvCache } from '../../../src/engine/mock/kv.ts'
 import { defaultTiming } from '../../../src/engine/mock/options.ts'
 import type { Sequence } from '../../../src/engine/mock/sequence.ts'
 import { begin, complete, enqueue, makeFrame, makeRank, type Rank, remove } from '../../../src/engine/mock/step.ts'
+import { blockNames as names } from '../../helpers/block-names.ts'
 import { config, request, sequence } from './world.ts'
 
 const settings = config()
@@ -151,7 +152,7 @@ describe('random loads', () => {
     const capacity = rank.kv.capacity * 16
     const frame = makeFrame(rank.maxRunning)
     const open = new Set<Sequence>()
-    const cached = new Set<bigint>()
+    const cached = new Set<string>()
     let produced = 0
     let wanted = 0
     for (let i = 0; i < 400 || open.size > 0; i++) {
@@ -189,9 +190,9 @@ describe('random loads', () => {
       for (const change of rank.kv.takeChanges() ?? []) {
         if (change.kind === 'stored') {
           // A stored block follows on one that is there, so an index of the events is never wrong.
-          if (change.parentHash !== null) expect(cached.has(change.parentHash)).toBe(true)
-          for (const hash of change.blockHashes) cached.add(hash)
-        } else if (change.kind === 'removed') for (const hash of change.blockHashes) expect(cached.delete(hash)).toBe(true)
+          if (change.parent !== null) expect(cached.has(names(change.parent)[0]!)).toBe(true)
+          for (const name of names(change.blocks)) cached.add(name)
+        } else if (change.kind === 'removed') for (const name of names(change.blocks)) expect(cached.delete(name)).toBe(true)
       }
       expect(cached.size).toBe(rank.kv.cached())
     }

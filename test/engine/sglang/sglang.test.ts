@@ -8,6 +8,8 @@ import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engi
 import { httpEngine } from '../../../src/engine/sglang/http/engine.ts'
 import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
 import type { EngineEvent } from '../../../src/engine/types.ts'
+import { localHashes } from '../../../src/lib/block-hash.ts'
+import { blockNames } from '../../helpers/block-names.ts'
 import { need } from '../../helpers/need.ts'
 import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../../helpers/sglang.ts'
@@ -132,8 +134,9 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       const stored = () =>
         events
           .flatMap((event) => (event.kind === 'kv' ? event.changes : []))
-          .flatMap((change) => (change.kind === 'stored' ? change.tokenIds : []))
-      await until('the blocks', () => ids.every((id) => stored().includes(id)))
+          .flatMap((change) => (change.kind === 'stored' ? blockNames(change.local) : []))
+      const wanted = blockNames(localHashes(Uint32Array.from(ids), engine.info.blockSize))
+      await until('the blocks', () => wanted.every((name) => stored().includes(name)))
       await until('a load event', () => events.some((event) => event.kind === 'load' && event.totalTokens > 0))
       const again = await runRequest(engine, requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
       expect(again.usage!.cachedTokens).toBeGreaterThanOrEqual(32)
@@ -211,6 +214,7 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
     test('dpRank chooses the rank, and both tell their load and their blocks', async () => {
       expect(engine.info).toMatchObject({ level: 'L1', dpSize: 2 })
       const prompt = (rank: number) => Array.from({ length: 32 }, (_, i) => 100 + 300 * rank + i)
+      const blocksOf = (rank: number) => blockNames(localHashes(Uint32Array.from(prompt(rank)), 16))
       for (const rank of [0, 1, 0, 1]) {
         const ran = await runRequest(engine, requestOf(prompt(rank), { max_new_tokens: 120, ignore_eos: true }, { dpRank: rank }))
         expect(ran.ids.length).toBe(120)
@@ -218,16 +222,12 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       const storedBy = (rank: number) =>
         events.flatMap((event) =>
           event.kind === 'kv' && event.rank === rank
-            ? event.changes.flatMap((change) => (change.kind === 'stored' ? change.tokenIds : []))
+            ? event.changes.flatMap((change) => (change.kind === 'stored' ? blockNames(change.local) : []))
             : [],
         )
       for (const rank of [0, 1]) {
-        await until(`the blocks of rank ${rank}`, () => prompt(rank).every((id) => storedBy(rank).includes(id)))
-        expect(storedBy(rank).join()).not.toContain(
-          prompt(1 - rank)
-            .slice(0, 16)
-            .join(),
-        )
+        await until(`the blocks of rank ${rank}`, () => blocksOf(rank).every((name) => storedBy(rank).includes(name)))
+        expect(storedBy(rank)).not.toContain(blocksOf(1 - rank)[0])
         await until(`the load of rank ${rank}`, () =>
           events.some((event) => event.kind === 'load' && event.rank === rank && event.running > 0),
         )

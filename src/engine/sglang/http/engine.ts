@@ -3,7 +3,7 @@ import { AppError, toAppError } from '../../../lib/errors.ts'
 import type { Engine } from '../../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, EngineUsage, GenerateRequest, Sink } from '../../types.ts'
 import { forcedEndMs, repeatAbort } from '../abort.ts'
-import { followKvEvents } from '../kv-events.ts'
+import { followKvEvents } from '../kv/follow.ts'
 import { type HttpReply, readText, send } from './client.ts'
 import { readServer, type ServerFacts } from './info.ts'
 import { HttpAnswer, readEvents, rejected } from './stream.ts'
@@ -226,6 +226,7 @@ class HttpEngine implements Engine {
       const source = {
         rank,
         topic: kv.topic,
+        blockSize: this.info.blockSize,
         endpoint: `tcp://${this.host}:${kv.port + rank}`,
         ...(kv.replayPort === undefined ? {} : { replayEndpoint: `tcp://${this.host}:${kv.replayPort + rank}` }),
       }
@@ -271,6 +272,14 @@ function generateBody(request: GenerateRequest, rid: string): Record<string, unk
     lora_path: request.lora,
     cache_salt: request.cacheSalt,
     extra_key: request.extraKey,
+    ...(request.bootstrap
+      ? {
+          bootstrap_host: request.bootstrap.host,
+          bootstrap_port: request.bootstrap.port,
+          bootstrap_room: request.bootstrap.room,
+          disagg_prefill_dp_rank: request.bootstrap.prefillDpRank,
+        }
+      : {}),
     ...(request.logprobs
       ? {
           return_logprob: true,

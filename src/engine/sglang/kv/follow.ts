@@ -1,8 +1,7 @@
 // SGLang's KV events of one DP rank: what its cache stored, removed and cleared, in order. Gaps are filled from the replay socket.
-// Both encodings: an event is a map with "type" (0.5.21 and later) or an array that starts with its tag (before).
-import { decodeWide } from '../../transport/msgpack.ts'
-import { connectSocket, type ZmtpSocket } from '../../transport/zmtp/sockets.ts'
-import type { KvChange } from '../types.ts'
+import { connectSocket, type ZmtpSocket } from '../../../transport/zmtp/sockets.ts'
+import type { KvChange } from '../../types.ts'
+import { kvDecoder } from './decode.ts'
 
 export interface KvSource {
   rank: number
@@ -11,6 +10,8 @@ export interface KvSource {
   /** ROUTER that sends old messages again; absent: gaps stay. */
   replayEndpoint?: string
   topic: string
+  /** Tokens in a block; blocks of another size are not told. */
+  blockSize: number
 }
 
 export interface KvListener {
@@ -22,53 +23,9 @@ export interface KvListener {
 
 const replayWaitMs = 2000
 const replayEnd = 0xffff_ffff_ffff_ffffn
-/** Order of the fields in the array encoding, after the tag. */
-const arrayFields = {
-  BlockStored: ['block_hashes', 'parent_block_hash', 'token_ids', 'block_size', 'lora_id', 'medium'],
-  BlockRemoved: ['block_hashes', 'medium'],
-  AllBlocksCleared: [],
-} as const
-
-/** Decodes one payload: `[time, [events], rank]`. Event types that are not known are left out. Throws on bytes that are no such message. */
-export function decodeKvEvents(payload: Uint8Array): KvChange[] {
-  const batch = decodeWide(payload)
-  if (!Array.isArray(batch) || !Array.isArray(batch[1])) throw new Error('not a batch of KV events')
-  const changes: KvChange[] = []
-  for (const event of batch[1]) {
-    const fields = fieldsOf(event)
-    const medium = typeof fields.medium === 'string' ? fields.medium : 'GPU'
-    if (fields.type === 'AllBlocksCleared') changes.push({ kind: 'cleared' })
-    else if (fields.type === 'BlockRemoved') changes.push({ kind: 'removed', blockHashes: hashes(fields.block_hashes), medium })
-    else if (fields.type === 'BlockStored')
-      changes.push({
-        kind: 'stored',
-        blockHashes: hashes(fields.block_hashes),
-        parentHash: fields.parent_block_hash == null ? null : hash(fields.parent_block_hash),
-        // Speculative decoding (EAGLE) sends pairs of neighbours: the first of each is the token of the position.
-        tokenIds: (fields.token_ids as unknown[]).map((id) => Number(Array.isArray(id) ? id[0] : id)),
-        blockSize: Number(fields.block_size),
-        medium,
-      })
-  }
-  return changes
-}
-
-function fieldsOf(event: unknown): Record<string, unknown> {
-  if (!Array.isArray(event)) return event as Record<string, unknown>
-  const type = event[0] as keyof typeof arrayFields
-  const fields: Record<string, unknown> = { type }
-  arrayFields[type]?.forEach((name, i) => {
-    fields[name] = event[i + 1]
-  })
-  return fields
-}
-
-const hash = (value: unknown): bigint => BigInt(value as number | bigint)
-const hashes = (values: unknown): bigint[] => (values as unknown[]).map(hash)
-
 /** Follows one rank until closed. Starts with what the replay socket still has, so a late listener misses nothing. */
 export function followKvEvents(source: KvSource, listener: KvListener): { close(): void } {
-  const order = createOrder(listener, () => askReplay())
+  const order = createOrder(listener, kvDecoder(source.blockSize), () => askReplay())
   let replay: ZmtpSocket | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   const replayDone = () => {
@@ -119,17 +76,21 @@ function readSeq(part: Uint8Array | undefined): bigint {
  * Puts live and replayed messages into one order without gaps or doubles. Holds live ones back while a replay runs.
  * `ask` is called when a message is missing.
  */
-export function createOrder(listener: KvListener, ask: () => void) {
+export function createOrder(listener: KvListener, decode: (payload: Uint8Array) => KvChange[], ask: () => void) {
   let expected = 0
   let replaying = true
   let freshConnection = false
   let held: [seq: number, payload: Uint8Array][] = []
   const deliver = (seq: number, payload: Uint8Array) => {
-    if (seq > expected) listener.lost(expected, seq)
+    if (seq > expected) {
+      listener.lost(expected, seq)
+      // The beginning is what tells that an earlier life's cache is void.
+      if (expected === 0) listener.changes(seq - 1, [{ kind: 'cleared' }])
+    }
     expected = seq + 1
     let changes: KvChange[]
     try {
-      changes = decodeKvEvents(payload)
+      changes = decode(payload)
     } catch {
       listener.lost(seq, seq + 1) // Not readable is as good as not there.
       return

@@ -1,0 +1,11 @@
+// Block names (pairs of u32) as strings, for sets and messages in tests.
+import type { HashPairs } from '../../src/lib/block-hash.ts'
+
+export function blockNames(pairs: HashPairs): string[] {
+  return Array.from({ length: pairs.length / 2 }, (_, i) => ((BigInt(pairs[2 * i + 1]!) << 32n) | BigInt(pairs[2 * i]!)).toString(16))
+}
+
+/** 64-bit integers, signed or not, as the pairs that travel. */
+export function pairsOf(...values: (number | bigint)[]): HashPairs {
+  return new Uint32Array(BigInt64Array.from(values, BigInt).buffer)
+}
