@@ -200,6 +200,7 @@ export class SglangEngine implements Engine {
         cacheDir: options.cacheDir,
         tmpDir: options.tmpDir ?? '/tmp',
         level: options.level,
+        kvEvents: options.kvEvents ?? false,
         onLine: options.onLine ?? (() => {}),
       },
       {

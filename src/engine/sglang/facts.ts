@@ -27,11 +27,15 @@ export function toInfo(ready: Ready): EngineInfo {
     maxRunningRequests: ready.max_running_requests,
     totalKvTokens: Math.floor(ready.max_total_tokens / Math.max(1, ready.dp_size)),
     role: roleOf(ready.disaggregation_mode),
-    tpSize: ready.tp_size,
+    ...(ready.bootstrap ? { bootstrap: ready.bootstrap } : {}),
+    ...(ready.max_prefill_tokens ? { maxPrefillTokens: ready.max_prefill_tokens } : {}),
+    tpSize: ready.tp_size ?? 1,
+    isMla: ready.is_mla === true,
     kvEvents: (ready.kv_events ?? []).length > 0,
   }
 }
 
-function roleOf(mode: string | undefined): EngineRole {
+/** SGLang's --disaggregation-mode as a role. */
+export function roleOf(mode: unknown): EngineRole {
   return mode === 'prefill' || mode === 'decode' || mode === 'encode' ? mode : 'aggregated'
 }

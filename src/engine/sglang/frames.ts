@@ -39,7 +39,10 @@ export interface Ready {
   block_size: number
   dp_size: number
   tp_size: number
-  disaggregation_mode?: string
+  is_mla?: boolean
+  max_prefill_tokens?: number | null
+  disaggregation_mode?: string | null
+  bootstrap?: { host: string; port: number } | null
   max_running_requests: number
   max_total_tokens: number
   kv_events: KvEndpoint[]
@@ -72,7 +75,7 @@ export function helloAckFrame(level: Level | undefined, tok: string | undefined,
 }
 
 export function generateFrame(slot: number, rid: string, request: GenerateRequest): Uint8Array {
-  const lp = request.logprobs
+  const { logprobs: lp, bootstrap: boot } = request
   const options = {
     stream: request.stream,
     lp: lp && [lp.promptStart, lp.top, lp.tokenIds ?? null],
@@ -82,6 +85,8 @@ export function generateFrame(slot: number, rid: string, request: GenerateReques
     extra_key: request.extraKey,
     lora: request.lora,
     resume: request.resumed,
+    // As a bigint it stays a whole number on the wire.
+    boot: boot && [boot.host, boot.port, BigInt(boot.room), boot.prefillDpRank ?? null],
     text: request.promptText,
     messages: request.chat?.messages,
     tools: request.chat?.tools,

@@ -1,6 +1,7 @@
 // A sign of life: does the bridge answer, and does each of these ranks still make a token (or a vector)?
+import { canaryRequest } from '../canary.ts'
 import type { Engine } from '../engine.ts'
-import type { EmbedRequest, Sink } from '../types.ts'
+import type { Sink } from '../types.ts'
 
 /** Resolves when the bridge and every rank answered, whatever they said. Rejects when one did not within `limitMs`. */
 export async function probe(engine: Engine, ranks: readonly number[], limitMs: number): Promise<void> {
@@ -19,14 +20,12 @@ export async function probe(engine: Engine, ranks: readonly number[], limitMs: n
 
 /** Resolves at the answer's end, a refusal, or the signal's abort. */
 async function canary(engine: Engine, rank: number, signal: AbortSignal): Promise<void> {
-  const { vocabSize, dpSize, isEmbedding } = engine.info
-  const request: EmbedRequest = { requestId: `probe-${rank}`, promptIds: Uint32Array.of(Math.min(1, vocabSize - 1)) }
-  if (dpSize > 1) request.dpRank = rank
-  if (isEmbedding) {
+  const request = canaryRequest(engine.info, rank, `probe-${rank}`)
+  if (engine.info.isEmbedding) {
     // A refusal is an answer too.
     await engine.embed(request, signal).catch(() => {})
     return
   }
   const sink: Sink = { push() {}, end() {}, fail() {} }
-  await engine.generate({ ...request, sampling: { max_new_tokens: 1, temperature: 0, ignore_eos: true }, stream: false }, sink, signal)
+  await engine.generate(request, sink, signal)
 }

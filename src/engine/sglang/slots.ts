@@ -132,6 +132,12 @@ export class Slots {
     return this.table.filter((running) => running !== undefined)
   }
 
+  /** Until nothing runs or `withinMs` have passed. */
+  async drained(withinMs: number): Promise<void> {
+    const end = performance.now() + withinMs
+    while (this.used > 0 && performance.now() < end) await Bun.sleep(10)
+  }
+
   /** The engine died: everyone gets `error`, every slot is free. */
   failAll(error: AppError): void {
     const all = this.all()

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from . import compat, failure, scheduler, wire
+from . import compat, disagg, failure, kv_events, scheduler, wire
 
 
 def main(argv: list[str]):
@@ -93,6 +93,7 @@ def start_engine(argv: list[str], level: str, doom):
     try:
         from sglang.srt.server_args import prepare_server_args
 
+        argv = kv_events.with_events(disagg.with_bootstrap(argv), os.path.dirname(os.environ["DSGL_SOCK"]))
         server_args = prepare_server_args(argv + stream_flags() if level == "L2" else argv)
         for name in ("tokenizer_worker_num", "detokenizer_worker_num"):
             if level != "L2" and (getattr(server_args, name, 1) or 1) > 1:

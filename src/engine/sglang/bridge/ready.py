@@ -5,7 +5,7 @@ import dataclasses
 import json
 import logging
 
-from . import compat, failure
+from . import compat, disagg, failure
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +55,27 @@ async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
         "tp_size": int(args.get("tp_size") or 1),
         "max_running_requests": await running_requests(manager, args, dp),
         "max_total_tokens": tokens,
+        "is_mla": is_mla(config),
+        "max_prefill_tokens": prefill_step(args),
         "disaggregation_mode": args.get("disaggregation_mode"),
+        "bootstrap": disagg.bootstrap_address(args),
         "enable_metrics": bool(args.get("enable_metrics")),
         "load_secs": load_secs,
         "kv_events": kv_endpoints(args, dp),
         "schedulers": failure.noted_pids("scheduler"),
         "chat_template": getattr(manager.tokenizer, "chat_template", None) if manager.tokenizer is not None else None,
     }
+
+
+def is_mla(config) -> bool:
+    """Whether KV is the same on every tensor-parallel rank, so that prefill and decode may differ in their number of ranks."""
+    return str(getattr(config, "attention_arch", "")).rpartition(".")[2] == "MLA"
+
+
+def prefill_step(args: dict) -> int | None:
+    """Most prompt tokens that one prefill step computes: whole prompts up to one limit, chunks of a prompt up to another."""
+    limits = [int(args[name]) for name in ("max_prefill_tokens", "chunked_prefill_size") if int(args.get(name) or 0) > 0]
+    return min(limits) if limits else None
 
 
 async def running_requests(manager, args: dict, dp: int) -> int:

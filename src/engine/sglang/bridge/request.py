@@ -4,10 +4,10 @@ from array import array
 
 import numpy
 
-from . import compat, grammar
+from . import compat, disagg, grammar
 
 OPTIONS = frozenset(
-    ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "text", "messages", "tools", "template_kwargs"]
+    ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "boot", "text", "messages", "tools", "template_kwargs"]
 )
 
 
@@ -31,6 +31,7 @@ class Builder:
         self._preferred = getattr(manager, "preferred_sampling_params", None) or getattr(manager.server_args, "preferred_sampling_params", None)
         priority = getattr(manager, "enable_priority_scheduling", False)
         self._priority = getattr(manager, "default_priority_value", None) if priority else None
+        self._meeting = disagg.Meeting(manager.server_args)
         self._dp = "routed_dp_rank" if "routed_dp_rank" in self._gen_fields else "data_parallel_rank"
         self._gen_base = self._known(
             self._gen_fields,
@@ -81,6 +82,12 @@ class Builder:
                 sampling = {**sampling, "custom_params": {**(sampling.get("custom_params") or {}), grammar.PARAM: value}}
             elif name not in OPTIONS:
                 raise ValueError(f"unknown request option {name!r}")
+        for name, value in self._meeting.values(opt.get("boot")).items():
+            # Older releases follow the room alone, which tells the same rank.
+            if name in self._gen_fields or name != "disagg_prefill_dp_rank":
+                self._put(fields, name, value)
+        if self._meeting.apart and "time_stats" in self._gen_fields:
+            fields["time_stats"] = self._meeting.time_stats()
         if self._priority is not None and "priority" not in fields:
             fields["priority"] = self._priority
         if lora_id is not None:
@@ -112,7 +119,7 @@ class Builder:
 
     def _put(self, fields, name, value):
         if name not in self._gen_fields:
-            raise ValueError(f"this SGLang cannot keep {name} apart: it has no such field")
+            raise ValueError(f"this SGLang knows no {name}: its requests have no such field")
         fields[name] = value
 
     def _ids(self, ids):

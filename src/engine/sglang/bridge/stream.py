@@ -5,7 +5,7 @@ import logging
 from array import array
 from types import SimpleNamespace
 
-from . import compat, grammar, outputs, render, wire
+from . import compat, disagg, grammar, outputs, render, wire
 from .manager import Outlet
 from .request import OPTIONS, check_kind
 
@@ -24,6 +24,7 @@ class Streams:
         self._live: dict[int, tuple[str, asyncio.Task]] = {}
         self._rows: list[dict] = []
         self._sampling_names = frozenset(compat.fields_of(compat.load("sglang.srt.sampling.sampling_params", "SamplingParams")))
+        self._meeting = disagg.Meeting(self._manager.server_args)
         self._seqs = Outlet(send, self.abort)
 
     def generate(self, slot: int, rid: str, ids, sampling: dict, opt: dict | None):
@@ -64,6 +65,7 @@ class Streams:
         if opt.get("resume"):
             custom = values["sampling_params"].get("custom_params") or {}
             values["sampling_params"]["custom_params"] = {**custom, grammar.PARAM: opt["resume"]}
+        values.update(self._meeting.values(opt.get("boot")))
         self._fill(values, opt, compat.fields_of(self._io.GenerateReqInput))
         sent, last = 0, None
         async for item in self._manager.generate_request(self._io.GenerateReqInput(**values), None):

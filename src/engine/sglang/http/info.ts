@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../../lib/errors.ts'
 import type { EngineInfo } from '../../types.ts'
+import { roleOf } from '../facts.ts'
 import { readText, send } from './client.ts'
 
 type Json = Record<string, unknown>
@@ -100,8 +101,13 @@ export async function readServer(base: string, headers: Record<string, string>):
       dpSize,
       maxRunningRequests: number('max_running_requests', 0),
       totalKvTokens: number('max_total_num_tokens', 0),
-      role: 'aggregated',
-      kvEvents: false,
+      role: roleOf(server.disaggregation_mode),
+      ...(server.disaggregation_mode === 'prefill'
+        ? { bootstrap: { host: new URL(base).hostname, port: number('disaggregation_bootstrap_port', 8998) } }
+        : {}),
+      tpSize: number('tp_size', 1),
+      maxPrefillTokens: number('max_prefill_tokens', 16_384),
+      kvEvents: typeof events?.endpoint_port_base === 'number',
     },
     cumulative: typeof incremental === 'boolean' ? !incremental : undefined,
     kv:

@@ -9,9 +9,11 @@ import entry from '../bridge/__main__.py' with { type: 'text' }
 import channel from '../bridge/channel.py' with { type: 'text' }
 import compat from '../bridge/compat.py' with { type: 'text' }
 import control from '../bridge/control.py' with { type: 'text' }
+import disagg from '../bridge/disagg.py' with { type: 'text' }
 import failure from '../bridge/failure.py' with { type: 'text' }
 import grammar from '../bridge/grammar.py' with { type: 'text' }
 import intake from '../bridge/intake.py' with { type: 'text' }
+import kvEvents from '../bridge/kv_events.py' with { type: 'text' }
 import lock from '../bridge/lock.py' with { type: 'text' }
 import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
@@ -31,9 +33,11 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'channel.py': channel,
   'compat.py': compat,
   'control.py': control,
+  'disagg.py': disagg,
   'failure.py': failure,
   'grammar.py': grammar,
   'intake.py': intake,
+  'kv_events.py': kvEvents,
   'lock.py': lock,
   'main.py': mainModule,
   'manager.py': manager,
