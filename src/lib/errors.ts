@@ -22,6 +22,7 @@ export const errorCodes = {
   client_closed_request: [499, 'invalid_request_error'],
   internal_error: [500, 'server_error'],
   engine_failed: [500, 'server_error'],
+  tokens_lost: [500, 'server_error'],
   engine_unavailable: [503, 'server_error'],
   shutting_down: [503, 'server_error'],
   overloaded: [529, 'server_error'],

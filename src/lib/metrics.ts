@@ -129,6 +129,12 @@ export const cachedTokens = new Counter({
   labelNames: ['model'],
   registers,
 })
+export const migrations = new Counter({
+  name: 'migrations_total',
+  help: 'Attempts that went on with a request after its worker failed; reason is the failure',
+  labelNames: ['model', 'reason'],
+  registers,
+})
 export const modelContextLength = new Gauge({
   name: 'dynamo_frontend_model_context_length',
   help: 'Context of a served model, in tokens',

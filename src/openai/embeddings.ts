@@ -2,6 +2,7 @@
 import type { EmbeddingRequest } from '../pipeline/types.ts'
 import { type Api, type Handler, json } from './call.ts'
 import { takeRid } from './generate.ts'
+import { placeHeaders } from './place.ts'
 import { type BodyRules, bodyRules, checkBody } from './request/check.ts'
 import { checkedLater, readPrompts } from './request/prompts.ts'
 import type { EmbeddingBody } from './schema/embeddings.ts'
@@ -35,7 +36,7 @@ export function embeddingsHandler(api: Api): Handler {
       model: body.model,
       usage: { prompt_tokens: answer.promptTokens, total_tokens: answer.promptTokens },
     }
-    return json(made, { 'x-worker-id': answer.workerId })
+    return json(made, placeHeaders(answer))
   }
 }
 

@@ -6,10 +6,14 @@ export function errorBody(error: AppError) {
   return { error: { message: error.message, type: error.type, param: error.param, code: error.code } }
 }
 
+/** Statuses that say "not now": clients and proxies want to know when. */
+const notNow: ReadonlySet<number> = new Set([429, 503, 529])
+
 /** A whole answer. */
 export function errorResponse(error: AppError, headers?: Record<string, string>): Response {
   const all: Record<string, string> = { 'content-type': 'application/json', ...headers }
-  if (error.retryAfterSecs !== undefined) all['retry-after'] = String(error.retryAfterSecs)
+  const retryAfter = error.retryAfterSecs ?? (notNow.has(error.status) ? 1 : undefined)
+  if (retryAfter !== undefined) all['retry-after'] = String(Math.ceil(retryAfter))
   return new Response(JSON.stringify(errorBody(error)), { status: error.status, headers: all })
 }
 

@@ -5,6 +5,7 @@ import type { Pipeline, TextRequest } from '../pipeline/types.ts'
 import { gather, sumUsage } from './gather.ts'
 import type { Endpoint } from './generate.ts'
 import { chatLogprobs } from './logprobs.ts'
+import { placeHeaders } from './place.ts'
 import { invalid } from './request/faults.ts'
 import type { ChatBody } from './schema/chat.ts'
 import type { StreamOptions } from './stream/text.ts'
@@ -143,6 +144,6 @@ async function streamCalls(
     ) ?? ''
   if (extras !== '') push([], JSON.parse(`{${extras}}`))
   options.outcome({ workerId: answer.workerId, usage })
-  const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', 'x-worker-id': answer.workerId }
+  const headers = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', ...placeHeaders(answer) }
   return new Response(`${events.join('')}data: [DONE]\n\n`, { headers })
 }

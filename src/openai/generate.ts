@@ -4,6 +4,7 @@ import type { Pipeline, TextRequest } from '../pipeline/types.ts'
 import { type Api, type Call, json, nowSecs } from './call.ts'
 import { type Gathered, gather, sumUsage } from './gather.ts'
 import { nvextAnswer } from './nvext.ts'
+import { placeHeaders } from './place.ts'
 import type { GenerationBody } from './schema/common.ts'
 import type { StreamOptions } from './stream/text.ts'
 import { tap } from './tap.ts'
@@ -85,7 +86,5 @@ async function whole(
   const nvext = nvextAnswer(body, answer, finishes, times())
   if (nvext !== undefined) made.nvext = nvext
   call.outcome({ workerId: answer.workerId, usage })
-  const headers: Record<string, string> = { 'x-worker-id': answer.workerId }
-  if (answer.dpRank !== undefined) headers['x-dp-rank'] = String(answer.dpRank)
-  return json(made, headers)
+  return json(made, placeHeaders(answer))
 }

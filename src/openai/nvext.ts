@@ -14,28 +14,34 @@ export function nvextAnswer(body: GenerationBody, answer: Answer, finishes: read
   const made: Record<string, unknown> = {}
   for (const field of fields) {
     if (field === 'worker_id') made.worker_id = workers(answer)
-    else if (field === 'timing') made.timing = timing(times)
+    else if (field === 'timing') made.timing = timing(times, answer)
     else if (field === 'stop_reason') made.stop_reason = one(finishes.map((finish) => finish.matched))
     else made.completion_token_ids = one(finishes.map((finish) => [...finish.ids]))
   }
   return made
 }
 
-/** Prefill and decode ran on the same worker. */
-function workers(answer: Answer) {
-  const { workerId, dpRank = null } = answer
-  return { prefill_worker_id: workerId, prefill_dp_rank: dpRank, decode_worker_id: workerId, decode_dp_rank: dpRank }
+/** Without a prefill side of its own, prefill and decode ran on the same worker. */
+function workers({ workerId, dpRank, prefillWorkerId, prefillDpRank }: Answer) {
+  return {
+    prefill_worker_id: prefillWorkerId ?? workerId,
+    prefill_dp_rank: (prefillWorkerId === undefined ? dpRank : prefillDpRank) ?? null,
+    decode_worker_id: workerId,
+    decode_dp_rank: dpRank ?? null,
+  }
 }
 
-function timing({ receivedAt, firstTextAt }: NvextTimes) {
+function timing({ receivedAt, firstTextAt }: NvextTimes, { usage }: Answer) {
   return {
     request_received_ms: Math.round(performance.timeOrigin + receivedAt),
     ttft_ms: firstTextAt === undefined ? null : rounded(firstTextAt - receivedAt),
     total_time_ms: rounded(performance.now() - receivedAt),
+    kv_hit_rate: usage.promptTokens === 0 ? 0 : rounded(usage.cachedTokens / usage.promptTokens),
   }
 }
 
-const rounded = (ms: number): number => Math.round(ms * 1000) / 1000
+/** To three places. */
+const rounded = (value: number): number => Math.round(value * 1000) / 1000
 
 /** The value itself for one choice, a list for several. */
 function one<T>(values: T[]): T | T[] {

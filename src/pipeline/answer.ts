@@ -1,22 +1,29 @@
 // A running answer: its choices report here, its sink hears in order, and it ends exactly once.
-import type { EngineUsage, Finish, PromptLogprobs } from '../engine/types.ts'
-import { AppError } from '../lib/errors.ts'
+import type { EngineUsage, PromptLogprobs } from '../engine/types.ts'
+import type { AppError } from '../lib/errors.ts'
 import { type HistogramChild, interTokenLatency, queuedRequests, timeToFirstToken } from '../lib/metrics.ts'
 import type { Lease } from '../router/router.ts'
 import type { ChoiceOwner } from './decode.ts'
+import { again, type Cause, toldAs } from './failure.ts'
 import { promptTokens } from './logprobs.ts'
 import type { LoadedModel } from './model.ts'
 import type { Prepared } from './prepare.ts'
 import type { Answer, AnswerSink, ChoiceFinish, TextRequest, TokenLogprob, Usage } from './types.ts'
 
 export class RunningAnswer implements Answer, ChoiceOwner {
-  readonly workerId: string
-  readonly dpRank: number | undefined
   readonly promptIds: Uint32Array
   readonly usage: Usage
   /** One for each choice: aborting it stops the engine's work on that choice. */
   readonly legs: AbortController[] = []
   over = false
+  /** The sink knows of it: some choice has a place. */
+  begun = false
+  /** Of the first choice, its last one. */
+  #place: Lease | undefined
+  /** By choice: the lease whose first row has not come yet. */
+  readonly #unstarted: (Lease | undefined)[] = []
+  /** By choice: attempts so far. */
+  readonly #attempts: number[]
   readonly #request: TextRequest
   readonly #sink: AnswerSink
   readonly #model: LoadedModel
@@ -26,28 +33,57 @@ export class RunningAnswer implements Answer, ChoiceOwner {
   #lastRowAt = 0
   #echoed: boolean[]
 
-  constructor(request: TextRequest, prepared: Prepared, model: LoadedModel, lease: Lease, sink: AnswerSink) {
+  constructor(request: TextRequest, prepared: Prepared, model: LoadedModel, sink: AnswerSink) {
     this.#request = request
     this.#sink = sink
     this.#model = model
     this.#promptText = prepared.promptText
     this.#gaps = interTokenLatency.model(model.served.id)
-    this.workerId = lease.workerId
-    this.dpRank = lease.dpRank
     this.promptIds = prepared.promptIds
     this.usage = { promptTokens: prepared.promptIds.length, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
     this.#choicesLeft = request.n
+    this.#attempts = new Array(request.n).fill(0)
     // Without logprobs the prompt can be echoed at once; with them it waits for the engine's numbers.
     this.#echoed = new Array(request.n).fill(!request.echo)
   }
 
-  /** Tells the sink that the request has a place. */
-  begin(): void {
+  get workerId(): string {
+    return this.#place!.workerId
+  }
+
+  get dpRank(): number | undefined {
+    return this.#place!.dpRank
+  }
+
+  get prefillWorkerId(): string | undefined {
+    return this.#place!.prefillWorkerId
+  }
+
+  get prefillDpRank(): number | undefined {
+    return this.#place!.prefillDpRank
+  }
+
+  get overlapTokens(): number {
+    return this.#place!.overlapTokens
+  }
+
+  /** A choice has a place, its first or another one; the sink hears of the request's first. */
+  placed(choice: number, lease: Lease): void {
+    this.#unstarted[choice] = lease
+    this.#attempts[choice]!++
+    if (choice === 0) this.#place = lease
+    if (this.begun) return
+    this.begun = true
     this.#sink.begin(this)
   }
 
-  produced(_choice: number, count: number): void {
+  produced(choice: number, count: number): void {
     const now = performance.now()
+    const lease = this.#unstarted[choice]
+    if (lease !== undefined) {
+      this.#unstarted[choice] = undefined
+      lease.started()
+    }
     if (this.#lastRowAt === 0) {
       timeToFirstToken.model(this.#model.served.id).observe((now - this.#request.receivedAt) / 1000)
       queuedRequests.dec({ model: this.#model.served.id })
@@ -86,14 +122,17 @@ export class RunningAnswer implements Answer, ChoiceOwner {
   }
 
   ended(_choice: number, usage: EngineUsage): void {
-    this.usage.cachedTokens = Math.max(this.usage.cachedTokens, usage.cachedTokens)
     this.usage.reasoningTokens += usage.reasoningTokens
     // Only the engine knows how long a prompt is that it tokenized itself.
     if (this.promptIds.length === 0) this.usage.promptTokens = usage.promptTokens
+    // A later attempt's prompt holds what was produced before; that was never the client's prompt.
+    const cached = Math.min(usage.cachedTokens, this.usage.promptTokens)
+    if (cached > this.usage.cachedTokens) this.usage.cachedTokens = cached
   }
 
-  failed(_choice: number, cause: AppError | Extract<Finish, { kind: 'abort' }>): void {
-    this.fail(cause instanceof AppError ? cause : refusal(cause, this.#request))
+  /** A refusal ends the answer at once; what another worker may still take, migrate.ts decides when the attempt is over. */
+  failed(choice: number, cause: Cause): void {
+    if (this.#attempts[choice] === 1 && again(cause) === 'never') this.fail(toldAs(cause, this.#request))
   }
 
   /** Ends the answer with an error and stops every leg. A second call does nothing. */
@@ -112,32 +151,4 @@ export class RunningAnswer implements Answer, ChoiceOwner {
   #promptAsText(): string {
     return this.#promptText ?? this.#model.tokenizer.decode(this.promptIds, false)
   }
-}
-
-/** An engine's abort row as an error: its own words where it refused, else that it was ended from outside. */
-function refusal(finish: Extract<Finish, { kind: 'abort' }>, request: TextRequest): AppError {
-  if (finish.status === undefined && finish.errorType === undefined)
-    return new AppError('engine_unavailable', {
-      message: `The engine ended this request: ${finish.message || 'aborted'}. It is safe to send it again.`,
-      retryAfterSecs: 1,
-    })
-  const { json_schema, regex, ebnf, structural_tag } = request.sampling
-  const param =
-    json_schema !== undefined || structural_tag !== undefined
-      ? 'response_format'
-      : regex !== undefined
-        ? 'regex'
-        : ebnf !== undefined
-          ? 'ebnf'
-          : undefined
-  const status = finish.status ?? 500
-  if (status >= 500)
-    return new AppError('engine_failed', { message: finish.message, status, retryAfterSecs: status === 503 ? 1 : undefined })
-  if (param !== undefined && /grammar|schema|regex|ebnf|structural/i.test(finish.message))
-    return new AppError('invalid_grammar', {
-      message: finish.message,
-      status,
-      param,
-    })
-  return new AppError('engine_rejected', { message: finish.message, status })
 }

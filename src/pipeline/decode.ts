@@ -2,20 +2,22 @@
 import type { EngineUsage, Finish, PromptLogprobs, RowLogprobs, Sink } from '../engine/types.ts'
 import type { AppError } from '../lib/errors.ts'
 import type { StreamDecoder, Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { Cause } from './failure.ts'
 import { rowToken } from './logprobs.ts'
 import { StopMatcher } from './stops.ts'
 import type { ChoiceFinish, TokenLogprob } from './types.ts'
 
-/** Who hears of a choice; run.ts is it. */
+/** Who hears of a choice; answer.ts is it. */
 export interface ChoiceOwner {
   produced(choice: number, count: number): void
   text(choice: number, text: string, logprobs: TokenLogprob[] | undefined): void
   promptLogprobs(choice: number, logprobs: PromptLogprobs): void
   /** `engineEnded` is false when a stop string ended the choice here, before the engine knew. */
   finished(choice: number, finish: ChoiceFinish, engineEnded: boolean): void
-  /** The engine's own terminal, once: before `finished`, or after it when a stop string was found here. */
+  /** The engine's own terminal of an attempt: before `finished`, or after it when a stop string was found here. */
   ended(choice: number, usage: EngineUsage): void
-  failed(choice: number, error: AppError | Extract<Finish, { kind: 'abort' }>): void
+  /** An attempt ended without an answer; another one may go on with the same decoder. */
+  failed(choice: number, cause: Cause): void
 }
 
 export interface ChoiceOptions {
@@ -33,6 +35,10 @@ export interface ChoiceOptions {
 const NONE = -1
 
 export class ChoiceDecoder implements Sink {
+  /** Why the last attempt failed. */
+  failure: Cause | undefined
+  /** What the engine said of the last attempt. */
+  usage: EngineUsage | undefined
   readonly #choice: number
   readonly #owner: ChoiceOwner
   readonly #decoder: StreamDecoder
@@ -57,9 +63,38 @@ export class ChoiceDecoder implements Sink {
     this.#tokenizer = options.wantLogprobs ? options.tokenizer : undefined
   }
 
-  /** All ids so far. */
+  /** All ids so far, of every attempt. */
   get ids(): Uint32Array {
     return this.#ids.slice(0, this.#length)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** The last id, if it is one that ends answers. */
+  get endingId(): number | undefined {
+    return this.#held === NONE ? undefined : this.#held
+  }
+
+  /** The choice has its finish. */
+  get done(): boolean {
+    return this.#done
+  }
+
+  /** Another attempt begins; its ids follow those that are here. */
+  again(): void {
+    this.failure = undefined
+    this.usage = undefined
+  }
+
+  /** The prompt with all ids so far behind it: where the next attempt goes on. */
+  after(promptIds: Uint32Array): Uint32Array {
+    if (this.#length === 0) return promptIds
+    const all = new Uint32Array(promptIds.length + this.#length)
+    all.set(promptIds)
+    all.set(this.#ids.subarray(0, this.#length), promptIds.length)
+    return all
   }
 
   promptLogprobs(logprobs: PromptLogprobs): void {
@@ -94,13 +129,19 @@ export class ChoiceDecoder implements Sink {
   }
 
   end(finish: Finish, usage: EngineUsage): void {
+    this.usage = usage
     this.#owner.ended(this.#choice, usage)
     if (this.#done) return
-    if (finish.kind === 'abort') {
-      this.#done = true
-      this.#owner.failed(this.#choice, finish)
-      return
-    }
+    if (finish.kind === 'abort') this.#fail(finish)
+    else this.complete(finish)
+  }
+
+  fail(error: AppError): void {
+    if (!this.#done) this.#fail(error)
+  }
+
+  /** The end of the choice: what was held back goes out. */
+  complete(finish: Exclude<Finish, { kind: 'abort' }>): void {
     const matched = finish.kind === 'stop' ? (finish.matched ?? null) : null
     let text = ''
     if (this.#held !== NONE && (finish.kind !== 'stop' || this.#includeStop)) text += this.#decoder.push(this.#held)
@@ -115,10 +156,9 @@ export class ChoiceDecoder implements Sink {
     this.#finish({ reason: finish.kind, matched: stop, ids: this.ids }, true)
   }
 
-  fail(error: AppError): void {
-    if (this.#done) return
-    this.#done = true
-    this.#owner.failed(this.#choice, error)
+  #fail(cause: Cause): void {
+    this.failure = cause
+    this.#owner.failed(this.#choice, cause)
   }
 
   #emit(text: string): void {

@@ -1,8 +1,11 @@
 // The short path without decode: texts to vectors.
 import type { Embedding, EmbedRequest } from '../engine/types.ts'
-import { AppError } from '../lib/errors.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
 import { inflightRequests, inputTokens } from '../lib/metrics.ts'
+import type { Lease, Outcome, Placement } from '../router/router.ts'
+import { again } from './failure.ts'
 import type { LoadedModel, ModelRegistry } from './model.ts'
+import { backOff, limitOf, noteMigration, placeAgain, waitMsOf } from './place.ts'
 import { tokenizePrompt } from './prepare.ts'
 import type { EmbeddingAnswer, EmbeddingRequest } from './types.ts'
 
@@ -21,26 +24,87 @@ export async function embed(request: EmbeddingRequest, signal: AbortSignal, mode
   signal.addEventListener('abort', leave, { once: true })
   try {
     const inputs = await Promise.all(request.inputs.map((input, i) => inputIds(input, i, model)))
-    const placed = model.router.place({ requestId: request.requestId, promptIds: inputs[0]!, dpRank: request.options?.dpRank }, stop.signal)
-    const lease = placed instanceof Promise ? await placed : placed
-    try {
-      const all = inputs.map((promptIds) => {
-        const one: EmbedRequest = { requestId: request.requestId, promptIds, ...request.options }
-        return lease.engine.embed(one, stop.signal)
-      })
-      const embeddings = await Promise.all(all)
-      let promptTokens = 0
-      for (const one of embeddings) promptTokens += one.promptTokens
-      inputTokens.model(labels.model).observe(promptTokens)
-      return { workerId: lease.workerId, vectors: embeddings.map((one) => cut(one, request.dimensions)), promptTokens }
-    } finally {
-      lease.release()
+    const running: Promise<Embedded>[] = []
+    for (const promptIds of inputs) {
+      const placement = embedPlacement(request, promptIds)
+      const placed = model.router.place(placement, stop.signal)
+      const lease = placed instanceof Promise ? await placed : placed
+      running.push(embedOne(request, placement, lease, model, stop.signal))
+      // The one that is awaited below is the first to fail; the others' failures are heard here.
+      running.at(-1)!.catch(() => {})
     }
+    const embedded = await Promise.all(running)
+    let promptTokens = 0
+    for (const { embedding } of embedded) promptTokens += embedding.promptTokens
+    inputTokens.model(labels.model).observe(promptTokens)
+    const { workerId, dpRank, overlapTokens } = embedded[0]!.lease
+    const vectors = embedded.map(({ embedding }) => cut(embedding, request.dimensions))
+    return { workerId, dpRank, overlapTokens, vectors, promptTokens }
   } finally {
     stop.abort()
     signal.removeEventListener('abort', leave)
     inflightRequests.dec(labels)
   }
+}
+
+interface Embedded {
+  embedding: Embedding
+  /** Released by now; only good for its place. */
+  lease: Lease
+}
+
+function embedPlacement(request: EmbeddingRequest, promptIds: Uint32Array): Placement {
+  const { requestId, workerId, sessionId, cacheSalt, options } = request
+  return { requestId, promptIds, workerId, sessionId, cacheSalt, dpRank: options?.dpRank, priority: options?.priority, embedding: true }
+}
+
+/** One input over its attempts: there is nothing to go on with, so a failed one begins anew on another worker. */
+async function embedOne(
+  request: EmbeddingRequest,
+  placement: Placement,
+  first: Lease,
+  model: LoadedModel,
+  signal: AbortSignal,
+): Promise<Embedded> {
+  const avoid = new Set<string>()
+  for (let lease = first, attempts = 1; ; attempts++) {
+    const outcome: Outcome = {}
+    let error: AppError
+    try {
+      const one: EmbedRequest = { requestId: request.requestId, promptIds: placement.promptIds, ...request.options }
+      if (lease.dpRank !== undefined) one.dpRank = lease.dpRank
+      return { embedding: await lease.engine.embed(one, signal), lease }
+    } catch (thrown) {
+      error = embedError(toAppError(thrown), signal)
+      if (!signal.aborted) outcome.error = error
+    } finally {
+      lease.release(outcome)
+    }
+    const where = again(error)
+    if (signal.aborted || where === 'never' || attempts > limitOf(model)) throw error
+    avoid.add(lease.workerId)
+    const next = await placeAgain(model.router, { ...placement, avoid }, waitMsOf(model), signal)
+    if (next === undefined) throw error
+    if (avoid.has(next.workerId)) {
+      if (where === 'elsewhere') {
+        next.release()
+        throw error
+      }
+      await backOff(attempts, signal)
+    }
+    noteMigration(model, { id: request.requestId, from: lease.workerId, to: next.workerId, tokens: 0, reason: error.code })
+    lease = next
+  }
+}
+
+/** An engine that stops tells of a cancel, but nobody here has cancelled anything. */
+function embedError(error: AppError, signal: AbortSignal): AppError {
+  if (error.code !== 'client_closed_request' || signal.aborted) return error
+  return new AppError('engine_unavailable', {
+    message: `The engine ended this request: ${error.message}.`,
+    retryAfterSecs: 1,
+    cause: error,
+  })
 }
 
 async function inputIds(input: string | Uint32Array, index: number, model: LoadedModel): Promise<Uint32Array> {

@@ -16,6 +16,10 @@ export interface LoadedModel {
   readonly engineTokenizes: boolean
   /** What a request leaves open and the model recommends (generation_config.json). */
   readonly samplingDefaults: SamplingParams
+  /** Times that an answer may go on elsewhere after its worker failed; 0: never. Default 3. */
+  readonly migrationLimit?: number
+  /** How long a failed request waits for a worker to be there again before its failure is told. Default 3000. */
+  readonly migrationWaitMs?: number
   /** Limits of the engines behind it; known once one has started. */
   readonly info: Pick<EngineInfo, 'contextLength' | 'maxPromptTokens' | 'vocabSize' | 'eosIds' | 'isEmbedding'>
 }

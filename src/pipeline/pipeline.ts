@@ -2,7 +2,8 @@
 import { bestOf } from './best-of.ts'
 import { embed } from './embed.ts'
 import type { ModelRegistry } from './model.ts'
-import { checkIds, tokenizePrompt } from './prepare.ts'
+import { placementOf } from './place.ts'
+import { checkIds, prepare, tokenizePrompt } from './prepare.ts'
 import { run } from './run.ts'
 import type { Pipeline } from './types.ts'
 
@@ -16,6 +17,11 @@ export function createPipeline(models: ModelRegistry): Pipeline {
       return run(best.request, best.sink, signal, models)
     },
     embed: (request, signal) => embed(request, signal, models),
+    async explain(request) {
+      const model = models.find(request.model)
+      const { promptIds, sampling } = await prepare(request, model)
+      return model.router.explain(placementOf(request, promptIds, sampling))
+    },
     async tokenize(name, prompt) {
       return await tokenizePrompt(prompt, models.find(name)).ids
     },

@@ -1,11 +1,10 @@
-// prepare → place → generate → decode → sink. Owns the lease, the abort signal and the one release.
-import type { GenerateRequest } from '../engine/types.ts'
+// prepare → place → generate → decode → sink. Owns the client's signal; migrate.ts owns each choice's places.
 import { AppError, toAppError } from '../lib/errors.ts'
 import { cachedTokens, inflightRequests, inputTokens, outputLength, outputTokens, queuedRequests, requestDuration } from '../lib/metrics.ts'
-import type { Lease } from '../router/router.ts'
 import { RunningAnswer } from './answer.ts'
-import { ChoiceDecoder } from './decode.ts'
+import { runChoice } from './migrate.ts'
 import type { LoadedModel, ModelRegistry } from './model.ts'
+import { placementOf } from './place.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import type { AnswerSink, TextRequest } from './types.ts'
 
@@ -30,7 +29,7 @@ export async function run(request: TextRequest, sink: AnswerSink, signal: AbortS
     inflightRequests.dec(labels)
     if (answer?.started !== true) queuedRequests.dec(labels)
     requestDuration.model(labels.model).observe((performance.now() - request.receivedAt) / 1000)
-    if (answer !== undefined) {
+    if (answer?.begun === true) {
       inputTokens.model(labels.model).observe(answer.usage.promptTokens)
       outputLength.model(labels.model).observe(answer.usage.completionTokens)
       outputTokens.inc(labels, answer.usage.completionTokens)
@@ -47,84 +46,35 @@ async function answerOne(request: TextRequest, model: LoadedModel, sink: AnswerS
     })
   const prepared = await prepare(request, model)
   if (signal.aborted) throw clientGone()
-  const { workerId, dpRank, requestId } = request
-  const placed = model.router.place({ requestId, promptIds: prepared.promptIds, workerId, dpRank }, signal)
-  const lease = placed instanceof Promise ? await placed : placed
-  const answer = new RunningAnswer(request, prepared, model, lease, sink)
+  const answer = new RunningAnswer(request, prepared, model, sink)
   const leave = () => answer.fail(clientGone())
   signal.addEventListener('abort', leave, { once: true })
   try {
-    answer.begin()
-    if (request.n === 1) await generate(0, request, prepared, model, lease, answer)
-    else await Promise.all(Array.from({ length: request.n }, (_, choice) => generate(choice, request, prepared, model, lease, answer)))
+    await runChoices(request, prepared, model, answer)
     return answer
   } finally {
     signal.removeEventListener('abort', leave)
-    lease.release({ usage: answer.usage })
   }
 }
 
-function generate(
-  choice: number,
-  request: TextRequest,
-  prepared: Prepared,
-  model: LoadedModel,
-  lease: Lease,
-  answer: RunningAnswer,
-): Promise<void> {
+/** Places the choices one after another, so that each sees the load of those before it; they run beside each other. */
+async function runChoices(request: TextRequest, prepared: Prepared, model: LoadedModel, answer: RunningAnswer): Promise<void> {
+  const running: Promise<void>[] = []
+  const placement = placementOf(request, prepared.promptIds, prepared.sampling)
   // An engine may refuse one choice at once, before the others are asked for.
-  if (answer.over) return Promise.resolve()
-  const leg = new AbortController()
-  answer.legs.push(leg)
-  const decoder = new ChoiceDecoder(
-    {
-      choice,
-      tokenizer: model.tokenizer,
-      promptIds: prepared.promptIds,
-      skipSpecial: request.skipSpecial,
-      stops: request.stops,
-      includeStop: request.includeStop,
-      stopIds: stopIds(request, model),
-      wantLogprobs: request.topLogprobs !== undefined,
-    },
-    answer,
-  )
-  return lease.engine.generate(engineRequest(choice, request, prepared, lease), decoder, leg.signal)
-}
-
-const NO_IDS: ReadonlySet<number> = new Set()
-const eosSets = new WeakMap<LoadedModel, ReadonlySet<number>>()
-
-/** Ids whose text is hidden when they end an answer. */
-function stopIds(request: TextRequest, model: LoadedModel): ReadonlySet<number> {
-  const own = request.sampling.stop_token_ids
-  let eos = eosSets.get(model)
-  if (eos === undefined) {
-    eos = new Set(model.info.eosIds)
-    eosSets.set(model, eos)
+  for (let index = 0; index < request.n && !answer.over; index++) {
+    const leg = new AbortController()
+    answer.legs.push(leg)
+    try {
+      const placed = model.router.place(placement, leg.signal)
+      const lease = placed instanceof Promise ? await placed : placed
+      if (answer.over) lease.release()
+      else running.push(runChoice({ index, request, prepared, model, answer, leg }, lease))
+    } catch (error) {
+      answer.fail(toAppError(error))
+    }
   }
-  if (own === undefined || own.length === 0) return request.sampling.ignore_eos === true ? NO_IDS : eos
-  return new Set([...eos, ...own])
-}
-
-function engineRequest(choice: number, request: TextRequest, prepared: Prepared, lease: Lease): GenerateRequest {
-  const { sampling, promptIds } = prepared
-  // Each choice has its own seed, or all would be the same answer.
-  const seeded = choice > 0 && sampling.sampling_seed !== undefined
-  const made: GenerateRequest = {
-    requestId: request.requestId,
-    promptIds,
-    sampling: seeded ? { ...sampling, sampling_seed: sampling.sampling_seed! + choice } : sampling,
-    stream: request.stream,
-  }
-  if (prepared.chat !== undefined) made.chat = prepared.chat
-  if (request.topLogprobs !== undefined) made.logprobs = { top: request.topLogprobs, promptStart: request.echo ? 0 : -1 }
-  if (request.priority !== undefined) made.priority = request.priority
-  if (lease.dpRank !== undefined) made.dpRank = lease.dpRank
-  if (request.lora !== undefined) made.lora = request.lora
-  if (request.cacheSalt !== undefined) made.cacheSalt = request.cacheSalt
-  if (request.extraKey !== undefined) made.extraKey = request.extraKey
-  return made
+  await (running.length === 1 ? running[0] : Promise.all(running))
 }
 
 function clientGone(): AppError {

@@ -1,6 +1,7 @@
 // The only words the middle speaks: what a handler asks for, and what comes back.
 import type { EmbedRequest, SamplingParams } from '../engine/types.ts'
 import type { AppError } from '../lib/errors.ts'
+import type { Decision, RouterOverrides } from '../router/router.ts'
 import type { TemplateInput } from '../template/template.ts'
 
 export type Prompt =
@@ -36,9 +37,16 @@ export interface TextRequest {
   cacheSalt?: string
   extraKey?: string
   lora?: string
-  /** Only this worker / rank (nvext, headers). */
+  /** Only this worker / rank (nvext, headers); with prefill and decode apart these name the decode side. */
   workerId?: string
   dpRank?: number
+  prefillWorkerId?: string
+  prefillDpRank?: number
+  /** Requests of one session go to one worker while it lives. */
+  sessionId?: string
+  /** The length that the client expects of the answer, where it knows better than `max_new_tokens`. */
+  expectedTokens?: number
+  overrides?: RouterOverrides
 }
 
 export interface TokenLogprob {
@@ -57,10 +65,19 @@ export interface Usage {
   reasoningTokens: number
 }
 
-/** What a sink may look at while the answer runs; the counts are live. */
-export interface Answer {
+/** Where a request was put; of several choices the first one's place. */
+export interface Place {
   readonly workerId: string
   readonly dpRank: number | undefined
+  /** With prefill and decode apart: the prefill side. */
+  readonly prefillWorkerId?: string | undefined
+  readonly prefillDpRank?: number | undefined
+  /** Prompt tokens that the worker was believed to hold already. */
+  readonly overlapTokens: number
+}
+
+/** What a sink may look at while the answer runs; counts and place are live. */
+export interface Answer extends Place {
   readonly promptIds: Uint32Array
   readonly usage: Readonly<Usage>
 }
@@ -95,10 +112,13 @@ export interface EmbeddingRequest {
   /** Cut to this many dimensions and renormalise (matryoshka). */
   dimensions?: number
   options?: Pick<EmbedRequest, 'priority' | 'dpRank'>
+  /** Only this worker. */
+  workerId?: string
+  sessionId?: string
+  cacheSalt?: string
 }
 
-export interface EmbeddingAnswer {
-  workerId: string
+export interface EmbeddingAnswer extends Place {
   /** One for each input, in order. */
   vectors: Float32Array[]
   promptTokens: number
@@ -123,6 +143,8 @@ export interface Pipeline {
   run(request: TextRequest, sink: AnswerSink, signal: AbortSignal): Promise<void>
   /** Rejects with an AppError. */
   embed(request: EmbeddingRequest, signal: AbortSignal): Promise<EmbeddingAnswer>
+  /** Where the request would go now, and why; nothing is booked. Rejects with an AppError. */
+  explain(request: TextRequest): Promise<Decision>
   /** Rejects with an AppError (unknown model, template errors). */
   tokenize(model: string, prompt: Prompt): Promise<Uint32Array>
   detokenize(model: string, ids: Uint32Array, skipSpecial: boolean): string

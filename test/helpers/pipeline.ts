@@ -64,7 +64,7 @@ export function scriptedPipeline(script: Script = {}): ScriptedPipeline {
     }
     const pieces = script.pieces ?? ['Hello', ' world']
     const usage: Usage = { promptTokens: 3, completionTokens: 0, cachedTokens: 1, reasoningTokens: 0, ...script.usage }
-    const answer: Answer = { workerId: 'w0', dpRank: request.dpRank, promptIds: Uint32Array.of(7, 8, 9), usage }
+    const answer: Answer = { workerId: 'w0', dpRank: request.dpRank, overlapTokens: 16, promptIds: Uint32Array.of(7, 8, 9), usage }
     sink.begin(answer)
     for (const [index, piece] of pieces.entries()) {
       await Bun.sleep(script.paceMs ?? 0)
@@ -89,7 +89,13 @@ export function scriptedPipeline(script: Script = {}): ScriptedPipeline {
     async embed(request) {
       embeddings.push(request)
       known(request.model)
-      return { workerId: 'w0', vectors: request.inputs.map((_, i) => Float32Array.of(i, 0.5)), promptTokens: 2 * request.inputs.length }
+      const vectors = request.inputs.map((_, i) => Float32Array.of(i, 0.5))
+      return { workerId: 'w0', dpRank: undefined, overlapTokens: 0, vectors, promptTokens: 2 * request.inputs.length }
+    },
+    async explain(request) {
+      requests.push(request)
+      known(request.model)
+      return { mode: 'kv', blockSize: 16, promptTokens: 3, promptBlocks: 0, chosen: 'w0/0', reason: 'it is the only one', candidates: [] }
     },
     tokenize: async (_model: string, prompt: Prompt) =>
       prompt.kind === 'ids'

@@ -40,7 +40,7 @@ test('an answer has the shape of OpenAI', async () => {
     },
   })
   expect(headers.get('x-request-id')).toBe('my-id')
-  expect(headers.get('x-worker-id')).toBe('w0')
+  expect([headers.get('x-worker-id'), headers.get('x-kv-overlap')]).toEqual(['w0', '16'])
 })
 
 test('choices, the matched stop and logprobs', async () => {
@@ -185,7 +185,7 @@ test('extra_fields come back under nvext', async () => {
   )
   expect(body.nvext).toEqual({
     worker_id: { prefill_worker_id: 'w0', prefill_dp_rank: null, decode_worker_id: 'w0', decode_dp_rank: null },
-    timing: { request_received_ms: expect.any(Number), ttft_ms: expect.any(Number), total_time_ms: expect.any(Number) },
+    timing: { request_received_ms: expect.any(Number), ttft_ms: expect.any(Number), total_time_ms: expect.any(Number), kv_hit_rate: 0.333 },
     stop_reason: null,
     completion_token_ids: [5, 6],
   })

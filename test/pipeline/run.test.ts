@@ -230,7 +230,7 @@ test('choices that come after a refused one are not asked of the engine', async 
   let asked = 0
   const engine = scriptedEngine((one) => {
     asked++
-    one.sink.end({ kind: 'abort', message: 'full', status: 503 }, usage)
+    one.sink.end({ kind: 'abort', message: 'no such rank', status: 400 }, usage)
     one.settle()
   })
   await serve(engine).run({ ...request, n: 5 }, listener().sink, never)

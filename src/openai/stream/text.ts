@@ -4,6 +4,7 @@ import { jsonInner } from '../../lib/json.ts'
 import type { Answer, AnswerSink, ChoiceFinish, Pipeline, TextRequest, TokenLogprob, Usage } from '../../pipeline/types.ts'
 import { errorEvent } from '../errors.ts'
 import type { Outcome } from '../outcome.ts'
+import { placeHeaders } from '../place.ts'
 import { usageBody } from '../usage.ts'
 import { SseWriter } from './sse-writer.ts'
 
@@ -180,9 +181,7 @@ class TextStream {
       ...this.#options.headers,
     }
     const answer = this.#answers[0]
-    if (answer !== undefined) headers['x-worker-id'] = answer.workerId
-    if (answer?.dpRank !== undefined) headers['x-dp-rank'] = String(answer.dpRank)
-    return headers
+    return answer === undefined ? headers : Object.assign(headers, placeHeaders(answer))
   }
 }
 
