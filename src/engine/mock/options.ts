@@ -2,18 +2,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { EngineInfo } from '../types.ts'
 import { type Failure, parseFailure } from './failure.ts'
-
-/** Simulated milliseconds; the defaults are near an 8B model on one H200. */
-export interface Timing {
-  /** A prefill step costs this… */
-  prefillBaseMs: number
-  /** …and this for each prompt token that the cache does not have. */
-  prefillTokenMs: number
-  /** A decode step of one row costs this… */
-  decodeBaseMs: number
-  /** …and this for each further row. */
-  decodeRowMs: number
-}
+import { defaultTiming, type Timing } from './timing.ts'
 
 export interface MockOptions {
   modelPath: string
@@ -68,8 +57,6 @@ export interface MockConfig {
   readonly failure: Failure
   readonly version: string
 }
-
-export const defaultTiming: Timing = { prefillBaseMs: 17, prefillTokenMs: 0.03, decodeBaseMs: 5.7, decodeRowMs: 0.03 }
 
 /** Fills in the defaults. Throws AppError `invalid_setting` naming the flag at fault. */
 export function resolveOptions(options: MockOptions): MockConfig {

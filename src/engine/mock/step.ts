@@ -2,11 +2,11 @@
 // No timers, no sinks, no randomness. Prefill goes before decode, as in SGLang; a rank whose KV is full sends its youngest row back to the queue.
 import { type HashPairs, localHashes } from '../../lib/block-hash.ts'
 import type { KvCache } from './kv.ts'
-import type { Timing } from './options.ts'
 import type { Sequence } from './sequence.ts'
+import { decodeMs, prefillMs, type Timing } from './timing.ts'
 
 /** Uncached prompt tokens that one prefill step takes on; a single longer prompt is taken alone. */
-const maxPrefillTokens = 16_384
+const maxPrefillTokens = 8192
 
 export interface Rank {
   readonly index: number
@@ -68,15 +68,21 @@ export function begin(rank: Rank): number {
   const uncached = admit(rank)
   if (rank.prefilling.length > 0) {
     rank.step = 'prefill'
-    return rank.timing.prefillBaseMs + rank.timing.prefillTokenMs * uncached
+    return prefillMs(rank.timing, uncached)
   }
   reserve(rank)
   if (rank.running.length > 0) {
     rank.step = 'decode'
-    return rank.timing.decodeBaseMs + rank.timing.decodeRowMs * (rank.running.length - 1)
+    return decodeMs(rank.timing, contextTokens(rank) / (rank.kv.capacity * rank.kv.blockSize))
   }
   rank.step = 'idle'
   return 0
+}
+
+function contextTokens(rank: Rank): number {
+  let tokens = 0
+  for (const row of rank.running) tokens += row.length
+  return tokens
 }
 
 /** Does the step that `begin` chose: one token for each of its rows. Ended rows have left the rank and their KV when it returns. */

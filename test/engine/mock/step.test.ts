@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { KvCache } from '../../../src/engine/mock/kv.ts'
-import { defaultTiming } from '../../../src/engine/mock/options.ts'
 import type { Sequence } from '../../../src/engine/mock/sequence.ts'
 import { begin, complete, enqueue, makeFrame, makeRank, type Rank, remove } from '../../../src/engine/mock/step.ts'
+import { defaultTiming } from '../../../src/engine/mock/timing.ts'
 import { blockNames as names } from '../../helpers/block-names.ts'
 import { config, request, sequence } from './world.ts'
 
@@ -32,26 +32,31 @@ function play(rank: Rank, most = 10_000): { kind: string; ms: number; rows: numb
   return steps
 }
 
+const prefill = (tokens: number) => 16.5 + 0.01518 * tokens + 4.2e-7 * tokens ** 2
+
 describe('the length of a step', () => {
   test.each([
-    ['a short prompt', [16], 17.48],
-    ['a long prompt', [1000], 47],
-    ['two prompts in one step', [100, 200], 26],
-  ])('prefill of %s', (_, lengths, ms) => {
-    const rank = rankOf(256)
+    ['a short prompt', [16], 1024, 16.743],
+    ['a long prompt', [1000], 1024, 32.1],
+    ['two prompts in one step', [100, 200], 1024, prefill(300)],
+    ['a prompt of several chunks', [20_000], 2048, 2 * prefill(8192) + prefill(20_000 - 2 * 8192)],
+  ])('prefill of %s', (_, lengths, blocks, ms) => {
+    const rank = rankOf(blocks)
     for (const [i, length] of lengths.entries()) ask(rank, length, 1, i * 300)
     expect(begin(rank)).toBeCloseTo(ms)
   })
 
   test.each([
-    [1, 5.7],
-    [8, 5.91],
-  ])('decode of %d rows', (rows, ms) => {
-    const rank = rankOf()
-    for (let i = 0; i < rows; i++) ask(rank, 16, 2, i * 20)
+    [1, 1],
+    [8, 1],
+    [8, 32],
+  ])('decode of %d rows of %d blocks', (rows, blocks) => {
+    const rank = rankOf(512)
+    for (let i = 0; i < rows; i++) ask(rank, 16 * blocks, 2, i * 600)
+    const part = (rows * (16 * blocks + 1)) / (512 * 16)
     expect(play(rank)).toEqual([
-      { kind: 'prefill', ms: 17 + 0.03 * 16 * rows, rows },
-      { kind: 'decode', ms: expect.closeTo(ms), rows },
+      { kind: 'prefill', ms: expect.closeTo(prefill(16 * blocks * rows)), rows },
+      { kind: 'decode', ms: expect.closeTo(5.74 + 54 * part - 25.7 * part ** 2), rows },
     ])
   })
 
@@ -61,7 +66,7 @@ describe('the length of a step', () => {
     play(rank)
     const again = ask(rank, 160, 1)
     // The last token is computed in any case, so the block that it is in as well.
-    expect(begin(rank)).toBeCloseTo(17 + 0.03 * 16)
+    expect(begin(rank)).toBeCloseTo(prefill(16))
     expect(again.cachedTokens).toBe(144)
   })
 
