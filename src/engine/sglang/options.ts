@@ -12,6 +12,8 @@ export interface SglangOptions {
   cacheDir: string
   /** Holds the sockets while it runs; its path must be short. */
   tmpDir?: string
+  /** Have the engine tell its KV events (`kv`), for a router that needs them; without it only a user's own --kv-events-config does. */
+  kvEvents?: boolean
   /** Try no faster level than this. */
   level?: Level
   /** An engine that holds requests and says nothing for this long is asked for a token, and restarted if it gives none as long again; 0: never. */

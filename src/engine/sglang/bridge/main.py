@@ -94,7 +94,7 @@ def start_engine(argv: list[str], level: str, doom):
         from sglang.srt.server_args import prepare_server_args
 
         argv = kv_events.with_events(disagg.with_bootstrap(argv), os.path.dirname(os.environ["DSGL_SOCK"]))
-        server_args = prepare_server_args(argv + stream_flags() if level == "L2" else argv)
+        server_args = kv_events.parsed(prepare_server_args, argv + stream_flags() if level == "L2" else argv)
         for name in ("tokenizer_worker_num", "detokenizer_worker_num"):
             if level != "L2" and (getattr(server_args, name, 1) or 1) > 1:
                 refused.append(f"--{name.replace('_', '-')} has no use here: dynamo-sglang tokenizes and detokenizes itself")

@@ -18,6 +18,7 @@ import lock from '../bridge/lock.py' with { type: 'text' }
 import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
 import outputs from '../bridge/outputs.py' with { type: 'text' }
+import penalties from '../bridge/penalties.py' with { type: 'text' }
 import ready from '../bridge/ready.py' with { type: 'text' }
 import render from '../bridge/render.py' with { type: 'text' }
 import request from '../bridge/request.py' with { type: 'text' }

@@ -24,6 +24,8 @@ export interface LaunchOptions {
   tmpDir: string
   /** Try no faster level than this. */
   level: Level | undefined
+  /** Add what makes SGLang publish KV events, if the user's arguments say nothing of them. */
+  kvEvents: boolean
   onLine(line: string): void
 }
 
@@ -132,6 +134,7 @@ export async function startBridge(options: LaunchOptions, events: BridgeEvents, 
         DSGL_SOCK: join(sockets, 'a'),
         DSGL_SECRET: secret,
         ...(options.level ? { DSGL_LEVEL: options.level } : {}),
+        ...(options.kvEvents ? { DSGL_KV_EVENTS: '1' } : {}),
       },
       onLine: options.onLine,
     })
