@@ -1,7 +1,7 @@
 // Names of KV blocks, the same in every process: Dynamo's XXH3-64 chain over token ids (dynamo 1.6.1 lib/kv-router/src/protocols.rs).
 // 64-bit hashes travel as pairs of u32, low first: a BigInt per block would cost more than the hash.
-
-import { type BlockContent, plainLocalHashes } from './block-hash/plain.ts'
+import { type Kernel, kernel, room, wordsAt } from './block-hash/kernel.ts'
+import type { BlockContent } from './block-hash/plain.ts'
 
 /** [low, high, low, high, …]; two entries a hash. */
 export type HashPairs = Uint32Array
@@ -12,64 +12,133 @@ export interface HashNamespace {
   cacheSalt?: string | undefined
 }
 
-const seed = 1337n
-const mask = 0xffff_ffff_ffff_ffffn
-
-/** Seed of the local hashes in a namespace. */
-export function seedOf({ lora, cacheSalt }: HashNamespace): bigint {
-  let sum = seed
-  if (lora) sum += Bun.hash.xxHash3(lora, 0n)
-  if (cacheSalt) sum += Bun.hash.xxHash3(cacheSalt, 1n)
-  return sum & mask
-}
-
-/** One hash for each complete block of `blockSize` ids. */
-export function localHashes(ids: Uint32Array, blockSize: number, namespace: HashNamespace = {}, content: BlockContent = {}): HashPairs {
-  return toPairs(plainLocalHashes(ids, blockSize, seedOf(namespace), content))
-}
-
-/** Each block's name given all blocks before it; `parent` (a pair) is what the first one follows. */
-export function chainHashes(local: HashPairs, parent?: HashPairs): HashPairs {
-  const chain = local.slice()
-  const pair = new Uint32Array(4)
-  let from = parent === undefined ? 2 : 0
-  if (parent !== undefined) pair.set(parent)
-  else if (local.length > 0) pair.set(local.subarray(0, 2))
-  for (; from < local.length; from += 2) {
-    pair.set(local.subarray(from, from + 2), 2)
-    store(chain, from / 2, Bun.hash.xxHash3(pair, seed))
-    pair.set(chain.subarray(from, from + 2))
-  }
-  return chain
-}
-
-function store(hashes: HashPairs, index: number, hash: bigint): void {
-  hashes[2 * index] = Number(hash & 0xffff_ffffn)
-  hashes[2 * index + 1] = Number(hash >> 32n)
-}
-
-/** Hashes as pairs. */
-export function toPairs(hashes: readonly bigint[]): HashPairs {
-  const pairs = new Uint32Array(2 * hashes.length)
-  hashes.forEach((hash, i) => {
-    store(pairs, i, hash)
-  })
-  return pairs
-}
-
-/** Hashes of one prompt: `local` and `chain`, valid until the next call of `promptHashes`. */
+/** Both hashes of every complete block of one prompt. */
 export interface PromptHashes {
   local: HashPairs
   chain: HashPairs
 }
 
-/** Both hashes of every complete block. The arrays are used again by the next call: copy what is kept. */
-export function promptHashes(ids: Uint32Array, blockSize: number, namespace: HashNamespace = {}): PromptHashes {
-  const local = localHashes(ids, blockSize, namespace)
-  return { local, chain: chainHashes(local) }
+const plainSeed = 1337n
+const mask = 0xffff_ffff_ffff_ffffn
+const noNamespace: HashNamespace = {}
+const noContent: BlockContent = {}
+const nothing = new Uint32Array(0)
+
+/** Seed of the local hashes in a namespace. */
+export function seedOf({ lora, cacheSalt }: HashNamespace): bigint {
+  let sum = plainSeed
+  if (lora) sum += Bun.hash.xxHash3(lora, 0n)
+  if (cacheSalt) sum += Bun.hash.xxHash3(cacheSalt, 1n)
+  return sum & mask
 }
 
-/** The hash of one block that is all of `ids`, into pair `index` of `out`. */
-export function hashBlock(ids: Int32Array | Uint32Array, out: HashPairs, index: number, namespace: HashNamespace = {}): void {
-  out.set(localHashes(new Uint32Array(ids), ids.length, namespace), 2 * index)
+/** One hash for each complete block of `blockSize` ids. `content`: media inside the blocks, EAGLE's windows. */
+export function localHashes(
+  ids: Uint32Array,
+  blockSize: number,
+  namespace: HashNamespace = noNamespace,
+  content: BlockContent = noContent,
+): HashPairs {
+  const blocks = blocksIn(ids.length, blockSize, content)
+  const at = hashLocal(ids, blockSize, blocks, namespace, content)
+  return wordsAt(at, 2 * blocks).slice()
+}
+
+/** Each block's name given all blocks before it; `parent` (a pair) is what the first one follows. */
+export function chainHashes(local: HashPairs, parent?: HashPairs): HashPairs {
+  room(2 * local.length + 2)
+  wordsAt(0, local.length).set(local)
+  if (parent !== undefined) wordsAt(local.length, 2).set(parent)
+  chainFrom(kernel(), 0, local.length / 2, parent !== undefined)
+  return wordsAt(local.length + 2, local.length).slice()
+}
+
+/** Both hashes of every complete block, in one go. The arrays are used again by the next call of anything in this file: copy what is kept. */
+export function promptHashes(
+  ids: Uint32Array,
+  blockSize: number,
+  namespace: HashNamespace = noNamespace,
+  content: BlockContent = noContent,
+): PromptHashes {
+  const blocks = blocksIn(ids.length, blockSize, content)
+  if (blocks === 0) return { local: nothing, chain: nothing }
+  const at = hashLocal(ids, blockSize, blocks, namespace, content)
+  chainFrom(kernel(), at, blocks, false)
+  return { local: wordsAt(at, 2 * blocks), chain: wordsAt(at + 2 * blocks + 2, 2 * blocks) }
+}
+
+/** The local hash of the one block that all of `ids` are, into pair `index` of `out`. */
+export function hashBlock(ids: Int32Array | Uint32Array, out: HashPairs, index: number, namespace: HashNamespace = noNamespace): void {
+  const local = hashLocal(ids, ids.length, 1, namespace, noContent)
+  const words = wordsAt(local, 2)
+  out[2 * index] = words[0]!
+  out[2 * index + 1] = words[1]!
+}
+
+/** The name of the block with local hash `local[at]` that follows the one named `names[parent]` (-1: it is the first), into pair `to` of `names`. */
+export function chainBlock(local: HashPairs, at: number, names: HashPairs, parent: number, to: number): void {
+  const words = wordsAt(0, 6)
+  words[0] = local[2 * at]!
+  words[1] = local[2 * at + 1]!
+  if (parent >= 0) {
+    words[2] = names[2 * parent]!
+    words[3] = names[2 * parent + 1]!
+  }
+  chainFrom(kernel(), 0, 1, parent >= 0)
+  names[2 * to] = words[4]!
+  names[2 * to + 1] = words[5]!
+}
+
+function blocksIn(ids: number, blockSize: number, { eagle }: BlockContent): number {
+  return Math.max(0, Math.floor((eagle ? ids - 1 : ids) / blockSize))
+}
+
+/** Leaves the local hashes in the kernel's memory, with room for as many chained ones and a parent after them; returns where, in words. */
+function hashLocal(
+  ids: Int32Array | Uint32Array,
+  blockSize: number,
+  blocks: number,
+  namespace: HashNamespace,
+  { eagle, media }: BlockContent,
+): number {
+  const at = (ids.length + 1) & ~1
+  room(at + 4 * blocks + 2)
+  wordsAt(0, ids.length).set(ids)
+  const run = kernel()
+  chooseSeed(run, namespace)
+  const width = eagle ? blockSize + 1 : blockSize
+  run.blocks(run.base, 4 * blockSize, 4 * width, blocks, run.base + 4 * at)
+  if (media === undefined) return at
+  for (const [block, inside] of media) {
+    if (block < blocks)
+      hashWithMedia(ids.subarray(block * blockSize, block * blockSize + width), inside, at + 2 * block, at + 4 * blocks + 2)
+  }
+  return at
+}
+
+/** Once more for a block with media, whose hashes follow its ids in order of size; word `scratch` on is free for it. */
+function hashWithMedia(block: Int32Array | Uint32Array, media: readonly bigint[], to: number, scratch: number): void {
+  const inside = new Uint32Array(BigUint64Array.from(media).sort().buffer)
+  const length = block.length + inside.length
+  room(scratch + length)
+  wordsAt(scratch, block.length).set(block)
+  wordsAt(scratch + block.length, inside.length).set(inside)
+  const run = kernel()
+  run.blocks(run.base + 4 * scratch, 0, 4 * length, 1, run.base + 4 * to)
+}
+
+/** Chained hashes of the `blocks` local ones at word `at`, two words after their end. */
+function chainFrom(run: Kernel, at: number, blocks: number, follows: boolean): void {
+  const local = run.base + 4 * at
+  run.chain(local, blocks, local + 8 * blocks + 8, follows ? 1 : 0)
+}
+
+let seededFor: HashNamespace | undefined
+
+/** Most prompts are in the namespace of the one before. */
+function chooseSeed(run: Kernel, namespace: HashNamespace): void {
+  const { lora = '', cacheSalt = '' } = namespace
+  if (seededFor !== undefined && seededFor.lora === lora && seededFor.cacheSalt === cacheSalt) return
+  run.seed(BigInt.asIntN(64, seedOf(namespace)))
+  seededFor = { lora, cacheSalt }
 }

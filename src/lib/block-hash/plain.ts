@@ -41,3 +41,12 @@ export function plainChainHashes(local: readonly bigint[], parent?: bigint): big
   }
   return chain
 }
+
+/** Hashes as pairs of u32, low first. */
+export function toPairs(hashes: readonly bigint[]): Uint32Array {
+  return new Uint32Array(BigUint64Array.from(hashes).buffer)
+}
+
+export function fromPairs(pairs: Uint32Array): bigint[] {
+  return Array.from({ length: pairs.length / 2 }, (_, i) => (BigInt(pairs[2 * i + 1]!) << 32n) | BigInt(pairs[2 * i]!))
+}

@@ -1,7 +1,6 @@
 // The index in plain maps and sets: what fast.ts must answer, only slower and larger. Tests compare the two.
 import type { KvChange, KvTier } from '../../engine/types.ts'
-import { plainChainHashes } from '../../lib/block-hash/plain.ts'
-import type { HashPairs } from '../../lib/block-hash.ts'
+import { fromPairs as hashes, plainChainHashes, toPairs } from '../../lib/block-hash/plain.ts'
 import type { KvIndex, Matches } from './index.ts'
 
 type Tier = keyof Matches
@@ -27,7 +26,10 @@ export function naiveIndex(): KvIndex {
   }
 
   function apply(slot: number, change: KvChange): void {
-    if (change.kind === 'cleared') return clear(slot)
+    if (change.kind === 'cleared') {
+      clear(slot)
+      return
+    }
     const blocks = blocksOf(slot)
     const tier = tierOf[change.tier]
     const names = hashes(change.blocks)
@@ -83,7 +85,13 @@ export function naiveIndex(): KvIndex {
     },
     dump: (slot) =>
       [...(slots.get(slot) ?? [])].flatMap(([name, block]) =>
-        [...block.tiers].map((tier) => ({ kind: 'stored' as const, blocks: pair(name), parent: null, local: pair(block.chained), tier })),
+        [...block.tiers].map((tier) => ({
+          kind: 'stored' as const,
+          blocks: toPairs([name]),
+          parent: null,
+          local: toPairs([block.chained]),
+          tier,
+        })),
       ),
     get entries() {
       return [...slots.values()].reduce((sum, blocks) => sum + new Set([...blocks.values()].map((block) => block.chained)).size, 0)
@@ -96,12 +104,4 @@ export function naiveIndex(): KvIndex {
       return [...slots.values()].reduce((sum, blocks) => sum + 300 * blocks.size, 0)
     },
   }
-}
-
-function hashes(pairs: HashPairs): bigint[] {
-  return Array.from({ length: pairs.length / 2 }, (_, i) => (BigInt(pairs[2 * i + 1]!) << 32n) | BigInt(pairs[2 * i]!))
-}
-
-function pair(hash: bigint): HashPairs {
-  return Uint32Array.of(Number(hash & 0xffff_ffffn), Number(hash >> 32n))
 }
