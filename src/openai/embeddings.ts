@@ -5,6 +5,7 @@ import { takeRid } from './generate.ts'
 import { placeHeaders } from './place.ts'
 import { type BodyRules, bodyRules, checkBody } from './request/check.ts'
 import { checkedLater, readPrompts } from './request/prompts.ts'
+import { routingOf } from './request/routing.ts'
 import type { EmbeddingBody } from './schema/embeddings.ts'
 
 export function embeddingsHandler(api: Api): Handler {
@@ -19,10 +20,14 @@ export function embeddingsHandler(api: Api): Handler {
     call.begin(body.model, false)
     const request: EmbeddingRequest = { requestId: call.requestId, model: body.model, inputs: readPrompts(body.input, 'input') }
     if (body.dimensions != null) request.dimensions = body.dimensions
+    const { workerId, sessionId, cacheSalt, priority, dpRank } = routingOf(body, call.headers)
     const options: NonNullable<EmbeddingRequest['options']> = {}
-    if (body.priority != null) options.priority = body.priority
-    if (body.data_parallel_rank != null) options.dpRank = body.data_parallel_rank
+    if (priority !== undefined) options.priority = priority
+    if (dpRank !== undefined) options.dpRank = dpRank
     if (Object.keys(options).length > 0) request.options = options
+    if (workerId !== undefined) request.workerId = workerId
+    if (sessionId !== undefined) request.sessionId = sessionId
+    if (cacheSalt !== undefined) request.cacheSalt = cacheSalt
 
     const answer = await api.pipeline.embed(request, call.signal)
     call.outcome({

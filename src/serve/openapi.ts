@@ -73,12 +73,19 @@ const requestHeaders = [
   ['x-request-id', 'Names the request in headers, answers and logs; made when absent.'],
   ['x-dynamo-worker-instance-id', 'Only this worker; wins over nvext.'],
   ['x-dynamo-dp-rank', 'Only this data-parallel rank; wins over nvext.'],
+  ['x-dynamo-prefill-instance-id', 'With prefill and decode apart: only this worker on the prefill side; wins over nvext.'],
+  ['x-dynamo-prefill-dp-rank', 'The same for its data-parallel rank.'],
+  ['x-dynamo-session-id', 'Requests of one session go to one worker while it lives (x-session-id is the same).'],
   ['x-tenant-id', 'Cache salt: prefixes are shared only within it; wins over cache_salt.'],
 ] as const
 
 const answerHeaders = {
   'x-request-id': { description: 'The request’s id.', schema: { type: 'string' } },
   'x-worker-id': { description: 'The worker that made the answer.', schema: { type: 'string' } },
+  'x-dp-rank': { description: 'Its data-parallel rank, where one was chosen.', schema: { type: 'integer' } },
+  'x-kv-overlap': { description: 'Prompt tokens that the worker was believed to hold already.', schema: { type: 'integer' } },
+  'x-prefill-worker-id': { description: 'With prefill and decode apart: the worker of the prompt.', schema: { type: 'string' } },
+  'x-prefill-dp-rank': { description: 'Its data-parallel rank.', schema: { type: 'integer' } },
 }
 
 let made: object | undefined

@@ -178,6 +178,27 @@ test('nvext and headers place the request; headers win', async () => {
   })
 })
 
+test('the prefill side, the session and the router have their own hints', async () => {
+  const nvext = {
+    prefill_worker_id: 'p1',
+    prefill_dp_rank: 1,
+    agent_hints: { osl: 50 },
+    router_config_override: { overlap_score_credit: 2, router_temperature: 0.5, assume_kv_reuse: false },
+  }
+  const request = await requestOf({ nvext }, { 'X-Dynamo-Session-ID': 's', 'x-session-id': 'other', 'x-dynamo-prefill-dp-rank': '3' })
+  expect(request).toMatchObject({
+    prefillWorkerId: 'p1',
+    prefillDpRank: 3,
+    sessionId: 's',
+    expectedTokens: 50,
+    overrides: { overlapScoreCredit: 2, temperature: 0.5, assumeKvReuse: false },
+  })
+  const wrong = await testApp().post(path, chat({}), { 'x-dynamo-prefill-dp-rank': '-1' })
+  expect([wrong.status, wrong.body.error.param]).toEqual([400, 'x-dynamo-prefill-dp-rank'])
+  const bad = await testApp().post(path, chat({ nvext: { router_config_override: { router_temperature: -1 } } }))
+  expect([bad.status, bad.body.error.param]).toEqual([400, 'nvext.router_config_override.router_temperature'])
+})
+
 test('extra_fields come back under nvext', async () => {
   const { body } = await testApp().post(
     path,

@@ -79,14 +79,25 @@ export const nvext = z
     repetition_penalty: z.number().gt(0).max(2).nullish(),
     use_raw_prompt: flag().describe('Accepted; messages still go through the template.'),
     annotations: z.array(z.string()).max(64).nullish().describe('Accepted and not answered.'),
-    backend_instance_id: id,
-    prefill_worker_id: id,
-    decode_worker_id: id,
+    backend_instance_id: id.describe('Only this worker; with prefill and decode apart, on the decode side.'),
+    prefill_worker_id: id.describe('Only this worker on the prefill side.'),
+    decode_worker_id: id.describe('Another name of backend_instance_id.'),
     dp_rank: int(0, 65535).nullish(),
     prefill_dp_rank: int(0, 65535).nullish(),
     token_data: ids.nullish(),
     cache_salt: z.string().max(1024).nullish(),
     max_thinking_tokens: unsupported('a thinking budget needs a reasoning parser'),
+    router_config_override: z
+      .strictObject({
+        overlap_score_credit: z.number().min(0).nullish(),
+        prefill_load_scale: z.number().min(0).nullish(),
+        router_temperature: z.number().min(0).nullish(),
+        assume_kv_reuse: flag(),
+        track_prefill_tokens: flag(),
+        shared_cache_multiplier: unsupported('there is no cache that workers share'),
+      })
+      .nullish()
+      .describe('The router’s settings for this request only.'),
     metadata_upload: unsupported('uploads of engine metadata are not served'),
     extra_fields: z
       .array(
@@ -104,7 +115,7 @@ export const nvext = z
       .strictObject({
         priority: z.int().nullish(),
         strict_priority: z.union([z.boolean(), z.int()]).nullish(),
-        osl: int(0).nullish(),
+        osl: int(0).nullish().describe('The length that is expected of the answer, in tokens.'),
         speculative_prefill: flag(),
       })
       .nullish(),

@@ -1,6 +1,6 @@
 // What POST /v1/embeddings accepts.
 import * as z from 'zod'
-import { int, model, requestId } from './common.ts'
+import { int, model, nvext, requestId } from './common.ts'
 import { prompt } from './completions.ts'
 
 export const embeddingShape = {
@@ -12,6 +12,7 @@ export const embeddingShape = {
   rid: requestId.nullish(),
   priority: z.int().nullish(),
   data_parallel_rank: int(0, 65535).nullish(),
+  nvext,
 }
 
 export const embeddingRequired = ['model', 'input'] as const
