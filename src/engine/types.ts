@@ -58,7 +58,7 @@ export interface GenerateRequest {
   extraKey?: string
   /** Tokens at the end of `promptIds` that an earlier attempt produced (migration): the grammar is advanced over them. */
   resumed?: number
-  /** Disaggregation: both legs of a request carry the same room. Without it a prefill or decode engine works alone. */
+  /** Disaggregation: both legs of a request carry the same room. Without it a prefill or decode engine refuses, unless it `worksAlone`. */
   bootstrap?: Bootstrap
 }
 
@@ -150,6 +150,8 @@ export interface EngineInfo {
   /** KV room of one rank. */
   totalKvTokens: number
   role: EngineRole
+  /** Prefill and decode engines: they also answer a request by themselves (the mock; SGLang's do not). */
+  worksAlone?: boolean
   /** Prefill engines: where decode engines fetch KV. */
   bootstrap?: { host: string; port: number }
   /** Prefill and decode must agree on it unless the model's attention is MLA. */

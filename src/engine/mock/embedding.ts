@@ -1,4 +1,8 @@
 // Embeddings without a model: every id and every pair of neighbours votes for a few coordinates, so texts that share words point the same way.
+import type { AppError } from '../../lib/errors.ts'
+import type { Embedding, Sink } from '../types.ts'
+import { embedError } from './endings.ts'
+import type { MockConfig } from './options.ts'
 import { draw, roll } from './text.ts'
 
 const votes = 8
@@ -27,5 +31,22 @@ function vote(vector: Float32Array, hash: number, weight: number): void {
   for (let i = 0; i < votes; i++) {
     const x = draw(hash, i)
     vector[(x >>> 1) % vector.length]! += x & 1 ? weight : -weight
+  }
+}
+
+/** Ends an embedding's request: the vector, or why there is none. */
+export function embeddingSink(
+  promptIds: Uint32Array,
+  { embeddingSize, seed }: MockConfig,
+  resolve: (made: Embedding) => void,
+  reject: (error: AppError) => void,
+): Sink {
+  return {
+    push: () => {},
+    end: (finish) => {
+      if (finish.kind === 'abort') reject(embedError(finish))
+      else resolve({ vector: embedIds(promptIds, embeddingSize, seed), promptTokens: promptIds.length })
+    },
+    fail: reject,
   }
 }

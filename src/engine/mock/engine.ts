@@ -4,8 +4,9 @@ import { log } from '../../lib/log.ts'
 import type { Engine } from '../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, Finish, GenerateRequest, Sink } from '../types.ts'
 import { type Controls, operations } from './control.ts'
-import { embedIds } from './embedding.ts'
-import { badRequest, cancelled, embedError } from './endings.ts'
+import { Legs } from './disagg/legs.ts'
+import { embeddingSink } from './embedding.ts'
+import { badRequest, cancelled } from './endings.ts'
 import { Events } from './events.ts'
 import { KvCache } from './kv.ts'
 import { Loop } from './loop.ts'
@@ -31,7 +32,7 @@ interface Job {
 }
 
 class MockEngine implements Engine {
-  readonly info: EngineInfo
+  info: EngineInfo
   ready = false
   private readonly config: MockConfig
   private ranks: Rank[]
@@ -39,6 +40,7 @@ class MockEngine implements Engine {
   private readonly jobs = new Map<Sequence, Job>()
   private aborts: Job[] = []
   private readonly events = new Events()
+  private readonly legs: Legs
   private restartTimer: ReturnType<typeof setTimeout> | undefined
   private asked = 0
   /** Requests whose texts are being tokenized. */
@@ -65,8 +67,12 @@ class MockEngine implements Engine {
     this.events.watch(this.ranks)
     this.loop = new Loop(config, this.ranks, {
       before: () => this.between(),
-      ended: (sequence) => this.end(this.jobs.get(sequence), sequence.finish!),
+      ended: (sequence) => this.legs.holds(sequence) || this.end(this.jobs.get(sequence), sequence.finish!),
       stepped: (rank) => this.events.stepped(rank),
+    })
+    this.legs = new Legs(config, {
+      run: (sequence) => this.run(this.jobs.get(sequence)),
+      end: (sequence, finish) => this.end(this.jobs.get(sequence), finish),
     })
     this.info = engineInfo(config)
   }
@@ -75,7 +81,7 @@ class MockEngine implements Engine {
     const { slowStartMs, failStart } = this.config.failure
     if (slowStartMs > 0) await Bun.sleep(slowStartMs)
     if (failStart) throw new AppError('sglang_failed', { message: 'the mock engine failed to start, as its failure setting asks' })
-    if (!this.stopping) this.setReady(true, 'started')
+    if (!this.stopping) this.open('started')
     return this.info
   }
 
@@ -84,16 +90,8 @@ class MockEngine implements Engine {
   }
 
   embed(request: EmbedRequest, signal: AbortSignal): Promise<Embedding> {
-    const { promptIds } = request
     return new Promise((resolve, reject) => {
-      const sink: Sink = {
-        push: () => {},
-        end: (finish) => {
-          if (finish.kind === 'abort') reject(embedError(finish))
-          else resolve({ vector: embedIds(promptIds, this.config.embeddingSize, this.config.seed), promptTokens: promptIds.length })
-        },
-        fail: reject,
-      }
+      const sink = embeddingSink(request.promptIds, this.config, resolve, reject)
       // To the engine an embedding is a prompt without an answer.
       this.take({ ...request, sampling: { max_new_tokens: 0 }, stream: false }, sink, signal, () => {}, true)
     })
@@ -134,6 +132,7 @@ class MockEngine implements Engine {
     }
     for (const job of [...this.jobs.values()]) this.end(job, { kind: 'abort', message: 'the engine stops' })
     this.loop.stop()
+    this.legs.close()
     this.events.loads.stop()
   }
 
@@ -166,15 +165,22 @@ class MockEngine implements Engine {
       sink.end(plan, { promptTokens: request.promptIds.length, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 })
       done()
     } else {
-      const rank = this.ranks[request.dpRank ?? this.leastLoaded()]!
+      const { role, dpSize } = this.config
+      const implied = role === 'prefill' && request.bootstrap !== undefined ? request.bootstrap.room % dpSize : undefined
+      const rank = this.ranks[request.dpRank ?? implied ?? this.events.loads.least(this.ranks)]!
       const sequence = new Sequence(plan, this.config)
       const job: Job = { rank, sequence, done, signal, onAbort: () => this.queueAbort(job) }
       signal.addEventListener('abort', job.onAbort)
       this.jobs.set(sequence, job)
-      enqueue(rank, sequence)
-      this.events.loads.changed(rank)
-      if (rank.step === 'idle') this.loop.wake()
+      if (!this.legs.waits(sequence)) this.run(job)
     }
+  }
+
+  private run(job: Job | undefined): void {
+    if (job === undefined) return
+    enqueue(job.rank, job.sequence)
+    this.events.loads.changed(job.rank)
+    if (job.rank.step === 'idle') this.loop.wake()
   }
 
   /** The plan for a request, or how it ends before it began. */
@@ -216,6 +222,7 @@ class MockEngine implements Engine {
     if (job === undefined || !this.jobs.delete(job.sequence)) return
     job.signal.removeEventListener('abort', job.onAbort)
     job.sequence.closed = true
+    this.legs.ended(job.sequence)
     remove(job.rank, job.sequence)
     const { sink } = job.sequence.plan
     try {
@@ -251,14 +258,21 @@ class MockEngine implements Engine {
     for (const job of [...this.jobs.values()]) {
       this.end(job, new AppError('engine_failed', { message: 'the engine died while it worked on this request' }))
     }
+    this.legs.close()
     this.ranks = this.makeRanks()
     this.loop.replace(this.ranks)
     this.events.watch(this.ranks)
     if (this.stopping || restartMs === Number.POSITIVE_INFINITY) return
     this.restartTimer = setTimeout(() => {
       this.flush()
-      this.setReady(true, 'restarted')
+      this.open('restarted')
     }, restartMs)
+  }
+
+  private open(reason: string): void {
+    const bootstrap = this.legs.listen()
+    if (bootstrap !== undefined) this.info = { ...this.info, bootstrap }
+    this.setReady(true, reason)
   }
 
   private flush(): void {
@@ -273,15 +287,6 @@ class MockEngine implements Engine {
     return Array.from({ length: dpSize }, (_, i) =>
       makeRank(i, new KvCache(totalKvTokens / blockSize, blockSize), timing, maxRunningRequests),
     )
-  }
-
-  private leastLoaded(): number {
-    let best = this.ranks[0]!
-    for (const rank of this.ranks) {
-      const rows = this.events.loads.rows(rank) - this.events.loads.rows(best)
-      if (rows < 0 || (rows === 0 && rank.kv.held() < best.kv.held())) best = rank
-    }
-    return best.index
   }
 
   private setReady(ready: boolean, reason: string): void {

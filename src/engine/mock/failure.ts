@@ -8,6 +8,10 @@ export interface Failure {
   restartMs: number
   /** After this many tokens no step runs any more; requests hang until they are aborted. */
   stallAfter: number
+  /** Prefill: the KV of every k-th prompt is lost on its way; 0: none. */
+  transferFailEvery: number
+  /** Prefill: no KV ever leaves; both legs hang until they are aborted. */
+  transferStall: boolean
   /** Every k-th request is refused with status 503; 0: none. */
   refuseEvery: number
   /** `start` takes this long, in real milliseconds. */
@@ -21,6 +25,8 @@ const known: Record<string, string> = {
   restart: 'restart=MS or restart=never',
   'stall-after': 'stall-after=TOKENS',
   refuse: 'refuse or refuse=K (every K-th request)',
+  'transfer-fail': 'transfer-fail or transfer-fail=K (every K-th prompt of a prefill engine)',
+  'transfer-stall': 'transfer-stall (of a prefill engine)',
   'slow-start': 'slow-start=MS',
   'fail-start': 'fail-start',
 }
@@ -31,6 +37,8 @@ export function parseFailure(spec: string): Failure {
     crashAfter: Number.POSITIVE_INFINITY,
     restartMs: 1000,
     stallAfter: Number.POSITIVE_INFINITY,
+    transferFailEvery: 0,
+    transferStall: false,
     refuseEvery: 0,
     slowStartMs: 0,
     failStart: false,
@@ -42,6 +50,8 @@ export function parseFailure(spec: string): Failure {
     else if (name === 'restart') failure.restartMs = value === 'never' ? Number.POSITIVE_INFINITY : number(part, value)
     else if (name === 'stall-after') failure.stallAfter = number(part, value)
     else if (name === 'refuse') failure.refuseEvery = value === undefined ? 1 : Math.max(1, number(part, value))
+    else if (name === 'transfer-fail') failure.transferFailEvery = value === undefined ? 1 : Math.max(1, number(part, value))
+    else if (name === 'transfer-stall' && value === undefined) failure.transferStall = true
     else if (name === 'slow-start') failure.slowStartMs = number(part, value)
     else if (name === 'fail-start' && value === undefined) failure.failStart = true
     else throw unknown(part)

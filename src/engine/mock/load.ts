@@ -43,6 +43,16 @@ export class LoadReports {
     return rank.running.length + rank.prefilling.length + rank.waiting.length
   }
 
+  /** The rank with the fewest rows, then with the least KV held. */
+  least(ranks: readonly Rank[]): number {
+    let best = ranks[0]!
+    for (const rank of ranks) {
+      const rows = this.rows(rank) - this.rows(best)
+      if (rows < 0 || (rows === 0 && rank.kv.held() < best.kv.held())) best = rank
+    }
+    return best.index
+  }
+
   stop(): void {
     clearTimeout(this.timer)
     this.timer = undefined

@@ -1,6 +1,6 @@
 // What a mock engine is made of: the sizes, speeds and faults it plays. Checked once, here, before anything runs.
 import { AppError } from '../../lib/errors.ts'
-import type { EngineInfo } from '../types.ts'
+import type { EngineInfo, EngineRole } from '../types.ts'
 import { type Failure, parseFailure } from './failure.ts'
 import { defaultTiming, type Timing } from './timing.ts'
 
@@ -28,6 +28,17 @@ export interface MockOptions {
   totalKvTokens?: number | undefined
   /** Serves `embed` and refuses `generate`. Default false: the other way round. */
   isEmbedding?: boolean | undefined
+  /** What part of a request it does when that comes with a bootstrap; without one it does all of it. Default `aggregated`. */
+  role?: EngineRole | undefined
+  /** Where a prefill engine's bootstrap server listens, and where decode engines look for it. Default 127.0.0.1. */
+  bootstrapHost?: string | undefined
+  /** A computed prompt that no decode engine fetches fails after this long, in real milliseconds. Default 300000, SGLang's. */
+  bootstrapTimeoutMs?: number | undefined
+  /** Simulated milliseconds that a prompt's KV is on its way: for the transfer, and for each token. */
+  transfer?: { baseMs?: number; tokenMs?: number } | undefined
+  /** Told as EngineInfo.tpSize and isMla; prefill and decode must agree. Default 1, false. */
+  tpSize?: number | undefined
+  isMla?: boolean | undefined
   /** Length of an embedding. Default 64. */
   embeddingSize?: number | undefined
   timing?: Partial<Timing> | undefined
@@ -52,6 +63,12 @@ export interface MockConfig {
   readonly maxRunningRequests: number
   readonly totalKvTokens: number
   readonly isEmbedding: boolean
+  readonly role: EngineRole
+  readonly bootstrapHost: string
+  readonly bootstrapTimeoutMs: number
+  readonly transfer: { readonly baseMs: number; readonly tokenMs: number }
+  readonly tpSize: number
+  readonly isMla: boolean
   readonly embeddingSize: number
   readonly timing: Timing
   readonly failure: Failure
@@ -95,6 +112,13 @@ export function resolveOptions(options: MockOptions): MockConfig {
     maxRunningRequests: count('--max-running-requests', options.maxRunningRequests ?? 1024, 1, 1 << 20),
     totalKvTokens,
     isEmbedding: options.isEmbedding ?? false,
+    role: role(options.role ?? 'aggregated'),
+    bootstrapHost: options.bootstrapHost ?? '127.0.0.1',
+    bootstrapTimeoutMs: options.bootstrapTimeoutMs ?? 300_000,
+    // Near an 8B model's KV (128 KB a token) over a fast network.
+    transfer: { baseMs: 2, tokenMs: 0.003, ...options.transfer },
+    tpSize: count('--tp-size', options.tpSize ?? 1),
+    isMla: options.isMla ?? false,
     embeddingSize: count('hidden_size', options.embeddingSize ?? 64),
     timing: { ...defaultTiming, ...options.timing },
     failure: parseFailure(options.failure ?? ''),
@@ -119,9 +143,20 @@ export function engineInfo(config: MockConfig): EngineInfo {
     dpSize,
     maxRunningRequests,
     totalKvTokens,
-    role: 'aggregated',
+    role: config.role,
+    ...(config.role === 'aggregated' ? {} : { worksAlone: true }),
+    tpSize: config.tpSize,
+    isMla: config.isMla,
     kvEvents: true,
   }
+}
+
+function role(given: EngineRole): EngineRole {
+  if (given === 'aggregated' || given === 'prefill' || given === 'decode') return given
+  throw new AppError('invalid_setting', {
+    param: '--disaggregation-mode',
+    message: `the mock engine has no role '${given}'; it has aggregated, prefill and decode`,
+  })
 }
 
 function count(param: string, value: number, least = 1, most = 1 << 30): number {

@@ -54,6 +54,8 @@ export function planRequest(request: GenerateRequest, texts: Texts, sink: Sink, 
   if (request.dpRank !== undefined && !(request.dpRank >= 0 && request.dpRank < config.dpSize)) {
     return refuse(`dp rank ${request.dpRank} does not exist; there are ${config.dpSize}`)
   }
+  const wrong = checkBootstrap(request, config)
+  if (wrong !== undefined) return refuse(wrong)
   const asked = sampling.max_new_tokens ?? Number.POSITIVE_INFINITY
   if (asked < 0) return refuse(`max_new_tokens must not be negative, got ${asked}`)
   if ((sampling.min_new_tokens ?? 0) > asked)
@@ -75,6 +77,19 @@ export function planRequest(request: GenerateRequest, texts: Texts, sink: Sink, 
     bias,
     namespace: namespaceOf(request),
   }
+}
+
+/** SGLang's rules for a request's other leg. */
+function checkBootstrap({ bootstrap, dpRank }: GenerateRequest, { role, dpSize }: MockConfig): string | undefined {
+  if (bootstrap === undefined) return undefined
+  const { room, prefillDpRank } = bootstrap
+  if (role === 'aggregated')
+    return 'this engine was not started with --disaggregation-mode prefill or decode, so a bootstrap means nothing to it'
+  if (!Number.isSafeInteger(room) || room < 1) return `a bootstrap room is a whole number from 1 to 2^53 - 1, not ${room}`
+  const implied = prefillDpRank ?? room % dpSize
+  if (role === 'prefill' && dpRank !== undefined && dpRank !== implied)
+    return `follow_bootstrap_room conflict: dispatched to dp_rank ${dpRank} but bootstrap_room ${room} implies dp_rank ${implied}`
+  return undefined
 }
 
 function readBias(given: Record<string, number> | undefined, vocabSize: number): Map<number, number> | undefined | Refusal {

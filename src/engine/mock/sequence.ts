@@ -41,6 +41,8 @@ export class Sequence {
   /** Of the newest token, when asked for. */
   logprobs: RowLogprobs | undefined
   admitted = false
+  /** Its prompt's KV came from a prefill engine: nothing of it is computed here. */
+  arrived = false
   /** Its last step is over: the rank has it no more. */
   left = false
   /** The sink had its terminal call. */

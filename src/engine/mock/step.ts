@@ -68,7 +68,8 @@ export function begin(rank: Rank): number {
   const uncached = admit(rank)
   if (rank.prefilling.length > 0) {
     rank.step = 'prefill'
-    return prefillMs(rank.timing, uncached)
+    // Only KV that came from elsewhere: no step is needed for it.
+    return rank.prefilling.every((sequence) => sequence.arrived) ? 0 : prefillMs(rank.timing, uncached)
   }
   reserve(rank)
   if (rank.running.length > 0) {
@@ -161,7 +162,7 @@ function place(rank: Rank, sequence: Sequence, already: number): number | undefi
   const keys = prefixKeys(sequence, blockSize)
   const found = kv.match(keys, keys.length)
   const uncached = length - found.blocks * blockSize
-  if (already > 0 && already + uncached > maxPrefillTokens) return undefined
+  if (!sequence.arrived && already > 0 && already + uncached > maxPrefillTokens) return undefined
   const wanted = Math.ceil(length / blockSize) - found.blocks
   const others = rank.running.length + rank.prefilling.length
   // Each other row keeps one block to grow into, so that a newcomer is not sent back at once.
@@ -172,11 +173,11 @@ function place(rank: Rank, sequence: Sequence, already: number): number | undefi
   sequence.keyedBlocks = found.blocks
   if (!sequence.admitted) {
     sequence.admitted = true
-    sequence.cachedTokens = found.blocks * blockSize
+    if (!sequence.arrived) sequence.cachedTokens = found.blocks * blockSize
     rank.promptTokens += length
     rank.cachedTokens += sequence.cachedTokens
   }
-  return uncached
+  return sequence.arrived ? 0 : uncached
 }
 
 /** Keys of the full blocks that may come from the cache: at least one token is always computed, and all whose logprobs are wanted. */

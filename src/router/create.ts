@@ -1,0 +1,226 @@
+// The router of one model: a pool of aggregated workers, and pools of prefill and decode workers that work in pairs. Which of them is there decides what a request gets.
+import type { EngineRole } from '../engine/types.ts'
+import { AppError } from '../lib/errors.ts'
+import { pairLease } from './disagg.ts'
+import type { RouterOptions } from './options.ts'
+import { createPool } from './pool.ts'
+import { infoOf, viewOf, type WorkersView } from './role-view.ts'
+import type { Decision, Lease, Placement, Router } from './router.ts'
+import type { Worker, Workers } from './workers.ts'
+
+export interface DisaggOptions {
+  /** --enforce-disagg: without a prefill and a decode worker there is no answer, aggregated workers or not. */
+  readonly enforceDisagg: boolean
+  /** --max-local-prefill-length: a prompt with no more tokens to compute goes to an aggregated worker, where there is one. */
+  readonly maxLocalPrefillLength: number
+  /** --router-conditional-disagg: so do prompts that are short and mostly cached there. */
+  readonly conditionalDisagg: boolean
+}
+
+export const defaultDisaggOptions: DisaggOptions = { enforceDisagg: false, maxLocalPrefillLength: 0, conditionalDisagg: false }
+
+/** Bounds of conditional disaggregation, as Dynamo's isl_bounding: fewer tokens to compute than this, and less than this part of the prompt. */
+const localTokens = 2048
+const localPart = 0.7
+
+/** Makes the router of one pool; all of its workers are of one role. */
+export type MakePool = (workers: Workers, options: RouterOptions) => Router
+
+/** Workers that can work together: one tensor-parallel size, or all when the model's attention is MLA. */
+interface Group {
+  readonly key: string
+  readonly prefill: Side
+  readonly decode: Side
+}
+interface Side {
+  readonly workers: WorkersView
+  readonly pool: Router
+}
+
+/** Follows `workers` until `close`. `makePool` is for tests. */
+export function createRouter(workers: Workers, options: RouterOptions & Partial<DisaggOptions>, makePool: MakePool = createPool): Router {
+  const { enforceDisagg, maxLocalPrefillLength, conditionalDisagg } = { ...defaultDisaggOptions, ...options }
+  const side = (accepts: (role: EngineRole, key: string) => boolean, sideOptions: RouterOptions): Side => {
+    const view = viewOf(workers, (info) => accepts(info.role, groupKey(info)))
+    return { workers: view, pool: makePool(view, sideOptions) }
+  }
+  const aggregated = side((role) => role === 'aggregated', options)
+  const groups = new Map<string, Group>()
+  // Prefill keeps no blocks after its one token; decode gets its KV sent, so what it holds of other prompts is worth nothing.
+  const prefillOptions: RouterOptions = { ...options, trackActiveBlocks: false }
+  const decodeOptions: RouterOptions = { ...options, overlapScoreCredit: 0, assumeKvReuse: false, trackPrefillTokens: false }
+
+  function group(key: string): Group {
+    let found = groups.get(key)
+    if (found === undefined) {
+      found = {
+        key,
+        prefill: side((role, own) => role === 'prefill' && own === key, prefillOptions),
+        decode: side((role, own) => role === 'decode' && own === key, decodeOptions),
+      }
+      groups.set(key, found)
+    }
+    return found
+  }
+
+  const note = (worker: Worker): void => {
+    const info = infoOf(worker)
+    if (info?.role === 'prefill' || info?.role === 'decode') group(groupKey(info))
+  }
+  const started = viewOf(workers, () => true)
+  for (const worker of started.all()) note(worker)
+  started.on(({ kind, worker }) => kind === 'added' && note(worker))
+
+  /** The group for this placement; undefined: no pair can be made now. Throws when the workers that it names cannot be one. */
+  function pairFor(placement: Placement): Group | undefined {
+    const named = [placement.workerId, placement.prefillWorkerId].map((id) => keyOf(id))
+    if (named[0] !== undefined && named[1] !== undefined && named[0] !== named[1]) throw mismatch(named[1], named[0])
+    const wanted = named[0] ?? named[1]
+    let best: Group | undefined
+    let bestLoad = Number.POSITIVE_INFINITY
+    for (const one of groups.values()) {
+      if ((wanted !== undefined && one.key !== wanted) || !one.prefill.pool.ready() || !one.decode.pool.ready()) continue
+      const load = one.decode.pool.booked().requests / Math.max(1, one.decode.workers.all().length)
+      if (load < bestLoad) {
+        best = one
+        bestLoad = load
+      }
+    }
+    return best
+  }
+
+  function keyOf(id: string | undefined): string | undefined {
+    const worker = id === undefined ? undefined : workers.find(id)
+    const info = worker && infoOf(worker)
+    return info?.role === 'prefill' || info?.role === 'decode' ? groupKey(info) : undefined
+  }
+
+  /** Where a placement goes: to one pool, or to a pair. Throws the AppError of a request that can go nowhere. */
+  function choose(placement: Placement): Router | Group {
+    checkPins(placement)
+    if (placement.embedding) return aggregated.pool
+    const role = roleOf(placement.workerId)
+    if (role === 'aggregated' && placement.prefillWorkerId === undefined && !enforceDisagg) return aggregated.pool
+    const pair = pairFor(placement)
+    if (pair !== undefined) return role === undefined && goesLocal(placement) ? aggregated.pool : pair
+    if (enforceDisagg) throw noPair(true)
+    // No pair: whoever can do all of it alone. Aggregated workers that are only starting tell so in their own words.
+    if (role !== 'decode' && aggregated.workers.all().length > 0) return aggregated.pool
+    const lone = loneDecoder()
+    if (lone !== undefined) return lone
+    if (groups.size === 0) return aggregated.pool
+    throw noPair(false)
+  }
+
+  function goesLocal(placement: Placement): boolean {
+    if ((maxLocalPrefillLength === 0 && !conditionalDisagg) || placement.prefillWorkerId !== undefined || enforceDisagg) return false
+    if (!aggregated.pool.ready()) return false
+    const total = placement.promptIds.length
+    if (total <= maxLocalPrefillLength) return true
+    const decision = aggregated.pool.explain(placement)
+    const chosen = decision.candidates.find((candidate) => `${candidate.workerId}/${candidate.dpRank}` === decision.chosen)
+    const { device, host, disk } = chosen?.overlap ?? { device: 0, host: 0, disk: 0 }
+    const left = Math.max(0, total - Math.max(device, host, disk) * decision.blockSize)
+    return left <= maxLocalPrefillLength || (conditionalDisagg && left < localTokens && left < localPart * total)
+  }
+
+  function loneDecoder(): Router | undefined {
+    for (const { decode } of groups.values())
+      if (decode.pool.ready() && decode.workers.all().every((worker) => worker.engine.info.worksAlone === true)) return decode.pool
+    return undefined
+  }
+
+  const roleOf = (id: string | undefined): EngineRole | undefined => {
+    const worker = id === undefined ? undefined : workers.find(id)
+    return worker && infoOf(worker)?.role
+  }
+
+  function checkPins({ workerId, prefillWorkerId }: Placement): void {
+    if (roleOf(workerId) === 'prefill')
+      throw wrongRole('nvext.backend_instance_id', workerId!, 'is a prefill worker; name it as prefill_worker_id')
+    const role = roleOf(prefillWorkerId)
+    if (prefillWorkerId === undefined || role === 'prefill') return
+    const known = ids((info) => info === 'prefill')
+    throw wrongRole('nvext.prefill_worker_id', prefillWorkerId, `is no prefill worker; those are: ${known || 'none'}`)
+  }
+
+  const ids = (wanted: (role: EngineRole | undefined) => boolean) =>
+    workers.all().filter((worker) => wanted(infoOf(worker)?.role)).map((worker) => worker.id).join(', ') // biome-ignore format: one line reads better
+
+  /** Why no pair can be made now. */
+  function noPair(enforced: boolean): AppError {
+    const prefill = [...groups.values()].filter((one) => one.prefill.pool.ready())
+    const decode = [...groups.values()].filter((one) => one.decode.pool.ready())
+    if (prefill.length > 0 && decode.length > 0) return mismatch(prefill[0]!.key, decode[0]!.key)
+    const missing = prefill.length === 0 ? (decode.length === 0 ? 'prefill and decode worker' : 'prefill worker') : 'decode worker'
+    const why = enforced ? '--enforce-disagg asks for both' : 'an SGLang decode or prefill worker cannot answer alone'
+    return new AppError('engine_unavailable', { message: `No ${missing} is ready, and ${why}. Try again shortly.`, retryAfterSecs: 2 })
+  }
+
+  async function placePair(one: Group, placement: Placement, signal: AbortSignal): Promise<Lease> {
+    const prefill = await one.prefill.pool.place(prefillPlacement(placement), signal)
+    try {
+      const worker = one.prefill.workers.find(prefill.workerId)
+      if (worker === undefined) throw new AppError('engine_unavailable', { message: 'The prefill worker has left.', retryAfterSecs: 1 })
+      return pairLease(prefill, worker.engine, await one.decode.pool.place(placement, signal))
+    } catch (thrown) {
+      prefill.release()
+      throw thrown
+    }
+  }
+
+  const pools = () => [aggregated.pool, ...[...groups.values()].flatMap((one) => [one.prefill.pool, one.decode.pool])]
+
+  return {
+    place(placement, signal) {
+      const target = choose(placement)
+      return 'place' in target ? target.place(placement, signal) : placePair(target, placement, signal)
+    },
+    explain(placement): Decision {
+      const target = choose(placement)
+      if ('explain' in target) return target.explain(placement)
+      return { ...target.decode.pool.explain(placement), prefill: target.prefill.pool.explain(prefillPlacement(placement)) }
+    },
+    ready: () =>
+      (!enforceDisagg && (aggregated.pool.ready() || loneDecoder() !== undefined)) ||
+      [...groups.values()].some((one) => one.prefill.pool.ready() && one.decode.pool.ready()),
+    booked() {
+      const sum = { requests: 0, prefillTokens: 0, decodeBlocks: 0, queued: 0 }
+      for (const pool of pools()) {
+        const booked = pool.booked()
+        for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += booked[key]
+      }
+      return sum
+    },
+    close() {
+      started.close()
+      for (const pool of pools()) pool.close()
+      aggregated.workers.close()
+      for (const { prefill, decode } of groups.values()) {
+        prefill.workers.close()
+        decode.workers.close()
+      }
+    },
+  }
+}
+
+/** The prefill side of a placement: its own pins, one token of answer. */
+function prefillPlacement(placement: Placement): Placement {
+  return { ...placement, workerId: placement.prefillWorkerId, dpRank: placement.prefillDpRank, maxNewTokens: 1 }
+}
+
+function groupKey({ isMla, tpSize = 1 }: { isMla?: boolean; tpSize?: number }): string {
+  return isMla === true ? 'MLA' : String(tpSize)
+}
+
+function mismatch(prefill: string, decode: string): AppError {
+  const size = (key: string) => (key === 'MLA' ? 'any tensor-parallel size (MLA)' : `tensor-parallel size ${key}`)
+  return new AppError('engine_unavailable', {
+    message: `Prefill workers have ${size(prefill)} and decode workers ${size(decode)}: they can only work together when both are equal, or when the model's attention is MLA.`,
+    retryAfterSecs: 30,
+  })
+}
+
+function wrongRole(param: string, id: string, what: string): AppError {
+  return new AppError('invalid_value', { message: `Worker ${id} ${what}.`, param })
+}
