@@ -158,6 +158,33 @@ def grammar_resumes(bridge):
         assert rest == whole[cut:], f"cut at {cut}: {rest} instead of {whole[cut:]}"
 
 
+def resumes():
+    """In float32, an answer that is continued at any place equals the undisturbed one: produced tokens still count for penalties, the seed
+    goes by position, a JSON schema goes on where it was."""
+    schema = json.dumps({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x", "y"]}}, "required": ["b", "a"]})
+    kinds = [{}, {"frequency_penalty": 0.5}, {"presence_penalty": 1.5}, {"repetition_penalty": 1.1}]
+    # A few tokens far before the others: penalties decide among them.
+    bias = {"logit_bias": {str(token): 20 for token in range(500, 512)}}
+    kinds = [{**GREEDY, **bias, **kind} for kind in kinds] + [{"temperature": 1.0, "sampling_seed": 11, "ignore_eos": True}]
+    if GRAMMAR:
+        kinds.append({"temperature": 0, "json_schema": schema})
+    for level in ("L1", "L2"):
+        bridge = start(level, "--dtype", "float32")
+        plain = bridge.run(PROMPTS[0], {**kinds[0], "max_new_tokens": 24}).ids
+        for sampling in kinds:
+            whole = bridge.run(PROMPTS[0], {**sampling, "max_new_tokens": 24}).ids
+            assert sampling == kinds[0] or whole != plain, f"{sampling} changes nothing"
+            if "sampling_seed" in sampling and whole != bridge.run(PROMPTS[0], {**sampling, "max_new_tokens": 24}).ids:
+                continue  # Without --enable-deterministic-inference SGLang looks at no seed.
+            for cut in (1, 9, 17):
+                if cut >= len(whole):
+                    continue
+                rest = bridge.run(PROMPTS[0] + whole[:cut], {**sampling, "max_new_tokens": 24 - cut}, {"resume": cut}).ids
+                assert rest == whole[cut:], f"{level} {sampling} cut at {cut}: {rest} instead of {whole[cut:]}"
+        shut_down(bridge)
+        print(f"ok {level}", flush=True)
+
+
 def messages(bridge):
     request = bridge.run(None, {**GREEDY, "max_new_tokens": 2}, {"messages": [{"role": "user", "content": "hello"}]})
     assert len(request.ids) == 2 and request.first[1] > 3, (request.error, request.first)

@@ -11,6 +11,7 @@ const present = need('a real SGLang (bun run sglang:setup)', python !== undefine
 
 const groups = {
   levels: 'L1, L0 and L2 answer, refuse and abort alike; scheduler killed, socket closed, shut down',
+  resumes: 'an answer continued from the ids so far equals the undisturbed one',
   ranks: 'two data-parallel ranks',
   embeddings: 'embeddings are the same on every level',
   failures: 'failed starts are told in the words of SGLang',

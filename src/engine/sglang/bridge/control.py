@@ -61,8 +61,13 @@ class Control:
     async def _stop_profile(self, _args):
         return plain(await self._manager.stop_profile())
 
+    async def _list_loras(self, _args):
+        registry = getattr(self._manager, "lora_registry", None)
+        adapters = registry.get_all_adapters().values() if hasattr(registry, "get_all_adapters") else []
+        return [{name: getattr(adapter, name, None) for name in ("lora_name", "lora_path", "pinned")} for adapter in adapters]
 
-OWN = frozenset(["ping", "metrics", "server_info", "abort_all", "start_profile", "stop_profile"])
+
+OWN = frozenset(["ping", "metrics", "server_info", "abort_all", "start_profile", "stop_profile", "list_loras"])
 
 
 def required(target) -> list[inspect.Parameter]:

@@ -6,6 +6,20 @@ PARAM = "dsgl_resume"
 logger = logging.getLogger(__name__)
 
 
+def available() -> bool:
+    """Whether this SGLang's grammars can be continued."""
+    try:
+        from sglang.srt.constrained.grammar_manager import GrammarManager
+    except ImportError:
+        return False
+    return hasattr(GrammarManager, "process_req_with_grammar") and hasattr(GrammarManager, "get_ready_grammar_requests")
+
+
+def wanted(sampling: dict) -> bool:
+    """Whether a request has a grammar at all."""
+    return any(sampling.get(name) is not None for name in ("json_schema", "regex", "ebnf", "structural_tag"))
+
+
 def install():
     """Wraps the two places where a scheduler gives a request its grammar. Without them a resumed grammar starts anew, so say so."""
     try:

@@ -4,7 +4,7 @@ from array import array
 
 import numpy
 
-from . import compat, disagg, grammar
+from . import compat, disagg, grammar, penalties
 
 OPTIONS = frozenset(
     ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "boot", "text", "messages", "tools", "template_kwargs"]
@@ -79,6 +79,7 @@ class Builder:
             elif name == "extra_key":
                 self._put(fields, "extra_key", value + (fields.get("extra_key") or ""))
             elif name == "resume":
+                check_resume(sampling)
                 sampling = {**sampling, "custom_params": {**(sampling.get("custom_params") or {}), grammar.PARAM: value}}
             elif name not in OPTIONS:
                 raise ValueError(f"unknown request option {name!r}")
@@ -174,3 +175,10 @@ def check_kind(manager, generates: bool):
         raise ValueError("This model only makes embeddings (it was started with --is-embedding).")
     if not generates and manager.is_generation:
         raise ValueError("This model does not make embeddings; start it with --is-embedding if it should.")
+
+
+def check_resume(sampling: dict):
+    """Refuses to continue what would not be the same answer: its grammar or its penalties would start anew."""
+    for what in (grammar, penalties):
+        if what.wanted(sampling) and not what.available():
+            raise ValueError(f"this SGLang cannot continue an answer with {what.__name__.rsplit('.', 1)[-1]}")

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 
-from . import compat, failure, grammar, outputs, wire
+from . import compat, failure, grammar, outputs, penalties, wire
 
 LEVEL = "DSGL_LEVEL_NOW"
 TOK = "DSGL_TOK"
@@ -22,6 +22,7 @@ def run_scheduler(*args, **kwargs):
     failure.note_pid("scheduler")
     failure.record_errors("scheduler")
     grammar.install()
+    penalties.install()
     if os.environ.get(LEVEL) == "L1":
         try:
             bound = inspect.signature(run_scheduler_process).bind(*args, **kwargs).arguments

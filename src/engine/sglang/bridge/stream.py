@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from . import compat, disagg, grammar, outputs, render, wire
 from .manager import Outlet
-from .request import OPTIONS, check_kind
+from .request import OPTIONS, check_kind, check_resume
 
 logger = logging.getLogger(__name__)
 _NAMES = {"priority": "priority", "extra_key": "extra_key", "lora": "lora_path"}
@@ -63,6 +63,7 @@ class Streams:
             raise ValueError(f"unknown sampling parameter: {', '.join(sorted(unknown))}")
         values["sampling_params"] = {"max_new_tokens": None, **sampling}
         if opt.get("resume"):
+            check_resume(sampling)
             custom = values["sampling_params"].get("custom_params") or {}
             values["sampling_params"]["custom_params"] = {**custom, grammar.PARAM: opt["resume"]}
         values.update(self._meeting.values(opt.get("boot")))

@@ -257,10 +257,18 @@ async function refusal(response: HttpReply): Promise<AppError> {
   return rejected(message, response.status)
 }
 
+/** An attached server would begin a grammar, or the counts of penalties, at the cut. */
+function startsAnew({ sampling }: GenerateRequest): boolean {
+  const grammar = sampling.json_schema ?? sampling.regex ?? sampling.ebnf ?? sampling.structural_tag
+  if (grammar !== undefined || (sampling.repetition_penalty ?? 1) !== 1) return true
+  return (sampling.frequency_penalty ?? 0) !== 0 || (sampling.presence_penalty ?? 0) !== 0
+}
+
 function generateBody(request: GenerateRequest, rid: string): Record<string, unknown> {
-  const grammar = request.sampling.json_schema ?? request.sampling.regex ?? request.sampling.ebnf ?? request.sampling.structural_tag
-  if (request.resumed && grammar !== undefined)
-    throw new AppError('engine_failed', { message: 'An attached SGLang server cannot continue an answer that is bound by a grammar.' })
+  if (request.resumed && startsAnew(request))
+    throw new AppError('engine_rejected', {
+      message: 'An attached SGLang server cannot continue an answer that is bound by a grammar or by penalties.',
+    })
   return {
     rid,
     ...(request.promptText === undefined ? { input_ids: [...request.promptIds] } : { text: request.promptText }),

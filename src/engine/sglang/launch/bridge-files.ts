@@ -43,6 +43,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'main.py': mainModule,
   'manager.py': manager,
   'outputs.py': outputs,
+  'penalties.py': penalties,
   'ready.py': ready,
   'render.py': render,
   'request.py': request,
