@@ -81,8 +81,17 @@ export interface CandidateScore {
   load: { prefillTokens: number; decodeBlocks: number; requests: number }
   /** Lower is better; absent for policies that do not score. */
   cost?: number
+  /** What the cost was made of (router/cost.ts). */
+  terms?: Readonly<Record<string, number | boolean>>
   /** Why it cannot take the request; absent: it can. */
   excluded?: string
+}
+
+/** Dynamo's `POST /busy_threshold`: part of a rank's blocks (0 to 1), booked prompt tokens, and the same as a multiple of a longest prefill step. */
+export interface BusyThresholds {
+  readonly activeDecodeBlocksThreshold?: number | undefined
+  readonly activePrefillTokensThreshold?: number | undefined
+  readonly activePrefillTokensThresholdFrac?: number | undefined
 }
 
 export interface Router {
@@ -97,5 +106,7 @@ export interface Router {
   ready(): boolean
   /** Everything booked, over all workers: all 0 when nothing runs. */
   booked(): { requests: number; prefillTokens: number; decodeBlocks: number; queued: number }
+  /** Thresholds beyond which a rank is busy; `change` replaces those it names (undefined turns one off), without it they are only told. */
+  busyThresholds?(change?: BusyThresholds): BusyThresholds
   close(): void
 }

@@ -1,0 +1,58 @@
+// Workers of one block size share one index: a prompt is cut into blocks, hashed and looked up once for all of them.
+import { type HashPairs, promptHashes } from '../lib/block-hash.ts'
+import type { KvIndex } from './index/index.ts'
+import { ActivePrefixes } from './load/active-prefixes.ts'
+import type { Placement } from './router.ts'
+import type { Slot } from './slots.ts'
+
+const noHashes: HashPairs = new Uint32Array(0)
+
+export class PromptGroup {
+  /** Tokens in a block. */
+  readonly blockSize: number
+  readonly index: KvIndex
+  /** What the running requests hold. */
+  readonly active = new ActivePrefixes()
+  /** Chained hashes of the prompt looked up last; used again by the next. */
+  chain: HashPairs = noHashes
+  private depths = new Uint32Array(0)
+
+  constructor(blockSize: number, index: KvIndex) {
+    this.blockSize = blockSize
+    this.index = index
+  }
+
+  /** Sets the overlap of each slot of this group, and `chain`. `count`: one more than the highest slot number. */
+  lookUp({ promptIds, lora, cacheSalt }: Placement, slots: readonly Slot[], count: number): void {
+    const { chain } = promptHashes(promptIds, this.blockSize, { lora, cacheSalt })
+    this.chain = chain
+    const { device, host, disk } = this.index.match(chain, count)
+    if (this.depths.length < count) this.depths = new Uint32Array(2 * count)
+    const { depths } = this
+    this.active.depths(chain, depths)
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!
+      if (slot.group !== this) continue
+      const at = slot.number
+      slot.shared = depths[at]!
+      slot.predicted = depths[at]!
+      slot.device = Math.max(device[at]!, slot.predicted)
+      slot.host = Math.max(0, device[at]! + host[at]! - slot.device)
+      slot.disk = Math.max(0, device[at]! + host[at]! + disk[at]! - slot.device - slot.host)
+    }
+  }
+
+  /** No lookup: nothing is known of the prompt. */
+  skip(slots: readonly Slot[]): void {
+    this.chain = noHashes
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!
+      if (slot.group === this) slot.shared = slot.predicted = slot.device = slot.host = slot.disk = 0
+    }
+  }
+
+  /** The slot's worker is gone. */
+  forget(slot: number): void {
+    this.index.clear(slot)
+  }
+}
