@@ -9,9 +9,14 @@ const titles: Record<Group, string> = {
   mock: 'Mock engine (those that SGLang has too are also passed to SGLang)',
   worker: 'Worker',
   parsers: 'Parsers (accepted and checked; not yet in effect)',
-  routing: 'Routing over several workers (accepted and checked; not yet in effect)',
+  routing: 'Routing over several workers (of serve and frontend)',
+  admission: 'Waiting and refusal (of serve and frontend)',
+  disaggregation: 'Prefill and decode apart (of serve and frontend)',
+  discovery: 'How processes find each other',
+  planes: 'How requests and events travel between processes',
   lifetime: 'Shutdown',
   files: 'Files and the model hub',
+  compat: "Further words of Dynamo's, accepted without effect",
   later: 'Refused in this version, with a clear message',
 }
 
@@ -27,6 +32,9 @@ export function overview(commands: readonly { name: string; summary: string }[])
     '',
     'dynamo-sglang serve --model-path Qwen/Qwen3-0.6B     serve a model with SGLang',
     'dynamo-sglang serve                                  try the server without a GPU',
+    'dynamo-sglang serve --engine mock --workers 4        four workers behind one router',
+    'dynamo-sglang frontend                               HTTP and router; then, as often as you like:',
+    'dynamo-sglang worker --model-path Qwen/Qwen3-0.6B    an engine for it, found by itself on this machine',
     'dynamo-sglang help serve                             every flag',
     '',
   ].join('\n')
@@ -91,6 +99,7 @@ function defaultText(setting: Setting): string {
 
 function mark(setting: Setting): string {
   if (setting.state === 'refused') return ' (refused in this version)'
+  if (setting.deprecated !== undefined) return ` (deprecated: ${setting.deprecated})`
   if (setting.state === 'reserved') return ' (accepted, not yet in effect)'
   return setting.shared && nameOf(setting) !== '--config' ? ' (also passed to SGLang)' : ''
 }

@@ -80,6 +80,13 @@ describe('where a value comes from', () => {
     expect(settings.engineArgs).toEqual(['--model-path', 'm', '--served-model-name', 'a'])
   })
 
+  test('a limit is taken away by None; an old variable is read when the new one is absent', () => {
+    const env = { DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD: '9', DYN_USE_KV_EVENTS: 'false' }
+    expect(parse('', env)).toMatchObject({ activePrefillTokensThreshold: 9, useKvEvents: false })
+    expect(parse('--active-prefill-tokens-threshold None', env).activePrefillTokensThreshold).toBeUndefined()
+    expect(parse('', { ...env, DYN_ROUTER_USE_KV_EVENTS: 'true' }).useKvEvents).toBe(true)
+  })
+
   test("Dynamo's DYN_LOG with targets gives the plain level", () => {
     expect(parse('', { DYN_LOG: 'debug,dynamo_runtime=warn' }).logLevel).toBe('debug')
   })
@@ -197,7 +204,18 @@ describe('rules between settings', () => {
     ['--dyn-tool-call-parser hermess', '--dyn-tool-call-parser', /one of: .*hermes/],
     ['--dyn-reasoning-parser nope', '--dyn-reasoning-parser', /one of: .*qwen3/],
     ['--image-diffusion-worker', '--image-diffusion-worker', /not in this version/],
-    ['--model-path m --disaggregation-mode prefill', '--disaggregation-mode', /not in this version/],
+    ['--model-path m --disaggregation-mode encode', '--disaggregation-mode', /not in this version/],
+    ['--model-path m --disaggregation-mode prefill', '--disaggregation-mode', /no partner .* 'worker' once with prefill/],
+    ['--embedding-worker --disaggregation-mode decode', '--disaggregation-mode', /embedding/],
+    ['--router-mode kvv', '--router-mode', /one of: kv, round-robin/],
+    ['--active-decode-blocks-threshold 1.5', '--active-decode-blocks-threshold', /at most 1/],
+    ['--discovery-backend consul', '--discovery-backend', /one of: static, mem, file, etcd, nats, kubernetes/],
+    ['--discovery-backend kubernetes', 'KUBERNETES_SERVICE_HOST', /needs a pod/],
+    ['--worker-address tcp://h:1 --discovery-backend file', '--worker-address', /is for --discovery-backend static/],
+    ['--worker-address h:1', '--worker-address', /like tcp:/],
+    ['--workers 0', '--workers', /at least 1/],
+    ['--workers 2 --engine-url http://h:1', '--workers', /is one/],
+    ['--nats-tls-client-key-path k', '--nats-tls-client-cert-path', /given together/],
     ['-f /no/such.yaml', '--settings', /cannot read/],
     [`-f ${file('bad.yaml', '[1')}`, expect.any(String) as unknown as string, /not valid YAML/],
   ])('%s is refused', (line, param, message) => {
@@ -205,6 +223,32 @@ describe('rules between settings', () => {
     expect(error.code).toBe('invalid_setting')
     expect(error.param).toEqual(param)
     expect(error.message).toMatch(message)
+  })
+
+  test("a role for the prefill and decode way stays with SGLang's flags, and names its component", () => {
+    const line = '--model-path m --disaggregation-mode prefill --disaggregation-bootstrap-port 12345'
+    const settings = parseSettings(line.split(' '), {}, 'worker')
+    expect(settings.engineArgs.join(' ')).toBe(line)
+    expect([settings.endpoint, settings.bootstrapPort]).toEqual(['dyn://dynamo.prefill.generate', 12345])
+  })
+
+  test('a generation of workers has an endpoint of its own and is seen in the one namespace', () => {
+    const settings = parseSettings([], { DYN_NAMESPACE: 'prod', DYN_NAMESPACE_WORKER_SUFFIX: 'v2' }, 'worker')
+    expect(settings).toMatchObject({ endpoint: 'dyn://prod-v2.backend.generate', namespace: 'prod' })
+    expect(parseSettings([], { DYN_NAMESPACE_PREFIX: 'prod' }, 'frontend').namespace).toBe('prod')
+  })
+
+  test('a frontend refuses what only an engine could use, and does not mind the variables and the file of its workers', () => {
+    const frontend = (line: string, env = {}) => parseSettings(line.split(' ').filter(Boolean), env, 'frontend')
+    expect(() => frontend('--tp 2')).toThrow(/--tp is not a flag of 'frontend'; SGLang's flags go to 'worker'/)
+    expect(() => frontend('--router-mod kv')).toThrow(/did you mean --router-mode/)
+    const shared = file('shared.yaml', 'engine: http\nmodel-path: /m\ntp: 2\ncustom-jinja-template: /only/there\n')
+    expect(frontend(`-f ${shared}`)).toMatchObject({ command: 'frontend', engineArgs: [] })
+  })
+
+  test('what routes on a worker is told to belong to the frontend, unless it is a variable that both see', () => {
+    const worker = parseSettings(['--router-mode', 'kv'], { DYN_ROUTER_TEMPERATURE: '0.5' }, 'worker')
+    expect(worker.notices).toEqual(['--router-mode kv: the frontend routes, so it goes there; a worker has no use for it'])
   })
 
   test('a flag of another command is refused', () => {
@@ -232,10 +276,33 @@ describe("the documents' flag table", () => {
   })
 })
 
+describe("the router's flags", () => {
+  const content = readFileSync(join(import.meta.dir, '../fixtures/dynamo/router-flags.txt'), 'utf8')
+  const rows = content
+    .split('\n')
+    .filter((line) => line.startsWith('--'))
+    .map((line) => line.split(' ') as [string, string, string])
+  /** Where ours differs, and why. */
+  const better: Record<string, string> = {
+    '--router-mode': 'the seeds promise KV-aware routing; round-robin loses the caches',
+    '--router-replica-sync': 'several frontends that do not tell each other overload a worker together',
+    '--router-predicted-ttl-secs': 'requests that come before the first KV event would scatter',
+    '--shared-cache-multiplier': 'reserved',
+  }
+
+  test('has all of them', () => expect(rows.length).toBe(41))
+
+  test.each(rows)('%s, %s, default %s', (name, env, standard) => {
+    const setting = (Object.values(table) as Setting[]).find((one) => one.flags.includes(name))!
+    expect(setting.env).toBe(env)
+    if (!better[name]) expect(String(setting.default ?? 'None')).toBe(standard)
+  })
+})
+
 test('every setting has a name, a line of help and its own spellings', () => {
   const all = Object.values(table) as Setting[]
   const flags = all.flatMap((setting) => setting.flags)
-  const variables = all.flatMap((setting) => setting.env ?? [])
+  const variables = all.flatMap((setting) => [...(setting.env ? [setting.env] : []), ...(setting.also ?? [])])
   expect(new Set(flags).size).toBe(flags.length)
   expect(new Set(variables).size).toBe(variables.length)
   for (const setting of all) {
@@ -244,20 +311,25 @@ test('every setting has a name, a line of help and its own spellings', () => {
   }
 })
 
-test('every setting that is not reserved or refused reaches the server', () => {
-  const serve = readFileSync(join(import.meta.dir, '../../src/cli/serve.ts'), 'utf8')
+test('every setting that has an effect reaches a process', () => {
+  const folder = join(import.meta.dir, '../../src/cli')
+  const code = [...new Bun.Glob('**/*.ts').scanSync(folder)]
+    .filter((path) => !path.startsWith('settings/'))
+    .map((path) => readFileSync(join(folder, path), 'utf8'))
+    .join('\n')
   const elsewhere: Record<string, string> = {
     isEmbedding: 'becomes embeddingWorker',
     enableMetrics: "SGLang's alone",
-    disaggregationMode: "SGLang's alone",
+    disaggregationMode: "SGLang's, and of the mock",
+    bootstrapPort: "SGLang's alone",
     sglangConfig: "SGLang's alone",
     disaggConfig: "becomes SGLang's --config",
     disaggConfigKey: "becomes SGLang's --config",
     settingsFile: 'read by parseSettings',
-    endpoint: 'an address for other processes; here is one',
-    namespace: 'part of endpoint',
+    namespacePrefix: 'becomes namespace',
+    namespaceSuffix: 'part of endpoint',
   }
   const all = Object.entries(table as Record<string, Setting>)
-  const unused = all.filter(([name, { state }]) => !state && !elsewhere[name] && !new RegExp(`\\b${name}\\b`).test(serve))
+  const unused = all.filter(([name, { state }]) => !state && !elsewhere[name] && !new RegExp(`\\b${name}\\b`).test(code))
   expect(unused.map(([name]) => name)).toEqual([])
 })

@@ -79,8 +79,8 @@ export function readArgv(table: Table, argv: readonly string[]): { given: Given;
 export function readEnv(table: Table, env: Readonly<Record<string, string | undefined>>): Given {
   const given: Given = new Map()
   for (const [name, setting] of Object.entries(table)) {
-    const raw = setting.env === undefined ? undefined : env[setting.env]
-    if (raw !== undefined && raw !== '') given.set(name, readValue(setting, raw, setting.env!))
+    const variable = setting.env === undefined ? undefined : [setting.env, ...(setting.also ?? [])].find((one) => env[one])
+    if (variable !== undefined) given.set(name, readValue(setting, env[variable]!, variable))
   }
   return given
 }

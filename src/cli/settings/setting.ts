@@ -2,7 +2,22 @@
 import { AppError } from '../../lib/errors.ts'
 
 export type Command = 'serve' | 'frontend' | 'worker'
-export type Group = 'http' | 'model' | 'engine' | 'mock' | 'worker' | 'parsers' | 'routing' | 'lifetime' | 'files' | 'later'
+export type Group =
+  | 'http'
+  | 'model'
+  | 'engine'
+  | 'mock'
+  | 'worker'
+  | 'parsers'
+  | 'routing'
+  | 'admission'
+  | 'disaggregation'
+  | 'discovery'
+  | 'planes'
+  | 'lifetime'
+  | 'files'
+  | 'compat'
+  | 'later'
 export type Kind = 'text' | 'integer' | 'number' | 'flag' | 'list'
 
 /** Optional facts of a setting. */
@@ -12,8 +27,14 @@ export interface Extra {
   max?: number
   /** SGLang has this flag too: it stays in `engineArgs`, also when the value came from the environment or a file. */
   shared?: boolean
-  /** `reserved`: accepted, told at start, without effect yet. `refused`: a clear error when it is set. */
-  state?: 'reserved' | 'refused'
+  /** `reserved`: accepted, told at start, without effect yet. `ignored`: the same for good. `refused`: a clear error when it is set. */
+  state?: 'reserved' | 'ignored' | 'refused'
+  /** Of an ignored one: why it has no effect here. */
+  ignored?: string
+  /** What to write in its place; told at start when it is given. */
+  deprecated?: string
+  /** Further variables that are read when the first is absent. */
+  also?: readonly string[]
   hidden?: boolean
   /** Commands that know it; absent: all. */
   commands?: readonly Command[]
@@ -128,6 +149,8 @@ export function readValue(setting: Setting, raw: string, where: string): unknown
     if (setting.values && !setting.values.includes(raw)) throw fail(`must be one of: ${setting.values.join(', ')}`)
     return raw
   }
+  // Dynamo's way to take a limit away.
+  if (setting.default === undefined && raw.trim().toLowerCase() === 'none') return undefined
   const value = raw.trim() === '' ? Number.NaN : Number(raw)
   if (!Number.isFinite(value) || (setting.kind === 'integer' && !Number.isInteger(value))) {
     throw fail(setting.kind === 'integer' ? 'must be a whole number' : 'must be a number')

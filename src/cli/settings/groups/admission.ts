@@ -1,0 +1,115 @@
+// When a request must wait or is refused: thresholds, queue, sessions, breaker.
+import { defaultRouterOptions as standard } from '../../../router/options.ts'
+import { choice, decimal, flag, integer } from '../setting.ts'
+
+export const admissionSettings = {
+  activeDecodeBlocksThreshold: decimal(
+    'admission',
+    '--active-decode-blocks-threshold --busy-threshold',
+    'DYN_ACTIVE_DECODE_BLOCKS_THRESHOLD',
+    undefined,
+    'A worker is busy above this part (0 to 1) of its KV blocks; None or absent: never',
+    { min: 0, max: 1 },
+  ),
+  activePrefillTokensThreshold: integer(
+    'admission',
+    '--active-prefill-tokens-threshold',
+    'DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD',
+    undefined,
+    'A worker is busy above this many prompt tokens under way; None or absent: never',
+    { min: 0 },
+  ),
+  activePrefillTokensThresholdFrac: decimal(
+    'admission',
+    '--active-prefill-tokens-threshold-frac',
+    'DYN_ACTIVE_PREFILL_TOKENS_THRESHOLD_FRAC',
+    undefined,
+    "The same, as a multiple of the engine's longest prefill step",
+    { min: 0 },
+  ),
+  engineRequestLimit: integer(
+    'admission',
+    '--engine-request-limit',
+    'DYN_ENGINE_REQUEST_LIMIT',
+    undefined,
+    'Requests on one worker rank at most; further ones wait',
+    {
+      min: 1,
+    },
+  ),
+  queueThreshold: decimal(
+    'admission',
+    '--router-queue-threshold',
+    'DYN_ROUTER_QUEUE_THRESHOLD',
+    undefined,
+    'Requests wait while every worker has more prompt tokens under way than this many longest prefill steps; None or absent: off',
+    { min: 0 },
+  ),
+  queuePolicy: choice(
+    'admission',
+    '--router-queue-policy',
+    'DYN_ROUTER_QUEUE_POLICY',
+    ['fcfs', 'wspt'],
+    standard.queuePolicy,
+    'Order of those who wait: first come, or weighted shortest first',
+  ),
+  queueLimit: integer(
+    'admission',
+    '--router-queue-limit',
+    'DYN_ROUTER_QUEUE_LIMIT',
+    standard.queueLimit,
+    'Requests that may wait; more are refused as overloaded',
+    {
+      min: 0,
+      also: ['DYN_DYNAMO_REQUEST_QUEUE_LIMIT'],
+    },
+  ),
+  queueDeadlineSecs: decimal(
+    'admission',
+    '--router-queue-deadline-secs',
+    'DYN_ROUTER_QUEUE_DEADLINE_SECS',
+    standard.queueDeadlineSecs,
+    'How long a request may wait before it is refused as overloaded',
+    { min: 0 },
+  ),
+  sessionAffinityTtlSecs: decimal(
+    'admission',
+    '--router-session-affinity-ttl-secs',
+    'DYN_ROUTER_SESSION_AFFINITY_TTL_SECS',
+    undefined,
+    'A session (header X-Dynamo-Session-ID) keeps its worker for so long after its last request; None or absent: off',
+    { min: 0 },
+  ),
+  sessionAffinityMode: choice(
+    'admission',
+    '--router-session-affinity-mode',
+    'DYN_ROUTER_SESSION_AFFINITY_MODE',
+    ['hard', 'soft'],
+    standard.sessionAffinityMode,
+    'hard: that worker or none; soft: another one when it is busy',
+  ),
+  breakerFailures: integer(
+    'admission',
+    '--router-breaker-failures',
+    'DYN_ROUTER_BREAKER_FAILURES',
+    standard.breakerFailures,
+    'Failures in a row after which a worker gets no requests for a while; 0: off',
+    { min: 0 },
+  ),
+  breakerOpenSecs: decimal(
+    'admission',
+    '--router-breaker-open-secs',
+    'DYN_ROUTER_BREAKER_OPEN_SECS',
+    standard.breakerOpenSecs,
+    'How long, until one request may try it',
+    {
+      min: 0,
+    },
+  ),
+  logDecisions: flag(
+    'admission',
+    '--router-log-decisions',
+    'DYN_ROUTER_LOG_DECISIONS',
+    'Log why each request went where it went at level info, instead of debug',
+  ),
+}

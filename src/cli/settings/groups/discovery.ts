@@ -1,0 +1,62 @@
+// How processes find each other. Several of these are secrets, so they have no flag: a command line can be read by others.
+import { choice, flag, list, text } from '../setting.ts'
+
+export const discoverySettings = {
+  discoveryBackend: choice(
+    'discovery',
+    '--discovery-backend',
+    'DYN_DISCOVERY_BACKEND',
+    ['static', 'mem', 'file', 'etcd', 'nats', 'kubernetes'],
+    undefined,
+    'Where workers are found. Absent: what --worker-address, --file-kv or (frontend, worker) --etcd-endpoints ask for; else static in serve (its own engines only), and file for frontend and worker',
+  ),
+  workerAddresses: list('discovery', '--worker-address', 'DYN_WORKER_ADDRESS', 'static: workers at known addresses, tcp://HOST:PORT', {
+    commands: ['serve', 'frontend'],
+  }),
+  fileKv: text(
+    'discovery',
+    '--file-kv',
+    'DYN_FILE_KV',
+    undefined,
+    "file: folder that all processes see; absent: the user's own under the machine's temporary folder",
+  ),
+  etcdEndpoints: list('discovery', '--etcd-endpoints', 'ETCD_ENDPOINTS', 'etcd: its addresses; absent: http://localhost:2379'),
+  etcdUser: text('discovery', '', 'ETCD_AUTH_USERNAME', undefined, 'etcd: user'),
+  etcdPassword: text('discovery', '', 'ETCD_AUTH_PASSWORD', undefined, 'etcd: password'),
+  etcdCa: text('discovery', '', 'ETCD_AUTH_CA', undefined, 'etcd: file with the CA that signed its certificate'),
+  etcdCert: text('discovery', '', 'ETCD_AUTH_CLIENT_CERT', undefined, 'etcd: file with our certificate'),
+  etcdKey: text('discovery', '', 'ETCD_AUTH_CLIENT_KEY', undefined, 'etcd: file with its private key'),
+  natsServers: list(
+    'discovery',
+    '--nats-server',
+    'NATS_SERVER',
+    'NATS, for discovery or as a plane: its addresses; absent: nats://localhost:4222',
+  ),
+  natsUser: text('discovery', '', 'NATS_AUTH_USERNAME', undefined, 'NATS: user'),
+  natsPassword: text('discovery', '', 'NATS_AUTH_PASSWORD', undefined, 'NATS: password'),
+  natsToken: text('discovery', '', 'NATS_AUTH_TOKEN', undefined, 'NATS: token'),
+  natsNkey: text('discovery', '', 'NATS_AUTH_NKEY', undefined, 'NATS: nkey seed'),
+  natsCredentials: text('discovery', '', 'NATS_AUTH_CREDENTIALS_FILE', undefined, 'NATS: file with credentials'),
+  natsCa: text(
+    'discovery',
+    '--nats-tls-ca-cert-path',
+    'NATS_TLS_CA_CERT_PATH',
+    undefined,
+    'NATS: file with the CA that signed its certificate',
+  ),
+  natsCert: text('discovery', '--nats-tls-client-cert-path', 'NATS_TLS_CLIENT_CERT_PATH', undefined, 'NATS: file with our certificate'),
+  natsKey: text('discovery', '--nats-tls-client-key-path', 'NATS_TLS_CLIENT_KEY_PATH', undefined, 'NATS: file with its private key'),
+  natsInsecure: flag('discovery', '--nats-tls-insecure', 'NATS_TLS_INSECURE', 'NATS: do not check its certificate', { state: 'refused' }),
+  kubernetesHost: text('discovery', '', 'KUBERNETES_SERVICE_HOST', undefined, 'kubernetes: its API server; set in every pod'),
+  kubernetesPort: text('discovery', '', 'KUBERNETES_SERVICE_PORT', '443', 'kubernetes: and its port'),
+  serviceAccountFolder: text(
+    'discovery',
+    '',
+    'DYN_KUBE_SERVICE_ACCOUNT',
+    undefined,
+    "kubernetes: folder with token, ca.crt and namespace; the pod's own when absent",
+  ),
+  podNamespace: text('discovery', '', 'POD_NAMESPACE', undefined, "kubernetes: namespace of the leases; the service account's when absent"),
+  podName: text('discovery', '', 'POD_NAME', undefined, 'kubernetes: name of this pod, by the downward API'),
+  podUid: text('discovery', '', 'POD_UID', undefined, 'kubernetes: and its uid: with both the lease goes with the pod'),
+}

@@ -1,0 +1,44 @@
+import { expect, test } from 'bun:test'
+import { routerOptions } from '../../../src/cli/deployment/router-options.ts'
+import { parseSettings } from '../../../src/cli/settings/parse-settings.ts'
+import { defaultDisaggOptions } from '../../../src/router/create.ts'
+import { defaultRouterOptions } from '../../../src/router/options.ts'
+
+const options = (line: string) => routerOptions(parseSettings(line.split(' ').filter(Boolean), {}, 'frontend'))
+
+test('no flag at all gives the defaults of the router', () => {
+  const absent = Object.entries(options('')).filter(([, value]) => value !== undefined)
+  expect(Object.fromEntries(absent)).toEqual({ ...defaultRouterOptions, ...defaultDisaggOptions })
+})
+
+test('each flag reaches its knob', () => {
+  expect(options('--router-mode least-loaded --router-temperature 0.5 --no-router-kv-events --router-ttl-secs 9')).toMatchObject({
+    mode: 'least-loaded',
+    temperature: 0.5,
+    useKvEvents: false,
+    ttlSecs: 9,
+  })
+  expect(
+    options('--active-decode-blocks-threshold 0.8 --router-queue-threshold 2 --engine-request-limit 4 --overload-status 503'),
+  ).toMatchObject({
+    activeDecodeBlocksThreshold: 0.8,
+    queueThreshold: 2,
+    engineRequestLimit: 4,
+    overloadStatus: 503,
+  })
+  expect(options('--enforce-disagg --router-conditional-disagg --max-local-prefill-length 77')).toMatchObject({
+    enforceDisagg: true,
+    conditionalDisagg: true,
+    maxLocalPrefillLength: 77,
+  })
+})
+
+test('old words: a preset, and a first name', () => {
+  expect(options('--load-aware --router-mode random')).toMatchObject({
+    mode: 'kv',
+    overlapScoreCredit: 0,
+    useKvEvents: false,
+    assumeKvReuse: false,
+  })
+  expect(options('--kv-overlap-score-weight 3').prefillLoadScale).toBe(3)
+})
