@@ -105,7 +105,12 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
         await Promise.race([
           finished
             .then(() => (everTried ? place.hide(card) : undefined))
-            .catch((error) => log.warn({ place: place.name, id: card.id, reason: (error as Error).message }, 'the card could not be taken back; it will be seen as dead')),
+            .catch((error) =>
+              log.warn(
+                { place: place.name, id: card.id, reason: (error as Error).message },
+                'the card could not be taken back; it will be seen as dead',
+              ),
+            ),
           Bun.sleep(hideMs),
         ])
       })()

@@ -17,13 +17,17 @@ export async function openDiscovery(options: DiscoveryOptions): Promise<Discover
         : addressedDiscovery(options.workers.addresses, options.workers.fetchCard)
     }
     case 'file':
-      return (await import('./file/discovery.ts')).fileDiscovery(given(options.file, 'file', 'DYN_FILE_KV', 'a folder that all processes see'))
+      return (await import('./file/discovery.ts')).fileDiscovery(
+        given(options.file, 'file', 'DYN_FILE_KV', 'a folder that all processes see'),
+      )
     case 'etcd':
       return (await import('./etcd/discovery.ts')).etcdDiscovery(
         given(options.etcd, 'etcd', 'ETCD_ENDPOINTS', 'its addresses, for example http://localhost:2379'),
       )
     case 'nats':
-      return (await import('./nats.ts')).natsDiscovery(given(options.nats, 'nats', 'NATS_SERVER', 'its address, for example nats://localhost:4222'))
+      return (await import('./nats.ts')).natsDiscovery(
+        given(options.nats, 'nats', 'NATS_SERVER', 'its address, for example nats://localhost:4222'),
+      )
     case 'kubernetes':
       return (await import('./kubernetes/discovery.ts')).kubernetesDiscovery(
         given(options.kubernetes, 'kubernetes', 'KUBERNETES_SERVICE_HOST', 'to run in a pod, or the address of the API server'),

@@ -48,8 +48,8 @@ export class Roster {
 
   /** The source shows a card that may be a dead process's leftover: it is told when its heartbeat changes. */
   doubted(card: Card, beat: string): void {
-    if (this.entries.has(card.id)) return this.seen(card, beat)
-    this.entries.set(card.id, { card, text: JSON.stringify(card), beat, silentMs: 0, gone: true })
+    if (this.entries.has(card.id)) this.seen(card, beat)
+    else this.entries.set(card.id, { card, text: JSON.stringify(card), beat, silentMs: 0, gone: true })
   }
 
   /** Whether a doubted card may still turn out to live. */

@@ -62,7 +62,9 @@ export function addressedDiscovery(addresses: readonly string[], fetchCard: Fetc
     place: {
       name: 'fixed worker addresses',
       show: async () => {
-        throw new AppError('invalid_value', { message: 'With fixed worker addresses nothing is announced: frontends are told where workers are.' })
+        throw new AppError('invalid_value', {
+          message: 'With fixed worker addresses nothing is announced: frontends are told where workers are.',
+        })
       },
       beat: async () => false,
       hide: async () => {},
@@ -95,7 +97,8 @@ async function follow(address: string, namespace: string, fetchCard: FetchCard, 
       answeredAt = performance.now()
       failures = 0
       if (card.id !== current) leave()
-      if (card.namespace !== namespace) return say(`the worker belongs to namespace '${card.namespace}', not '${namespace}'; it is not used`)
+      if (card.namespace !== namespace)
+        return say(`the worker belongs to namespace '${card.namespace}', not '${namespace}'; it is not used`)
       told = ''
       current = card.id
       roster.seen(card)

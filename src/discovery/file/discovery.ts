@@ -8,5 +8,8 @@ import { watchFolder } from './watch.ts'
 /** The folder need not exist; it is made with the first card, and made again when it is deleted. */
 export function fileDiscovery(options: { readonly folder: string }): Discovery {
   const folder = resolve(options.folder)
-  return keptDiscovery({ place: filePlace(folder), watch: (namespace, listener, signal) => watchFolder(folder, namespace, listener, signal) })
+  return keptDiscovery({
+    place: filePlace(folder),
+    watch: (namespace, listener, signal) => watchFolder(folder, namespace, listener, signal),
+  })
 }
