@@ -1,9 +1,9 @@
 // The router of one model: a pool of aggregated workers, and pools of prefill and decode workers that work in pairs. Which of them is there decides what a request gets.
 import type { EngineRole } from '../engine/types.ts'
-import { AppError } from '../lib/errors.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
 import { pairLease } from './disagg.ts'
 import type { RouterOptions } from './options.ts'
-import { createPool } from './pool.ts'
+import { createPool, type Pool, type PoolParts } from './pool.ts'
 import { infoOf, viewOf, type WorkersView } from './role-view.ts'
 import type { Decision, Lease, Placement, Router } from './router.ts'
 import type { Worker, Workers } from './workers.ts'
@@ -23,8 +23,12 @@ export const defaultDisaggOptions: DisaggOptions = { enforceDisagg: false, maxLo
 const localTokens = 2048
 const localPart = 0.7
 
-/** Makes the router of one pool; all of its workers are of one role. */
-export type MakePool = (workers: Workers, options: RouterOptions) => Router
+/** The router of a model, with the pools it is made of: `aggregated`, and `prefill/GROUP` and `decode/GROUP` as such workers come. */
+export interface ModelRouter extends Router {
+  pools(): ReadonlyMap<string, Pool>
+  /** Hears of each pool that is made later, before anything is placed in it; the returned function ends that. */
+  onPool(listener: (name: string, pool: Pool) => void): () => void
+}
 
 /** Workers that can work together: one tensor-parallel size, or all when the model's attention is MLA. */
 interface Group {
@@ -34,17 +38,22 @@ interface Group {
 }
 interface Side {
   readonly workers: WorkersView
-  readonly pool: Router
+  readonly pool: Pool
 }
 
-/** Follows `workers` until `close`. `makePool` is for tests. */
-export function createRouter(workers: Workers, options: RouterOptions & Partial<DisaggOptions>, makePool: MakePool = createPool): Router {
+/** Follows `workers` until `close`. Throws AppError `invalid_setting` for an unknown mode or cost. */
+export function createRouter(workers: Workers, options: RouterOptions & Partial<DisaggOptions>, parts: PoolParts = {}): ModelRouter {
   const { enforceDisagg, maxLocalPrefillLength, conditionalDisagg } = { ...defaultDisaggOptions, ...options }
-  const side = (accepts: (role: EngineRole, key: string) => boolean, sideOptions: RouterOptions): Side => {
+  const pools = new Map<string, Pool>()
+  const listeners = new Set<(name: string, pool: Pool) => void>()
+  const side = (name: string, accepts: (role: EngineRole, key: string) => boolean, sideOptions: RouterOptions): Side => {
     const view = viewOf(workers, (info) => accepts(info.role, groupKey(info)))
-    return { workers: view, pool: makePool(view, sideOptions) }
+    const pool = createPool(view, sideOptions, parts)
+    pools.set(name, pool)
+    for (const listener of listeners) listener(name, pool)
+    return { workers: view, pool }
   }
-  const aggregated = side((role) => role === 'aggregated', options)
+  const aggregated = side('aggregated', (role) => role === 'aggregated', options)
   const groups = new Map<string, Group>()
   // Prefill keeps no blocks after its one token; decode gets its KV sent, so what it holds of other prompts is worth nothing.
   const prefillOptions: RouterOptions = { ...options, trackActiveBlocks: false }
@@ -55,8 +64,8 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
     if (found === undefined) {
       found = {
         key,
-        prefill: side((role, own) => role === 'prefill' && own === key, prefillOptions),
-        decode: side((role, own) => role === 'decode' && own === key, decodeOptions),
+        prefill: side(`prefill/${key}`, (role, own) => role === 'prefill' && own === key, prefillOptions),
+        decode: side(`decode/${key}`, (role, own) => role === 'decode' && own === key, decodeOptions),
       }
       groups.set(key, found)
     }
@@ -96,7 +105,7 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
   }
 
   /** Where a placement goes: to one pool, or to a pair. Throws the AppError of a request that can go nowhere. */
-  function choose(placement: Placement): Router | Group {
+  function choose(placement: Placement): Pool | Group {
     checkPins(placement)
     if (placement.embedding) return aggregated.pool
     const role = roleOf(placement.workerId)
@@ -124,7 +133,7 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
     return left <= maxLocalPrefillLength || (conditionalDisagg && left < localTokens && left < localPart * total)
   }
 
-  function loneDecoder(): Router | undefined {
+  function loneDecoder(): Pool | undefined {
     for (const { decode } of groups.values())
       if (decode.pool.ready() && decode.workers.all().every((worker) => worker.engine.info.worksAlone === true)) return decode.pool
     return undefined
@@ -158,7 +167,14 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
   }
 
   async function placePair(one: Group, placement: Placement, signal: AbortSignal): Promise<Lease> {
-    const prefill = await one.prefill.pool.place(prefillPlacement(placement), signal)
+    let prefill: Lease
+    try {
+      prefill = await one.prefill.pool.place(prefillPlacement(placement), signal)
+    } catch (thrown) {
+      const free = !enforceDisagg && placement.prefillWorkerId === undefined && placement.workerId === undefined && aggregated.pool.ready()
+      if (free && toAppError(thrown).code === 'engine_unavailable') return aggregated.pool.place(placement, signal)
+      throw thrown
+    }
     try {
       const worker = one.prefill.workers.find(prefill.workerId)
       if (worker === undefined) throw new AppError('engine_unavailable', { message: 'The prefill worker has left.', retryAfterSecs: 1 })
@@ -169,9 +185,12 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
     }
   }
 
-  const pools = () => [aggregated.pool, ...[...groups.values()].flatMap((one) => [one.prefill.pool, one.decode.pool])]
-
   return {
+    pools: () => pools,
+    onPool(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     place(placement, signal) {
       const target = choose(placement)
       return 'place' in target ? target.place(placement, signal) : placePair(target, placement, signal)
@@ -186,7 +205,7 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
       [...groups.values()].some((one) => one.prefill.pool.ready() && one.decode.pool.ready()),
     booked() {
       const sum = { requests: 0, prefillTokens: 0, decodeBlocks: 0, queued: 0 }
-      for (const pool of pools()) {
+      for (const pool of pools.values()) {
         const booked = pool.booked()
         for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += booked[key]
       }
@@ -194,7 +213,7 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
     },
     close() {
       started.close()
-      for (const pool of pools()) pool.close()
+      for (const pool of pools.values()) pool.close()
       aggregated.workers.close()
       for (const { prefill, decode } of groups.values()) {
         prefill.workers.close()

@@ -25,10 +25,10 @@ export function pairLease(prefill: Lease, prefillEngine: Pick<Engine, 'info'>, d
     rank,
     info: () => prefillEngine.info,
     began: () => legs++,
-    ended(error) {
+    ended(computed, error) {
       prefillError ??= error
       legs--
-      prefill.started()
+      if (computed) prefill.started()
       if (legs === 0) prefill.release(prefillError === undefined ? undefined : { error: prefillError })
     },
   }
@@ -63,7 +63,7 @@ interface PrefillSide {
   info(): Engine['info']
   began(): void
   /** Called once a leg; `error` is what the leg itself failed with. */
-  ended(error: AppError | undefined): void
+  ended(computed: boolean, error: AppError | undefined): void
 }
 
 /** One sequence on two engines. */
@@ -104,7 +104,7 @@ class Pair {
       if (info.bootstrap === undefined && !alone) {
         const error = new AppError('engine_failed', { message: 'The prefill worker does not tell where its KV can be fetched.' })
         prefillSide.began()
-        this.prefillEnded(error)
+        this.prefillEnded(false, error)
         this.fail(error)
         return
       }
@@ -129,7 +129,7 @@ class Pair {
       promptLogprobs: (logprobs) => this.tellPrompt(logprobs),
       end: (finish, usage) => {
         const error = errorOf(finish, 'prefill')
-        this.prefillEnded(this.signal.aborted ? undefined : error)
+        this.prefillEnded(finish.kind !== 'abort', this.signal.aborted ? undefined : error)
         if (alone) {
           if (error !== undefined) this.fail(error)
           else this.end(finish, { ...usage, completionTokens: 0 })
@@ -140,7 +140,7 @@ class Pair {
         else if (!this.stopPrefill.signal.aborted) this.end(finish, { ...usage, completionTokens: 0 })
       },
       fail: (error) => {
-        this.prefillEnded(this.signal.aborted ? undefined : error)
+        this.prefillEnded(false, this.signal.aborted ? undefined : error)
         this.fail(error)
       },
     }
@@ -209,12 +209,12 @@ class Pair {
     this.resolve()
   }
 
-  private prefillEnded(error: AppError | undefined): void {
+  private prefillEnded(computed: boolean, error: AppError | undefined): void {
     if (this.prefillOver) return
     this.prefillOver = true
     clearTimeout(this.lingers)
     if (this.over) this.signal.removeEventListener('abort', this.onAbort)
-    this.prefillSide.ended(error)
+    this.prefillSide.ended(computed, error)
   }
 
   private readonly onAbort = (): void => {
