@@ -4,6 +4,7 @@ import { markTurn, type TurnEnd } from '../../lib/turn.ts'
 import type { Engine } from '../engine.ts'
 import { kvMirror } from '../kv-mirror.ts'
 import type { EngineEvent, KvChange } from '../types.ts'
+import { batches } from './kv-batches.ts'
 import { encodeDump, encodeKv, encodeStatus, type RankStatus } from './kv-wire.ts'
 
 export interface PublishedEvents {
@@ -58,11 +59,12 @@ export function publishEvents(
 
   function flushKv(): void {
     if (pending.size === 0) return
-    const batches = pending
+    const told = pending
     pending = new Map()
-    for (const [rank, changes] of batches) {
+    for (const [rank, all] of told) {
       const status = ranks[rank]
-      if (status && changes.length > 0) publish(encodeKv({ kind: 'kv', epoch, rank, seq: status.nextSeq++, changes }))
+      if (status === undefined) continue
+      for (const changes of batches(all)) publish(encodeKv({ kind: 'kv', epoch, rank, seq: status.nextSeq++, changes }))
     }
   }
 
