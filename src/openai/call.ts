@@ -18,6 +18,9 @@ export interface Call {
   outcome(outcome: Outcome): void
 }
 
+/** What a request is made of before anyone runs it. */
+export type Unrun = Pick<Call, 'requestId' | 'receivedAt' | 'headers' | 'body'>
+
 export interface Api {
   pipeline: Pipeline
   /** Unknown fields are dropped instead of refused (DYN_IGNORE_OPENAI_FE_UNSUPPORTED_FIELDS). */

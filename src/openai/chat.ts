@@ -1,5 +1,6 @@
 // POST /v1/chat/completions.
-import type { Api, Handler } from './call.ts'
+import type { TextRequest } from '../pipeline/types.ts'
+import type { Api, Handler, Unrun } from './call.ts'
 import { forcedEndpoint, forcesTools } from './forced-tools.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { chatLogprobs } from './logprobs.ts'
@@ -28,6 +29,12 @@ export const chatRules = lazyRules(async (ignoreUnknown) => {
     tools: eachRule(tool, 0, 1536, ignoreUnknown),
   })
 })
+
+/** A chat body as the pipeline's request, without running it. Throws AppErrors. */
+export async function chatOf(call: Unrun, api: Pick<Api, 'ignoreUnknownFields' | 'excludeToolsWhenNone'>): Promise<TextRequest> {
+  const body = checkBody<ChatBody>(await chatRules(api.ignoreUnknownFields), call.body, api.ignoreUnknownFields)
+  return chatRequest(body, call, api)
+}
 
 export function chatHandler(api: Api): Handler {
   let rules: BodyRules | undefined

@@ -1,5 +1,6 @@
 // POST /v1/completions: one prompt or a batch, as text or token ids.
-import type { Api, Handler } from './call.ts'
+import type { TextRequest } from '../pipeline/types.ts'
+import type { Api, Handler, Unrun } from './call.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { completionLogprobs } from './logprobs.ts'
 import { type BodyRules, bodyRules, checkBody, lazyRules } from './request/check.ts'
@@ -24,6 +25,12 @@ export const completionRules = lazyRules(async (ignoreUnknown) => {
   const { completionShape, completionRequired } = await import('./schema/completions.ts')
   return bodyRules(completionShape, completionRequired, ignoreUnknown, { prompt: checkedLater })
 })
+
+/** A completions body as the pipeline's requests, one a prompt, without running them. Throws AppErrors. */
+export async function completionsOf(call: Unrun, api: Pick<Api, 'ignoreUnknownFields'>): Promise<TextRequest[]> {
+  const body = checkBody<CompletionBody>(await completionRules(api.ignoreUnknownFields), call.body, api.ignoreUnknownFields)
+  return completionRequests(body, call)
+}
 
 export function completionsHandler(api: Api): Handler {
   let rules: BodyRules | undefined

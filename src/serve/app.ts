@@ -8,7 +8,12 @@ import { embeddingsHandler } from '../openai/embeddings.ts'
 import { errorResponse } from '../openai/errors.ts'
 import { listModels, oneModel } from '../openai/models.ts'
 import { detokenizeHandler, tokenizeHandler } from '../openai/tokenize.ts'
-import type { LocalWorker } from '../router/local.ts'
+import type { ModelRegistry } from '../pipeline/model.ts'
+import type { Worker } from '../router/workers.ts'
+import { busyRoutes } from './control/busy.ts'
+import { debugRoutes } from './control/debug.ts'
+import { engineRoutes } from './control/engine.ts'
+import { mount } from './control/route.ts'
 import { docsPage } from './docs.ts'
 import { type EndpointDeps, endpoint, type RawHandler, type SocketTimer } from './endpoint.ts'
 import type { Health } from './health.ts'
@@ -17,11 +22,15 @@ import { probes } from './probes.ts'
 import { requestIdOf } from './request-id.ts'
 
 export interface AppDeps extends Api, EndpointDeps {
-  workers(): readonly LocalWorker[]
+  workers(): readonly Worker[]
   health: Health
   version: string
   /** `dyn://namespace.component.endpoint` of this process. */
   endpoint: string
+  /** For what operators ask about: bookings and thresholds. */
+  models?: ModelRegistry
+  /** The API port takes engine operations too, not only the system port. */
+  controlRoutes?: boolean
 }
 
 export interface HttpApp {
@@ -47,8 +56,13 @@ export function createApp(deps: AppDeps): HttpApp {
     methods.set(path, 'POST, OPTIONS')
   }
   function get(path: string, answer: (c: Context) => Response | Promise<Response>): void {
-    hono.get(path, answer)
-    methods.set(path, 'GET, HEAD, OPTIONS')
+    route('GET', path, answer)
+  }
+  /** For what is not hot; a path may have both methods. */
+  function route(method: 'GET' | 'POST', path: string, answer: (c: Context) => Response | Promise<Response>): void {
+    hono.on(method, path, answer)
+    const own = method === 'GET' ? 'GET, HEAD' : method
+    methods.set(path, methods.has(path) ? `${own}, ${methods.get(path)}` : `${own}, OPTIONS`)
   }
 
   hono.use(around(deps))
@@ -68,6 +82,9 @@ export function createApp(deps: AppDeps): HttpApp {
   get('/metrics', metrics)
   get('/openapi.json', async (c) => c.json(await (await import('./openapi.ts')).openapiDocument(deps.version)))
   get('/docs', (c) => c.html(docsPage))
+
+  mount(route, debugRoutes(deps))
+  if (deps.controlRoutes === true) mount(route, [...engineRoutes(deps), ...busyRoutes(deps)])
 
   for (const [path, allow] of methods) hono.all(path, (c) => otherMethod(c, allow, deps))
   hono.notFound((c) => {
