@@ -1,12 +1,15 @@
 // `example` lists the setups, `example NAME --print` shows one, `example NAME [flags]` runs its processes in this terminal; Ctrl-C ends them all.
-import { type Example, examples, notYet } from './examples.ts'
-import { selfCommand } from './self.ts'
+import { fit } from './example/fit.ts'
+import { runAll } from './example/run-all.ts'
+import { script } from './example/script.ts'
+import { examples, notYet } from './examples.ts'
 
 const usage = `dynamo-sglang example: ready-made setups
 
 Usage: dynamo-sglang example                      list them
        dynamo-sglang example NAME --print         print the commands
-       dynamo-sglang example NAME [more flags]    run them; more flags go to every process and win over the example's
+       dynamo-sglang example NAME [more flags]    run them; each flag goes to the processes that know it and wins over the example's
+       dynamo-sglang example NAME --mock          the same setup without GPUs and SGLang: mock engines, a small model, made-up text
 `
 
 /** Resolves with the exit code: of the first process that ended badly, else 0. */
@@ -23,14 +26,12 @@ export async function runExample(argv: string[]): Promise<number> {
     return 2
   }
   if (example.file !== undefined) return print(example.file)
-  if (flags.includes('--print'))
-    return print(
-      script(
-        example,
-        flags.filter((flag) => flag !== '--print'),
-      ),
-    )
-  return runAll(example, flags)
+  const fitted = fit(
+    example,
+    flags.filter((flag) => flag !== '--print'),
+  )
+  process.stdout.write(script(fitted))
+  return flags.includes('--print') ? 0 : runAll(fitted.processes, process.env)
 }
 
 function print(text: string): number {
@@ -41,42 +42,4 @@ function print(text: string): number {
 function listing(): string {
   const width = Math.max(...examples.map((one) => one.name.length)) + 2
   return `${examples.map((one) => `${one.name.padEnd(width)}${one.about}`).join('\n')}\n`
-}
-
-/** The example as shell commands. */
-export function script(example: Example, flags: readonly string[]): string {
-  const commands = example.processes.map(({ args }) => ['dynamo-sglang', ...args, ...flags].map(quote).join(' '))
-  const together = commands.map((line, i) => (i < commands.length - 1 ? `${line} &` : line))
-  const request = example.request?.replace('localhost:8000', `localhost:${portOf(flags) ?? 8000}`)
-  return `# ${example.about}\n${together.join('\n')}\n${request ? `\n# then, in another terminal:\n${request}\n` : ''}`
-}
-
-/** What the last --http-port says. */
-function portOf(flags: readonly string[]): string | undefined {
-  const at = flags.findLastIndex((flag) => /^--http-port(=|$)/.test(flag))
-  return at === -1 ? undefined : (flags[at]!.split('=')[1] ?? flags[at + 1])
-}
-
-const quote = (word: string): string => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
-
-async function runAll(example: Example, flags: readonly string[]): Promise<number> {
-  process.stdout.write(script(example, flags))
-  // Each in its own group: a terminal's Ctrl-C then reaches only us, and every process gets exactly one signal for it.
-  const children = example.processes.map(({ args }) =>
-    Bun.spawn([...selfCommand(), ...args, ...flags], { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit', detached: true }),
-  )
-  const forward = (signal: NodeJS.Signals) => {
-    for (const child of children) if (child.exitCode === null) child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal)
-  }
-  const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
-  for (const signal of signals) process.on(signal, forward)
-  try {
-    const first = await Promise.race(children.map((child) => child.exited))
-    // One process alone is no setup: when the first goes, the others follow.
-    forward('SIGTERM')
-    const codes = await Promise.all(children.map((child) => child.exited))
-    return first !== 0 ? first : (codes.find((code) => code !== 0) ?? 0)
-  } finally {
-    for (const signal of signals) process.off(signal, forward)
-  }
 }

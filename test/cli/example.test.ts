@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { script } from '../../src/cli/example.ts'
+import { fit } from '../../src/cli/example/fit.ts'
+import { script } from '../../src/cli/example/script.ts'
 import { examples, notYet } from '../../src/cli/examples.ts'
 import { parseSettings } from '../../src/cli/settings/parse-settings.ts'
 import { eventually, run, start } from './program.ts'
@@ -7,7 +8,7 @@ import { eventually, run, start } from './program.ts'
 test('the list names every example', async () => {
   const { code, out } = await run(['example'])
   expect(code).toBe(0)
-  for (const { name, about } of examples) expect(out).toContain(`${name.padEnd(11)}${about}`)
+  for (const { name, about } of examples) expect(out).toMatch(new RegExp(`^${name} +${RegExp.escape(about)}$`, 'm'))
 })
 
 test('--print shows commands that can be pasted', async () => {
@@ -24,7 +25,7 @@ test("the documents' script names work too", async () => {
 
 test('what later versions bring is said so; what is unknown gets the list', async () => {
   expect(await run(['example', notYet[0]!])).toMatchObject({ code: 2, err: expect.stringContaining('not in this version yet') })
-  expect(await run(['example', 'nope'])).toMatchObject({ code: 2, err: expect.stringContaining('agg, agg_embed') })
+  expect(await run(['example', 'nope'])).toMatchObject({ code: 2, err: expect.stringContaining('agg, agg_router') })
 })
 
 test('compose is a compose file', async () => {
@@ -33,14 +34,52 @@ test('compose is a compose file', async () => {
 })
 
 describe('every process of every example', () => {
-  const commands = examples.flatMap((example) => example.processes.map((process) => [example.name, process.args] as const))
-  test.each(commands)('%s has a command line we accept', (_, [command, ...args]) => {
-    expect(() => parseSettings(args, {}, command as 'serve')).not.toThrow()
+  const commands = examples.flatMap((example) =>
+    [example, fit(example, ['--mock'])].flatMap(({ name, processes }) => processes.map((process) => [name, process] as const)),
+  )
+  test.each(commands)('%s has a command line we accept', (_, { args: [command, ...args], env }) => {
+    expect(() => parseSettings(args, env ?? {}, command as 'serve')).not.toThrow()
   })
 })
 
+describe('flags of the user', () => {
+  const agg = examples.find((one) => one.name === 'agg_router')!
+  const lines = (flags: string) => fit(agg, flags.split(' ')).processes.map(({ args }) => args.join(' '))
+
+  test('go to the processes that know them', () => {
+    const [front, ...workers] = lines('--http-port 9000 --tp 2 --grace-period-secs=0')
+    expect(front).toBe('frontend --router-mode kv --http-port 9000 --grace-period-secs=0')
+    for (const worker of workers) expect(worker).toEndWith('--enable-metrics --tp 2 --grace-period-secs=0')
+    expect(fit(agg, ['--http-port', '9000']).request).toContain('localhost:9000')
+  })
+
+  test('that nobody knows are refused', () => {
+    const serve = { name: 'x', about: '', processes: [{ name: 'f', args: ['frontend'] }] }
+    expect(() => fit(serve, ['--tp', '2'])).toThrow(/no process of the example 'x' takes --tp/)
+  })
+
+  test('--mock and --engine mock need no GPU, no SGLang and no model, and keep the name that requests use', () => {
+    for (const flags of ['--mock', '--engine mock']) {
+      const { processes } = fit(agg, flags.split(' '))
+      expect(processes[1]!.args.join(' ')).toStartWith('worker --engine mock --served-model-name Qwen/Qwen3-0.6B --page-size 16')
+      expect(processes[1]!.args).not.toContain('--trust-remote-code')
+      expect(processes[1]!.env).toEqual({ DYN_SYSTEM_PORT: '8081' })
+    }
+  })
+})
+
+test("the expert distribution is recorded as the documents' script does", () => {
+  const [, prefill, decode] = examples.find((one) => one.name === 'disagg_dp_attn')!.processes
+  for (const one of [prefill!, decode!]) {
+    expect(one.env).toHaveProperty('SGLANG_EXPERT_DISTRIBUTION_RECORDER_DIR')
+    expect(one.args.join(' ')).toContain('--expert-distribution-recorder-mode stat')
+  }
+})
+
 test('words with spaces are quoted', () => {
-  expect(script({ name: 'x', about: 'y', processes: [{ name: 'z', args: ['serve', "it's"] }] }, [])).toContain("serve 'it'\\''s'")
+  expect(script({ name: 'x', about: 'y', processes: [{ name: 'z', args: ['serve', "it's"], env: { A: 'b c' } }] })).toContain(
+    "A='b c' dynamo-sglang serve 'it'\\''s'",
+  )
 })
 
 test('an example runs until a signal ends all of its processes', async () => {

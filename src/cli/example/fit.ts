@@ -1,0 +1,73 @@
+// An example with the user's own flags: each goes to the processes that know it; --mock takes away what only GPUs and SGLang have.
+import type { Example, ExampleProcess } from '../examples.ts'
+import { spellings } from '../settings/read-settings.ts'
+import { invalid } from '../settings/rules.ts'
+import type { Command } from '../settings/setting.ts'
+import { table } from '../settings/settings.ts'
+
+/** A flag with its values, as they were written. */
+interface Words {
+  flag: string
+  words: string[]
+}
+
+/** Throws AppError `invalid_setting` for a flag that no process of the example takes. */
+export function fit(example: Example, flags: readonly string[]): Example {
+  const more = group(flags.filter((flag) => flag !== '--mock'))
+  const mock = flags.includes('--mock') || engineOf(more) === 'mock'
+  for (const { flag } of more) {
+    if (example.processes.some((one) => takes(commandOf(one), flag))) continue
+    throw invalid(
+      flag,
+      `no process of the example '${example.name}' takes ${flag}; it runs: ${example.processes.map(commandOf).join(', ')}`,
+    )
+  }
+  const processes = example.processes.map((one) => {
+    const own = more.filter(({ flag }) => takes(commandOf(one), flag)).flatMap(({ words }) => words)
+    const base = mock ? mocked(one) : one
+    return { ...base, args: [...base.args, ...own] }
+  })
+  return {
+    ...example,
+    processes,
+    ...(example.request === undefined ? {} : { request: example.request.replace('localhost:8000', `localhost:${portOf(more)}`) }),
+  }
+}
+
+/** The same process with a mock engine, under the name that the example's requests use. */
+function mocked({ args, env, ...rest }: ExampleProcess): ExampleProcess {
+  const [command, ...words] = args as [Command, ...string[]]
+  if (command === 'frontend' || engineOf(group(words)) === 'mock') return { ...rest, args, ...(env && { env }) }
+  const kept = group(words).flatMap(({ flag, words }) => {
+    if (flag === '--model-path') return ['--served-model-name', ...words.slice(1)]
+    return spellings(table).has(flag) ? words : []
+  })
+  const { CUDA_VISIBLE_DEVICES, SGLANG_EXPERT_DISTRIBUTION_RECORDER_DIR, ...ours } = env ?? {}
+  return { ...rest, args: [command, '--engine', 'mock', ...kept], env: ours }
+}
+
+const commandOf = ({ args }: ExampleProcess): Command => args[0] as Command
+
+/** Flags of SGLang, which we do not know, belong to the processes that have an engine. */
+function takes(command: Command, flag: string): boolean {
+  const known = spellings(table).get(flag)
+  return known === undefined ? command !== 'frontend' : (known.setting.commands?.includes(command) ?? true)
+}
+
+function group(words: readonly string[]): Words[] {
+  const groups: Words[] = []
+  for (const word of words) {
+    if (word.startsWith('-') || groups.length === 0) groups.push({ flag: word.split('=')[0]!, words: [word] })
+    else groups.at(-1)!.words.push(word)
+  }
+  return groups
+}
+
+/** The value of the last of these flags that is given. */
+function lastValue(groups: readonly Words[], flag: string): string | undefined {
+  const last = groups.findLast((one) => one.flag === flag)
+  return last && (last.words[0]!.split('=')[1] ?? last.words[1])
+}
+
+const engineOf = (groups: readonly Words[]) => lastValue(groups, '--engine')
+const portOf = (groups: readonly Words[]) => lastValue(groups, '--http-port') ?? '8000'
