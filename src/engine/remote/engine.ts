@@ -13,7 +13,7 @@ export interface RemoteEngineParts {
   readonly card: WorkerCard
   /** Of this engine alone: `stop` closes it. */
   readonly client: PlaneClient
-  /** Its `kv` and `load` events, followed from the first listener on. */
+  /** Its `kv` and `load` events, followed while somebody listens; each listener is told them from the beginning. */
   readonly events?: RemoteEvents
   /** How long `start` waits for the connection and the card. Default 5 s. */
   readonly startMs?: number
@@ -46,7 +46,6 @@ class OverPlane implements RemoteEngine {
   private readonly listeners = new Set<(event: EngineEvent) => void>()
   private readonly changed = new Set<() => void>()
   private readonly unsubscribe: (() => void)[] = []
-  private subscribed = false
   private started = false
   private stopping = false
   private readonly done = (one: GenerateStream | Answer) => {
@@ -118,12 +117,13 @@ class OverPlane implements RemoteEngine {
 
   on(listener: (event: EngineEvent) => void): () => void {
     this.listeners.add(listener)
-    if (!this.subscribed && this.events !== undefined) {
-      this.subscribed = true
-      const following = this.events.subscribe((event) => this.emit(event))
-      this.unsubscribe.push(() => following.close())
+    const following = this.events?.subscribe(listener)
+    const end = () => {
+      this.listeners.delete(listener)
+      following?.close()
     }
-    return () => this.listeners.delete(listener)
+    this.unsubscribe.push(end)
+    return end
   }
 
   async stop(deadlineMs: number): Promise<void> {

@@ -7,7 +7,7 @@ import { KvOrder } from './kv-order.ts'
 import { decodeDump, decodeMessage } from './kv-wire.ts'
 
 export interface RemoteEvents {
-  /** Tells everything from the beginning: for each rank `cleared` and what it holds now, then what changes. */
+  /** Tells `kv` and `load`: for each rank `cleared` and what it holds now, then what changes. Listeners share one connection; a new one has all told anew. */
   subscribe(listener: (event: EngineEvent) => void): { close(): void }
 }
 
@@ -26,44 +26,63 @@ export interface RemoteEventsOptions {
 }
 
 export function remoteEvents({ plane, address, ranks, kv, dump, retryMs = { first: 50, last: 2000 } }: RemoteEventsOptions): RemoteEvents {
+  const listeners = new Set<(event: EngineEvent) => void>()
+  let following: { order: KvOrder; close(): void } | undefined
+
+  function follow() {
+    let closed = false
+    const tell = (event: EngineEvent) => {
+      for (const listener of listeners) listener(event)
+    }
+    const order = new KvOrder(ranks, { tell, ask: (rank) => kv && void fetchDump(rank) })
+
+    /** Until it came: a worker that cannot answer is either coming back or about to leave discovery. */
+    async function fetchDump(rank: number): Promise<void> {
+      for (let wait = retryMs.first; !closed; wait = Math.min(2 * wait, retryMs.last)) {
+        try {
+          const answer = decodeDump(await dump(rank))
+          if (answer.rank !== rank) throw new AppError('internal_error', { message: `asked for rank ${rank}, got rank ${answer.rank}` })
+          if (!closed) order.dumped(answer)
+          return
+        } catch (thrown) {
+          log.debug({ address, rank, reason: toAppError(thrown).message }, 'no dump of KV blocks yet')
+        }
+        await Bun.sleep(wait)
+      }
+    }
+
+    const listening = plane.listen(address, {
+      message(bytes) {
+        let message: ReturnType<typeof decodeMessage>
+        try {
+          message = decodeMessage(bytes)
+        } catch (thrown) {
+          // As good as lost: its number is missed and a dump repairs it.
+          log.warn({ address, reason: toAppError(thrown).message }, 'an unreadable message on the event plane')
+          return
+        }
+        if (message !== undefined) order.message(message)
+      },
+    })
+    return {
+      order,
+      close() {
+        closed = true
+        listening.close()
+      },
+    }
+  }
+
   return {
     subscribe(listener) {
-      let closed = false
-      const order = new KvOrder(ranks, { tell: (event) => closed || listener(event), ask: (rank) => kv && void fetchDump(rank) })
-
-      /** Until it came: a worker that cannot answer is either coming back or about to leave discovery. */
-      async function fetchDump(rank: number): Promise<void> {
-        for (let wait = retryMs.first; !closed; wait = Math.min(2 * wait, retryMs.last)) {
-          try {
-            const answer = decodeDump(await dump(rank))
-            if (answer.rank !== rank) throw new AppError('internal_error', { message: `asked for rank ${rank}, got rank ${answer.rank}` })
-            if (!closed) order.dumped(answer)
-            return
-          } catch (thrown) {
-            log.debug({ address, rank, reason: toAppError(thrown).message }, 'no dump of KV blocks yet')
-          }
-          await Bun.sleep(wait)
-        }
-      }
-
-      const listening = plane.listen(address, {
-        message(bytes) {
-          let message: ReturnType<typeof decodeMessage>
-          try {
-            message = decodeMessage(bytes)
-          } catch (thrown) {
-            // As good as lost: its number is missed and a dump repairs it.
-            log.warn({ address, reason: toAppError(thrown).message }, 'an unreadable message on the event plane')
-            return
-          }
-          if (message !== undefined) order.message(message)
-        },
-      })
-      order.start()
+      listeners.add(listener)
+      following ??= follow()
+      following.order.start()
       return {
         close() {
-          closed = true
-          listening.close()
+          if (!listeners.delete(listener) || listeners.size > 0) return
+          following?.close()
+          following = undefined
         },
       }
     },

@@ -28,7 +28,6 @@ export class KvOrder {
   private readonly ranks: Rank[] = []
   private epoch: number | undefined
   private newest = -1
-  private state = ''
 
   /** `ranks`: the worker's DP size; each rank's dump is asked for by `start`. */
   constructor(ranks: number, effects: OrderEffects) {
@@ -36,10 +35,13 @@ export class KvOrder {
     for (let i = 0; i < ranks; i++) this.ranks.push({ expected: undefined, asking: false, held: [], told: 0, load: '' })
   }
 
+  /** Asks for everything, and tells everything again: at the beginning, and for a listener who comes later. */
   start(): void {
-    this.ranks.forEach((_, rank) => {
-      this.ask(rank)
+    this.ranks.forEach((rank, at) => {
+      rank.load = ''
+      this.ask(at)
     })
+    this.newest = -1
   }
 
   message(message: WorkerMessage): void {
@@ -96,12 +98,9 @@ export class KvOrder {
     }
   }
 
-  private status({ order, ready, reason, ranks }: StatusMessage): void {
+  private status({ order, ranks }: StatusMessage): void {
     if (order <= this.newest) return
     this.newest = order
-    const state = `${ready} ${reason}`
-    if (state !== this.state) this.effects.tell({ kind: 'state', ready, reason })
-    this.state = state
     for (const { rank: at, nextSeq, load } of ranks) {
       const rank = this.ranks[at]
       if (rank === undefined) continue

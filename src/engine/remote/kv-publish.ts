@@ -25,9 +25,9 @@ interface Publishing {
 /** Blocks in host memory, on disk and in outside stores that are kept track of, per block of the device. */
 const lowerPerDevice = 8
 
-/** Publishes `kv`, `load` and `state` of a started engine until closed. */
+/** Publishes `kv` and `load` of a started engine until closed. */
 export function publishEvents(
-  engine: Pick<Engine, 'info' | 'ready' | 'on'>,
+  engine: Pick<Engine, 'info' | 'on'>,
   publish: (message: Uint8Array) => void,
   { epoch = Math.floor(Math.random() * 2 ** 48), beatMs = 1000 }: Publishing = {},
 ): PublishedEvents {
@@ -37,7 +37,6 @@ export function publishEvents(
   const ranks: RankStatus[] = Array.from({ length: dpSize }, (_, rank) => ({ rank, nextSeq: 0 }))
   let pending = new Map<number, KvChange[]>()
   let order = 0
-  let reason = ''
   let statusChanged = true
 
   function take(event: EngineEvent): void {
@@ -50,10 +49,7 @@ export function publishEvents(
       const status = ranks[event.rank]
       if (status) status.load = { running, waiting, usedTokens, totalTokens }
       statusChanged = true
-    } else {
-      reason = event.reason
-      statusChanged = true
-    }
+    } else return // Whether it is ready stands in its card.
     markTurn(turn)
   }
 
@@ -70,7 +66,7 @@ export function publishEvents(
 
   function sayStatus(): void {
     statusChanged = false
-    publish(encodeStatus({ kind: 'status', epoch, order: order++, ready: engine.ready, reason, ranks }))
+    publish(encodeStatus({ kind: 'status', epoch, order: order++, ranks }))
   }
 
   const turn: TurnEnd = {

@@ -18,8 +18,6 @@ export interface StatusMessage {
   epoch: number
   /** Counts up; an older one is void. */
   order: number
-  ready: boolean
-  reason: string
   ranks: RankStatus[]
 }
 
@@ -49,11 +47,11 @@ export function encodeKv({ epoch, rank, seq, changes }: KvMessage): Uint8Array {
   return encode([tags.kv, epoch, rank, seq, changes.map(packChange)])
 }
 
-export function encodeStatus({ epoch, order, ready, reason, ranks }: StatusMessage): Uint8Array {
+export function encodeStatus({ epoch, order, ranks }: StatusMessage): Uint8Array {
   const rows = ranks.map(({ rank, nextSeq, load }) =>
     load ? [rank, nextSeq, load.running, load.waiting, load.usedTokens, load.totalTokens] : [rank, nextSeq],
   )
-  return encode([tags.status, epoch, order, ready, reason, rows])
+  return encode([tags.status, epoch, order, rows])
 }
 
 export function encodeDump({ epoch, rank, nextSeq, changes }: KvDump): Uint8Array {
@@ -68,14 +66,14 @@ export function decodeMessage(bytes: Uint8Array): WorkerMessage | undefined {
     return { kind: 'kv', epoch, rank, seq, changes: changes.flatMap(unpackChange) }
   }
   if (fields[0] !== tags.status) return undefined
-  const [, epoch, order, ready, reason, rows] = fields as [number, number, number, boolean, string, number[][]]
+  const [, epoch, order, rows] = fields as [number, number, number, number[][]]
   const ranks = rows.map(([rank, nextSeq, running, waiting, usedTokens, totalTokens]): RankStatus => {
     const status = { rank: rank!, nextSeq: nextSeq! }
     return running === undefined
       ? status
       : { ...status, load: { running, waiting: waiting!, usedTokens: usedTokens!, totalTokens: totalTokens! } }
   })
-  return { kind: 'status', epoch, order, ready, reason, ranks }
+  return { kind: 'status', epoch, order, ranks }
 }
 
 /** Throws on bytes that are no dump. */
