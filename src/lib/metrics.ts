@@ -166,6 +166,69 @@ export const engineRestarts = new Counter({
   registers,
 })
 
+const slotLabels = ['worker_id', 'dp_rank'] as const
+
+/** Called at each scrape to fill the router's families, which are empty then (router/figures.ts): nothing is counted twice while requests run. */
+export const routerScrapes = new Set<() => void>()
+
+export const routerRequests = new Counter({
+  name: 'dynamo_component_router_requests_total',
+  help: 'Requests placed on a rank',
+  labelNames: slotLabels,
+  registers,
+  collect() {
+    for (const family of [routerRequests, routerPromptBlocks, routerOverlapBlocks, workerPrefillTokens, workerDecodeBlocks, workerRequests])
+      family.reset()
+    for (const family of [routerQueue, routerIndexBlocks, routerIndexBytes]) family.set(0)
+    for (const fill of routerScrapes) fill()
+  },
+})
+export const routerPromptBlocks = new Counter({
+  name: 'dynamo_component_router_prompt_blocks_total',
+  help: 'KV blocks of the prompts placed on a rank',
+  labelNames: slotLabels,
+  registers,
+})
+export const routerOverlapBlocks = new Counter({
+  name: 'dynamo_component_router_overlap_blocks_total',
+  help: 'Of these, blocks that the rank was believed to hold',
+  labelNames: slotLabels,
+  registers,
+})
+export const workerPrefillTokens = new Gauge({
+  name: 'dynamo_frontend_worker_active_prefill_tokens',
+  help: 'Prompt tokens booked on a rank and not computed yet',
+  labelNames: slotLabels,
+  registers,
+})
+export const workerDecodeBlocks = new Gauge({
+  name: 'dynamo_frontend_worker_active_decode_blocks',
+  help: 'KV blocks booked on a rank',
+  labelNames: slotLabels,
+  registers,
+})
+export const workerRequests = new Gauge({
+  name: 'dynamo_frontend_worker_active_requests',
+  help: 'Requests booked on a rank',
+  labelNames: slotLabels,
+  registers,
+})
+export const routerQueue = new Gauge({
+  name: 'dynamo_frontend_router_queue_pending_requests',
+  help: 'Requests that wait for room on a worker',
+  registers,
+})
+export const routerIndexBlocks = new Gauge({
+  name: 'dynamo_component_router_index_blocks',
+  help: 'Blocks that the KV index knows, counted once for each rank that holds them',
+  registers,
+})
+export const routerIndexBytes = new Gauge({
+  name: 'dynamo_component_router_index_bytes',
+  help: 'Memory of the KV index',
+  registers,
+})
+
 export const timeToFirstToken = new FastHistogram(
   'dynamo_frontend_time_to_first_token_seconds',
   'From the request head to the first token',
@@ -183,3 +246,8 @@ export const requestDuration = new FastHistogram(
 )
 export const inputTokens = new FastHistogram('dynamo_frontend_input_sequence_tokens', 'Prompt length', tokens)
 export const outputLength = new FastHistogram('dynamo_frontend_output_sequence_tokens', 'Answer length', tokens)
+export const routerOverhead = new FastHistogram(
+  'dynamo_router_overhead_total_ms',
+  'Time to place a request: hashing, lookup, choice and booking, without waiting in the queue',
+  decades(0.001, 100, [1, 2, 5]),
+)

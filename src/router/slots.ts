@@ -54,8 +54,11 @@ export class Slot {
   foreign = 0
 
   lastPlaced = 0
-  /** Requests that were placed here. */
+
+  // Since the start, for /metrics: requests placed here, the blocks of their prompts and of these the ones believed to be here.
   placed = 0
+  promptBlocks = 0
+  overlapBlocks = 0
 
   // Of the placement that is being decided; read right after it.
   excluded: Exclusion = ''
