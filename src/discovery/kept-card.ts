@@ -14,7 +14,7 @@ const hideMs = 1000
 export interface CardPlace {
   /** For the log: what it is and where. */
   readonly name: string
-  /** Puts the whole card there, over an older one with its id. An AppError `invalid_value` means that it never will. */
+  /** Puts the whole card there, over an older one with its id. An AppError `invalid_value` means that it never will, `invalid_setting` that nothing ever could. */
   show(card: Card): Promise<void>
   /** A sign of life. False: the card is not there any more. */
   beat(card: Card): Promise<boolean>
@@ -37,7 +37,8 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
   let card = first
   let wanted = 1
   let shownVersion = 0
-  let everTried = false
+  let refused = false
+  let everShown = false
   let ended: Error | undefined
   const bell = new Bell()
   let waiters: Waiter[] = []
@@ -55,7 +56,6 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
   }
 
   async function step(): Promise<void> {
-    everTried = true
     const version = wanted
     if (shownVersion === version) {
       if (!(await place.beat(card))) shownVersion = 0
@@ -63,6 +63,7 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
     }
     await place.show(card)
     shownVersion = version
+    everShown = true
     const [due, later] = [waiters.filter((waiter) => waiter.version <= version), waiters.filter((waiter) => waiter.version > version)]
     waiters = later
     for (const waiter of due) waiter.resolve()
@@ -76,7 +77,10 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
         if (away) log.info({ place: place.name, id: card.id }, 'discovery is back; the card is shown')
         away = false
       } catch (error) {
-        if (error instanceof AppError && error.code === 'invalid_value') return end(error)
+        if (isFinal(error) || (!everShown && isSetting(error))) {
+          refused = true
+          return end(error)
+        }
         if (!away) log.warn({ place: place.name, id: card.id, reason: (error as Error).message }, 'discovery is away; still trying')
         away = true
       }
@@ -104,7 +108,7 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
         end(new AppError('shutting_down', { message: `The card ${first.id} was withdrawn.` }))
         await Promise.race([
           finished
-            .then(() => (everTried ? place.hide(card) : undefined))
+            .then(() => (refused ? undefined : place.hide(card)))
             .catch((error) =>
               log.warn(
                 { place: place.name, id: card.id, reason: (error as Error).message },
@@ -118,3 +122,6 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
     },
   }
 }
+
+const isFinal = (error: unknown): error is AppError => error instanceof AppError && error.code === 'invalid_value'
+const isSetting = (error: unknown): error is AppError => error instanceof AppError && error.code === 'invalid_setting'

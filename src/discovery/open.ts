@@ -25,7 +25,7 @@ export async function openDiscovery(options: DiscoveryOptions): Promise<Discover
         given(options.etcd, 'etcd', 'ETCD_ENDPOINTS', 'its addresses, for example http://localhost:2379'),
       )
     case 'nats':
-      return (await import('./nats.ts')).natsDiscovery(
+      return (await import('./nats/discovery.ts')).natsDiscovery(
         given(options.nats, 'nats', 'NATS_SERVER', 'its address, for example nats://localhost:4222'),
       )
     case 'kubernetes':

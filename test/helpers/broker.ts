@@ -71,7 +71,7 @@ export function startNats(more: string[] = []): Promise<Broker> {
         Bun.connect({
           hostname: '127.0.0.1',
           port,
-          socket: { data: (socket) => (socket.end(), resolve(true)), connectError: () => resolve(false) },
+          socket: { data: () => resolve(true), connectError: () => resolve(false) },
         }).catch(() => resolve(false))
       }),
   )

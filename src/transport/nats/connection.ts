@@ -1,6 +1,6 @@
 // A connection to NATS servers that comes back by itself: what discovery, the request plane and the event plane share of the client library.
-import type { NatsConnection } from '@nats-io/transport-node'
 import { readFileSync } from 'node:fs'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { AppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 
@@ -18,10 +18,10 @@ export interface NatsOptions {
 }
 
 /**
- * Connects, waiting for a server as long as it takes: with `wait` false an unreachable server throws AppError `engine_unavailable`
- * that names it. Wrong credentials always throw. After that the connection is restored for ever; subscriptions survive it.
+ * Connects, waiting for a server as long as it takes (unless `wait` is false) or until the signal. After that the connection is restored for ever; subscriptions survive it.
+ * Throws AppError `invalid_setting` for wrong credentials and unreadable files, `engine_unavailable` when it should not or may not wait longer.
  */
-export async function connectNats(options: NatsOptions, name: string, wait = true): Promise<NatsConnection> {
+export async function connectNats(options: NatsOptions, name: string, wait = true, signal?: AbortSignal): Promise<NatsConnection> {
   const nats = await import('@nats-io/transport-node')
   const encode = (text: string) => new TextEncoder().encode(text)
   const servers = [...options.servers]
@@ -46,17 +46,23 @@ export async function connectNats(options: NatsOptions, name: string, wait = tru
   }
   for (let told = false; ; told = true) {
     try {
-      return await nats.connect(connecting)
+      const connection = await nats.connect(connecting)
+      if (signal?.aborted === true) await connection.close()
+      else return connection
     } catch (cause) {
-      const failure = new AppError('engine_unavailable', {
-        message: `No connection to the NATS server at ${servers.join(', ')}: ${(cause as Error).message}. Is it running, and are the address and the credentials right?`,
-        param: 'NATS_SERVER',
-        cause,
-      })
       const refused = cause instanceof nats.AuthorizationError || cause instanceof nats.UserAuthenticationExpiredError
-      if (refused || !wait) throw failure
+      if (refused || !wait) throw unreachable(options, refused ? 'invalid_setting' : 'engine_unavailable', cause as Error)
       if (!told) log.warn({ servers, reason: (cause as Error).message }, 'no NATS server yet; still trying')
-      await Bun.sleep(500)
+      await Bun.sleep(300)
     }
+    if (signal?.aborted === true) throw unreachable(options, 'engine_unavailable', new Error('closed while waiting'))
   }
+}
+
+function unreachable(options: NatsOptions, code: 'invalid_setting' | 'engine_unavailable', cause: Error): AppError {
+  return new AppError(code, {
+    message: `No connection to the NATS server at ${options.servers.join(', ')}: ${cause.message}. Is it running, and are the address and the credentials right?`,
+    param: 'NATS_SERVER',
+    cause,
+  })
 }
