@@ -46,11 +46,16 @@ export function localHashes(
 
 /** Each block's name given all blocks before it; `parent` (a pair) is what the first one follows. */
 export function chainHashes(local: HashPairs, parent?: HashPairs): HashPairs {
+  return chainView(local, parent).slice()
+}
+
+/** The same in an array that the next call of anything in this file uses again. */
+export function chainView(local: HashPairs, parent?: HashPairs): HashPairs {
   room(2 * local.length + 2)
   wordsAt(0, local.length).set(local)
   if (parent !== undefined) wordsAt(local.length, 2).set(parent)
   chainFrom(kernel(), 0, local.length / 2, parent !== undefined)
-  return wordsAt(local.length + 2, local.length).slice()
+  return wordsAt(local.length + 2, local.length)
 }
 
 /** Both hashes of every complete block, in one go. The arrays are used again by the next call of anything in this file: copy what is kept. */

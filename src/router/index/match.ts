@@ -1,0 +1,107 @@
+// How many leading blocks of a prompt each slot holds: one walk along the chain, which ends when no slot is left.
+import type { HashPairs } from '../../lib/block-hash.ts'
+import type { Matches } from './index.ts'
+import { deviceWord, nodeWords, pageBits, pageMask } from './nodes.ts'
+import type { Store, TierNumber } from './store.ts'
+
+export function matcher(store: Store): (chain: HashPairs, slots: number) => Matches {
+  const { nodes, byHash, places } = store
+  let matches = makeMatches(0)
+  let mask = new Int32Array(0)
+
+  /** The node of a block; the one before it was `node`, and chains mostly lie in order. */
+  function next(chain: HashPairs, block: number, node: number): number {
+    const low = chain[2 * block]! | 0
+    const high = chain[2 * block + 1]! | 0
+    const guess = node + 1
+    if ((guess & pageMask) !== 0) {
+      const words = nodes.pages[guess >>> pageBits]!
+      const at = (guess & pageMask) * nodeWords
+      if (words[at] === low && words[at + 1] === high && store.isLive(guess)) return guess
+    }
+    return byHash.find(low, high)
+  }
+
+  /** Up to 32 slots: those that have everything so far are a mask. */
+  function matchNarrow(chain: HashPairs, blocks: number, slots: number, depth: Uint32Array): void {
+    let active = slots >= 32 ? -1 : (1 << slots) - 1
+    let node = -1
+    let block = 0
+    for (; block < blocks; block++) {
+      node = next(chain, block, node)
+      if (node < 0) break
+      const left = active & nodes.pages[node >>> pageBits]![(node & pageMask) * nodeWords + deviceWord]!
+      for (let out = active ^ left; out !== 0; out &= out - 1) depth[31 - Math.clz32(out & -out)] = block
+      active = left
+      if (active === 0) return
+    }
+    for (; active !== 0; active &= active - 1) depth[31 - Math.clz32(active & -active)] = block
+  }
+
+  /** More slots: a bit mask while blocks are on many of them; then a slot is in the running while its depth is the block's number. */
+  function matchWide(chain: HashPairs, blocks: number, slots: number, depth: Uint32Array): void {
+    let node = -1
+    let block = 0
+    let word = 0
+    const words = Math.min(places.maskWords, (slots + 31) >>> 5)
+    if (mask.length !== words) mask = new Int32Array(words)
+    mask.fill(-1)
+    if (slots & 31 && words === (slots + 31) >>> 5) mask[words - 1] = (1 << (slots & 31)) - 1
+    let masked = false
+    for (; block < blocks; block++) {
+      node = next(chain, block, node)
+      if (node < 0) break
+      word = nodes.pages[node >>> pageBits]![(node & pageMask) * nodeWords + deviceWord]!
+      if (!places.isBits(word)) break
+      masked = true
+      if (!places.and(word, mask, depth, block)) return
+    }
+    if (masked)
+      for (let i = 0; i < words; i++)
+        for (let left = mask[i]!; left !== 0; left &= left - 1) depth[32 * i + 31 - Math.clz32(left & -left)] = block
+    while (node >= 0 && block < blocks && places.advance(word, depth, block) > 0) {
+      if (++block === blocks) return
+      node = next(chain, block, node)
+      if (node >= 0) word = nodes.pages[node >>> pageBits]![(node & pageMask) * nodeWords + deviceWord]!
+    }
+  }
+
+  /** Where the tiers above end, this one goes on. */
+  function matchLower(
+    chain: HashPairs,
+    blocks: number,
+    slots: number,
+    tier: TierNumber,
+    from: readonly Uint32Array[],
+    depth: Uint32Array,
+  ): void {
+    for (let slot = 0; slot < slots; slot++) {
+      if (!store.held[slot]) continue
+      let block = 0
+      for (const above of from) block += above[slot]!
+      const start = block
+      for (let node = -1; block < blocks; block++) {
+        node = next(chain, block, node)
+        if (node < 0 || !store.holds(node, slot, tier)) break
+      }
+      depth[slot] = block - start
+    }
+  }
+
+  return (chain, slots) => {
+    const blocks = chain.length >> 1
+    if (matches.device.length !== slots) matches = makeMatches(slots)
+    const { device, host, disk } = matches
+    device.fill(0)
+    host.fill(0)
+    disk.fill(0)
+    if (store.inTier[0] > 0) (places.wide ? matchWide : matchNarrow)(chain, blocks, slots, device)
+    if (store.inTier[1] > 0) matchLower(chain, blocks, slots, 1, [device], host)
+    if (store.inTier[2] > 0) matchLower(chain, blocks, slots, 2, [device, host], disk)
+    return matches
+  }
+}
+
+function makeMatches(slots: number): Matches {
+  return { device: new Uint32Array(slots), host: new Uint32Array(slots), disk: new Uint32Array(slots) }
+}
