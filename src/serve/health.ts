@@ -1,10 +1,12 @@
 // Is there an engine that really answers? One token is asked of each rank, only while its engine is idle, and the answer is kept for a while.
 import type { Engine } from '../engine/engine.ts'
 import type { Sink } from '../engine/types.ts'
-import type { LocalWorker } from '../router/local.ts'
+import type { Worker } from '../router/workers.ts'
 
 export interface HealthOptions {
-  workers(): readonly LocalWorker[]
+  workers(): readonly Worker[]
+  /** False: the engines' own word counts, no token is asked of them. */
+  canary: boolean
   /** How long one proof of life counts (DYN_CANARY_WAIT_TIME). */
   canaryFreshMs: number
   canaryTimeoutMs: number
@@ -97,9 +99,9 @@ export function createHealth(options: HealthOptions): Health {
     }
   }
 
-  async function one({ id, engine }: LocalWorker): Promise<WorkerHealth> {
+  async function one({ id, engine }: Worker): Promise<WorkerHealth> {
     const entry = watch(engine)
-    if (engine.ready) {
+    if (engine.ready && options.canary) {
       entry.running ??= prove(engine, entry).finally(() => {
         entry.running = undefined
       })

@@ -9,6 +9,8 @@ export interface LifecycleParts {
   graceMs: number
   /** How long running requests may take after that. */
   drainMs: number
+  /** Takes the process out of others' sight; comes first. */
+  leaving?(): Promise<void>
   /** Requests that are running now. */
   inFlight(): number
   /** Aborts what still runs, ends engines and closes the port. */
@@ -37,6 +39,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     const wasReady = state === 'ready'
     state = 'leaving'
     log.info({ reason, graceMs: wasReady ? parts.graceMs : 0 }, 'stopping: no longer ready')
+    await parts.leaving?.()
     // Nobody routes to a process that was never ready.
     if (wasReady) await Bun.sleep(parts.graceMs)
     state = 'draining'

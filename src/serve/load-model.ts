@@ -11,6 +11,8 @@ import type { ModelOptions } from './options.ts'
 
 export interface ModelFiles {
   folder: string
+  /** Where tokenizer and chat template lie: the same, unless --tokenizer-path says otherwise. */
+  textFolder: string
   tokenizer: Tokenizer
   template: ChatTemplate
   facts: ModelFolder
@@ -26,7 +28,14 @@ export async function loadModelFiles(path: string, options: ModelOptions): Promi
     loadTokenizer(texts, { pieceCacheBytes: options.tokenizerCacheBytes }),
     loadChatTemplate(texts, { customPath: options.customTemplate }),
   ])
-  return { folder, tokenizer, template, facts, samplingDefaults: options.samplingDefaults ? samplingDefaults(facts) : {} }
+  return {
+    folder,
+    textFolder: texts,
+    tokenizer,
+    template,
+    facts,
+    samplingDefaults: options.samplingDefaults ? samplingDefaults(facts) : {},
+  }
 }
 
 const recommended = ['repetition_penalty', 'temperature', 'top_k', 'top_p', 'min_p'] as const

@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { log } from '../lib/log.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { EngineOptions, ServeOptions } from './options.ts'
+import type { EngineOptions } from './options.ts'
 
 /** What the model's files tell a mock engine, which has no model of its own to ask. */
 export interface MockModel {
@@ -15,7 +15,7 @@ export interface MockModel {
 }
 
 /** `mockModel` is asked for only by the mock. Throws AppError `invalid_setting`. */
-export async function makeEngine(options: EngineOptions, serve: ServeOptions, mockModel: () => Promise<MockModel>): Promise<Engine> {
+export async function makeEngine(options: EngineOptions, serve: { version: string }, mockModel: () => Promise<MockModel>): Promise<Engine> {
   switch (options.kind) {
     case 'http': {
       const { httpEngine } = await import('../engine/sglang/http/engine.ts')
@@ -23,13 +23,14 @@ export async function makeEngine(options: EngineOptions, serve: ServeOptions, mo
     }
     case 'sglang': {
       const { sglangEngine } = await import('../engine/sglang/engine.ts')
-      const { python, args, env, cacheDir, level, silenceMs } = options
+      const { python, args, env, cacheDir, level, silenceMs, kvEvents } = options
       return sglangEngine({
         python,
         args,
         env,
         cacheDir,
         silenceMs,
+        kvEvents,
         ...(level === undefined ? {} : { level }),
         onLine: (line) => process.stderr.write(`[sglang] ${line}\n`),
         onNotice: (text) => log.warn({ engine: 'sglang' }, text),
@@ -40,10 +41,10 @@ export async function makeEngine(options: EngineOptions, serve: ServeOptions, mo
   }
 }
 
-async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: ServeOptions, model: MockModel): Promise<Engine> {
+async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: { version: string }, model: MockModel): Promise<Engine> {
   const { mockEngine } = await import('../engine/mock/engine.ts')
   const { tokenizer } = model
-  const { speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding } = options
+  const { speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, role, bootstrapHost } = options
   return mockEngine({
     modelPath: model.path,
     vocabSize: model.vocabSize,
@@ -52,6 +53,6 @@ async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: Se
     encode: (text) => tokenizer.encode(text, false),
     contextLength: model.contextLength,
     version: serve.version,
-    ...{ speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding },
+    ...{ speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, role, bootstrapHost },
   })
 }

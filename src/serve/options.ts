@@ -1,5 +1,9 @@
-// Everything the server is told, in its own words; cli/serve.ts makes it from the settings.
+// Everything the processes are told, in their own words; cli/options.ts makes it from the settings.
+import type { DiscoveryOptions } from '../discovery/options.ts'
+import type { DisaggOptions } from '../router/create.ts'
+import type { RouterOptions } from '../router/options.ts'
 import type { HubOptions } from '../tokenizer/hub.ts'
+import type { NatsOptions } from '../transport/nats/connection.ts'
 
 export interface ModelOptions {
   /** A folder, or a name on the hub; undefined: the engine tells (attached servers). */
@@ -26,6 +30,7 @@ export type EngineOptions =
       level: 'L1' | 'L0' | 'L2' | undefined
       cacheDir: string
       silenceMs: number
+      kvEvents: boolean
     }
   | { kind: 'http'; url: string }
   | {
@@ -38,22 +43,83 @@ export type EngineOptions =
       maxRunningRequests: number | undefined
       totalKvTokens: number | undefined
       isEmbedding: boolean
+      role: 'aggregated' | 'prefill' | 'decode'
+      /** Where a prefill mock can be reached by decode mocks; undefined: this machine only. */
+      bootstrapHost: string | undefined
     }
 
-export interface ServeOptions {
+/** How requests and events travel between processes. */
+export interface PlaneOptions {
+  request: 'tcp' | 'nats'
+  events: 'zmq' | 'nats'
+  /** Where this process listens, and what others are told; port 0 takes a free one. */
+  tcp: { bind: string; host: string; port: number; secret: string | undefined }
+  zmq: { bind: string; host: string; port: number }
+  /** Set when a plane is NATS. */
+  nats: NatsOptions | undefined
+}
+
+/** Finding other processes, and talking to them. */
+export interface FleetOptions {
+  /** Workers are those of this namespace (and its generations, `namespace-suffix`). */
+  namespace: string
+  discovery: DiscoveryOptions
+  planes: PlaneOptions
+  /** Where copies of model files are kept. */
+  cacheDir: string
+  /** Share bookings with the other frontends (--router-replica-sync). */
+  replicaSync: boolean
+}
+
+/** What every process that we start has. */
+export interface ProcessOptions {
   version: string
   /** `dyn://namespace.component.endpoint`, told in /health. */
   endpoint: string
-  http: { host: string; port: number; tls?: { cert: string; key: string } }
-  /** A second port for operators: /metrics, /health, /live. */
+  /** A second port for operators: /metrics, /health, /live, /engine/…. */
   system: { host: string; port: number } | undefined
+  health: { canaryFreshMs: number; canaryIds: Uint32Array | undefined }
+  graceMs: number
+  drainMs: number
+}
+
+export interface FrontOptions extends ProcessOptions {
+  http: { host: string; port: number; tls?: { cert: string; key: string }; reusePort: boolean }
   limits: { bodyBytes: number; inFlight: number; overloadStatus: number }
   ignoreUnknownFields: boolean
   corsOrigin: string | undefined
   excludeToolsWhenNone: boolean
+  /** --control-api: /engine/… on the API's port too. */
+  controlRoutes: boolean
+  router: RouterOptions & DisaggOptions
+}
+
+/** `serve`: everything in one process tree. */
+export interface ServeOptions extends FrontOptions {
   model: ModelOptions
   engine: EngineOptions
-  health: { canaryFreshMs: number; canaryIds: Uint32Array | undefined }
-  graceMs: number
-  drainMs: number
+  /** Copies of the engine. */
+  workers: number
+  migrationLimit: number
+}
+
+/** `frontend`: HTTP and router; the engines are workers elsewhere. */
+export interface FrontendOptions extends FrontOptions {
+  fleet: FleetOptions
+  /** How the files of a worker's model are read; `path` and names come from its card. */
+  model: ModelOptions
+  /** static discovery: where workers are (`tcp://host:port`). */
+  workerAddresses: readonly string[]
+  /** Workers to wait for before this frontend is ready. */
+  minWorkers: number
+}
+
+/** `worker`: one engine that frontends elsewhere use. */
+export interface WorkerOptions extends ProcessOptions {
+  /** Unique in the deployment, another for each start. */
+  id: string
+  model: ModelOptions
+  engine: EngineOptions
+  fleet: FleetOptions
+  migrationLimit: number
 }

@@ -1,15 +1,15 @@
 // /live, /ready, /health and /metrics: what orchestrators and dashboards ask. On the main port and on DYN_SYSTEM_PORT.
-import type { Pipeline } from '../pipeline/types.ts'
-import type { LocalWorker } from '../router/local.ts'
+import type { Worker } from '../router/workers.ts'
 import type { Health, WorkerHealth } from './health.ts'
 import type { LifeState } from './lifecycle.ts'
 import { metricsText } from './metrics.ts'
 
 export interface ProbeDeps {
-  pipeline: Pipeline
+  /** Names of what is served. */
+  served(): readonly string[]
   health: Health
   state(): LifeState
-  workers(): readonly LocalWorker[]
+  workers(): readonly Worker[]
   version: string
   /** `dyn://namespace.component.endpoint` of this process. */
   endpoint: string
@@ -36,7 +36,7 @@ export function probes(deps: ProbeDeps) {
     async health(): Promise<Response> {
       const workers = await deps.health.check()
       const is = await status(workers)
-      const models = deps.pipeline.models().map((model) => model.id)
+      const models = deps.served()
       return answer(is, { status: is, version: deps.version, endpoints: [deps.endpoint], models, workers })
     },
 

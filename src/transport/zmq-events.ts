@@ -4,8 +4,10 @@ import { reachableHost } from './tcp/address.ts'
 import { bindSocket, connectSocket, type ZmtpSocket } from './zmtp/sockets.ts'
 
 export interface ZmqEventsOptions {
-  /** Where publishers listen; what others reach them by follows from it. */
+  /** Where publishers listen. */
   host: string
+  /** The host that is told to others; absent: `host`, or this machine's address when that is all of them. */
+  advertisedHost?: string
   /** The first publisher's port; 0 takes a free one, as every further publisher does. */
   port?: number
 }
@@ -13,7 +15,7 @@ export interface ZmqEventsOptions {
 /** Messages have an empty topic: who listens to an address wants all of it. A listener that lags by 8 MiB misses messages. */
 const everything = new Uint8Array(0)
 
-export function zmqEvents({ host, port = 0 }: ZmqEventsOptions): EventPlane {
+export function zmqEvents({ host, advertisedHost = reachableHost(host), port = 0 }: ZmqEventsOptions): EventPlane {
   const sockets = new Set<ZmtpSocket>()
   const keep = (socket: ZmtpSocket) => {
     sockets.add(socket)
@@ -32,7 +34,7 @@ export function zmqEvents({ host, port = 0 }: ZmqEventsOptions): EventPlane {
       const close = keep(socket)
       const bound = socket.endpoint.slice(socket.endpoint.lastIndexOf(':') + 1)
       return {
-        address: `zmq://${bracketed(reachableHost(host))}:${bound}`,
+        address: `zmq://${bracketed(advertisedHost)}:${bound}`,
         publish: (message) => void socket.send([everything, message]),
         close,
       }

@@ -113,7 +113,7 @@ test('the system port has probes and nothing else', async () => {
   const { app } = start()
   const system = startHttp({
     app: createSystemApp({
-      pipeline: app.pipeline,
+      served: () => [],
       workers: () => [],
       health: { check: async () => [] },
       state: () => 'ready',

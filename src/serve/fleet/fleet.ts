@@ -1,7 +1,7 @@
 // The workers a frontend knows: their cards come and go (discovery), each becomes an engine behind the router of its model.
 import type { Card, CardChange } from '../../discovery/discovery.ts'
-import type { Engine } from '../../engine/engine.ts'
 import { readWorkerCard, type WorkerCard } from '../../engine/remote/card.ts'
+import type { RemoteEngine } from '../../engine/remote/engine.ts'
 import { toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import type { LoadedModel, ModelRegistry } from '../../pipeline/model.ts'
@@ -12,17 +12,12 @@ import { type Worker, type Workers, workerSet } from '../../router/workers.ts'
 const keepModelMs = 60_000
 const loadAgainMs = 2000
 
-/** An engine on another machine, with the two things that only the fleet tells it. */
-export interface FleetEngine extends Engine {
-  update(card: WorkerCard): void
-}
-
 export interface FleetParts {
   models: ModelRegistry
-  connect(card: WorkerCard): FleetEngine
+  connect(card: WorkerCard): RemoteEngine
   router(workers: Workers): Router
   /** Reads the model's files, from the worker if need be. */
-  load(card: WorkerCard, engine: Engine, router: Router): Promise<LoadedModel>
+  load(card: WorkerCard, engine: RemoteEngine, router: Router): Promise<LoadedModel>
   added?(worker: Worker): void
   /** Default keepModelMs. */
   keepModelMs?: number
@@ -44,7 +39,7 @@ interface ServedModel {
 }
 
 interface Member {
-  readonly worker: Worker & { engine: FleetEngine }
+  readonly worker: Worker & { engine: RemoteEngine }
   readonly model: string
   card: WorkerCard
 }
@@ -94,7 +89,7 @@ export function createFleet(parts: FleetParts): Fleet {
   }
 
   /** Until it works or the worker is gone: another worker of the model may be asked meanwhile. */
-  async function load(id: string, model: ServedModel, card: WorkerCard, engine: Engine): Promise<void> {
+  async function load(id: string, model: ServedModel, card: WorkerCard, engine: RemoteEngine): Promise<void> {
     if (model.loading || model.loaded) return
     model.loading = true
     try {

@@ -93,7 +93,7 @@ async function download(
     if (end) break
   }
   const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`
-  await Bun.write(temporary, new Blob(parts as BlobPart[]))
+  await Bun.write(temporary, Buffer.concat(parts))
   if (!(await matches(temporary, wanted)))
     throw new AppError('model_files_invalid', {
       message: `The worker's ${name} is not what its card promises; is the model folder being changed?`,

@@ -10,6 +10,7 @@ const sglang = (...args: string[]): EngineOptions => ({
   level: undefined,
   cacheDir: '/tmp',
   silenceMs: 0,
+  kvEvents: false,
 })
 const argsOf = (options: EngineOptions) => (options.kind === 'sglang' ? options.args : [])
 

@@ -2,9 +2,10 @@
 import { afterEach, expect, test } from 'bun:test'
 import type { CardChange } from '../../../src/discovery/discovery.ts'
 import type { WorkerCard } from '../../../src/engine/remote/card.ts'
+import type { RemoteEngine } from '../../../src/engine/remote/engine.ts'
 import { modelRegistry } from '../../../src/pipeline/model.ts'
 import type { Router } from '../../../src/router/router.ts'
-import { createFleet, type Fleet, type FleetEngine } from '../../../src/serve/fleet/fleet.ts'
+import { createFleet, type Fleet } from '../../../src/serve/fleet/fleet.ts'
 import { until } from '../../helpers/run-request.ts'
 
 const closing: Fleet[] = []
@@ -39,7 +40,7 @@ function world(load = async (card: WorkerCard) => ({ served: { id: card.model.na
         start: async () => log.push(`start ${id}`),
         stop: async () => log.push(`stop ${id}`),
         update: (next: WorkerCard) => log.push(`update ${id} ${next.ready}`),
-      }) as unknown as FleetEngine,
+      }) as unknown as RemoteEngine,
     router: () => ({ close: () => log.push('router closed') }) as unknown as Router,
     load: load as never,
   })

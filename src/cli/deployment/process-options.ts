@@ -1,0 +1,155 @@
+// The settings as what our processes are told (serve/options.ts).
+import { readFileSync } from 'node:fs'
+import { homedir, hostname, networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import { AppError } from '../../lib/errors.ts'
+import type {
+  FleetOptions,
+  FrontendOptions,
+  FrontOptions,
+  ModelOptions,
+  ProcessOptions,
+  ServeOptions,
+  WorkerOptions,
+} from '../../serve/options.ts'
+import { hubOptions } from '../../tokenizer/hub.ts'
+import type { Settings } from '../settings/settings.ts'
+import { version } from '../version.ts'
+import { discoveryOptions } from './discovery-options.ts'
+import { engineOptions } from './engine-options.ts'
+import { planeOptions } from './plane-options.ts'
+import { routerOptions } from './router-options.ts'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const MEGABYTE = 1 << 20
+
+export function serveOptions(settings: Settings, env: Environment): ServeOptions {
+  const { workers, migrationLimit, dpSize = 1 } = settings
+  // With one rank there is nothing to choose, and following its cache would be work for nothing.
+  const follow = workers * dpSize > 1
+  const engine = engineOptions(settings, env, cacheDir(settings, env), follow && needsEvents(settings))
+  return { ...frontOptions(settings), model: modelOptions(settings, env), engine, workers, migrationLimit }
+}
+
+export function frontendOptions(settings: Settings, env: Environment): FrontendOptions {
+  return {
+    ...frontOptions(settings),
+    model: modelOptions(settings, env),
+    fleet: fleetOptions(settings, env),
+    workerAddresses: settings.discoveryBackend === 'static' || settings.discoveryBackend === 'mem' ? settings.workerAddresses : [],
+    minWorkers: settings.minInitialWorkers,
+  }
+}
+
+export function workerOptions(settings: Settings, env: Environment): WorkerOptions {
+  // Which router its frontends use is not known here, so the cache is followed where its blocks are worth anything to one.
+  const follow = settings.disaggregationMode !== 'decode'
+  return {
+    ...processOptions(settings),
+    id: workerId(),
+    model: modelOptions(settings, env),
+    engine: engineOptions(settings, env, cacheDir(settings, env), follow),
+    fleet: fleetOptions(settings, env),
+    migrationLimit: settings.migrationLimit,
+  }
+}
+
+const needsEvents = ({ routerMode, useKvEvents }: Settings): boolean => routerMode === 'kv' && useKvEvents
+
+/** Readable in logs and metrics, and another one for each start. */
+function workerId(): string {
+  const host = hostname()
+    .split('.')[0]!
+    .replace(/[^A-Za-z0-9-]/g, '-')
+    .slice(0, 40)
+  return `${host}-${process.pid}-${crypto.randomUUID().slice(0, 4)}`
+}
+
+function processOptions(settings: Settings): ProcessOptions {
+  return {
+    version,
+    endpoint: settings.endpoint,
+    system: settings.systemPort === undefined ? undefined : { host: settings.systemHost, port: settings.systemPort },
+    health: { canaryFreshMs: settings.canaryIdleSecs * 1000, canaryIds: canaryIds(settings.healthCheckPayload) },
+    graceMs: settings.gracePeriodSecs * 1000,
+    drainMs: settings.drainTimeoutSecs * 1000,
+  }
+}
+
+function frontOptions(settings: Settings): FrontOptions {
+  return {
+    ...processOptions(settings),
+    http: { host: settings.httpHost, port: settings.httpPort, reusePort: settings.reusePort, ...tls(settings) },
+    limits: {
+      bodyBytes: settings.bodyLimitMb * MEGABYTE,
+      inFlight: settings.maxInflight ?? 0,
+      overloadStatus: settings.overloadStatus,
+    },
+    ignoreUnknownFields: settings.ignoreUnsupportedFields,
+    corsOrigin: settings.corsOrigin,
+    excludeToolsWhenNone: settings.excludeToolsWhenNone,
+    controlRoutes: settings.controlApi,
+    router: routerOptions(settings),
+  }
+}
+
+function fleetOptions(settings: Settings, env: Environment): FleetOptions {
+  return {
+    namespace: settings.namespace,
+    discovery: discoveryOptions(settings),
+    planes: planeOptions(settings, networkInterfaces()),
+    cacheDir: cacheDir(settings, env),
+    replicaSync: settings.replicaSync,
+  }
+}
+
+function modelOptions(settings: Settings, env: Environment): ModelOptions {
+  return {
+    path: settings.modelPath,
+    servedNames: settings.servedModelName,
+    tokenizerPath: settings.tokenizerPath,
+    customTemplate: settings.customJinjaTemplate,
+    tokenizerCacheBytes: settings.tokenizerCacheMb * MEGABYTE,
+    contextLength: settings.contextLength,
+    hub: hubOptions(hubVariables(settings, env), settings.revision, (line) => process.stderr.write(`${line}\n`)),
+    engineTokenizes: settings.useSglangTokenizer,
+    samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
+  }
+}
+
+/** The hub's own variables, with what a settings file says in place of them. */
+function hubVariables({ hfHome, hfToken, hfEndpoint, hfOffline }: Settings, env: Environment): Environment {
+  return {
+    ...env,
+    HF_HOME: hfHome,
+    HF_TOKEN: hfToken ?? env.HF_TOKEN,
+    HF_ENDPOINT: hfEndpoint,
+    HF_HUB_OFFLINE: hfOffline ? '1' : undefined,
+  }
+}
+
+function tls(settings: Settings): { tls?: { cert: string; key: string } } {
+  const { tlsCertPath, tlsKeyPath } = settings
+  if (tlsCertPath === undefined || tlsKeyPath === undefined) return {}
+  const read = (path: string, param: string) => {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (cause) {
+      throw new AppError('invalid_setting', { message: `${param}: the file ${path} cannot be read.`, param, cause })
+    }
+  }
+  return { tls: { cert: read(tlsCertPath, '--tls-cert-path'), key: read(tlsKeyPath, '--tls-key-path') } }
+}
+
+/** Dynamo's payload names its prompt as `token_ids`; the rest of it only says "one token". */
+function canaryIds(payload: Record<string, unknown> | undefined): Uint32Array | undefined {
+  const ids = payload?.token_ids
+  return Array.isArray(ids) && ids.every((id) => Number.isInteger(id) && id >= 0) ? Uint32Array.from(ids) : undefined
+}
+
+/** Where the bridge's files are kept between runs. */
+function cacheDir(settings: Settings, env: Environment): string {
+  if (settings.cacheDir !== undefined) return settings.cacheDir
+  return join(env.XDG_CACHE_HOME || join(env.HOME || homedir(), '.cache'), 'dynamo-sglang')
+}

@@ -1,0 +1,32 @@
+// DYN_SYSTEM_PORT of a worker: its probes, metrics and engine routes. A worker without one is still watched through discovery.
+import type { Worker } from '../../router/workers.ts'
+import { createHealth } from '../health.ts'
+import { type HttpServer, startHttp } from '../http.ts'
+import type { Lifecycle } from '../lifecycle.ts'
+import type { WorkerOptions } from '../options.ts'
+import { createSystemApp } from '../system-server.ts'
+
+const CANARY_TIMEOUT_MS = 10_000
+
+/** Throws AppError `port_in_use`. */
+export function startSystem(options: WorkerOptions, workers: readonly Worker[], lifecycle: Lifecycle): HttpServer | undefined {
+  if (options.system === undefined) return undefined
+  const { canaryFreshMs, canaryIds } = options.health
+  const health = createHealth({
+    workers: () => workers,
+    canary: true,
+    canaryFreshMs,
+    canaryTimeoutMs: CANARY_TIMEOUT_MS,
+    ...(canaryIds === undefined ? {} : { canaryIds }),
+  })
+  const names = options.model.servedNames.length > 0 ? options.model.servedNames : [options.model.path ?? '']
+  const app = createSystemApp({
+    health,
+    served: () => [names[0]!],
+    state: () => lifecycle.state,
+    workers: () => workers,
+    version: options.version,
+    endpoint: options.endpoint,
+  })
+  return startHttp({ app, ...options.system, portFlag: 'DYN_SYSTEM_PORT' })
+}

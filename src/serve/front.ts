@@ -1,0 +1,85 @@
+// The HTTP half of a serving process: port, routes, health, life. What stands behind it (engines here, or a fleet) comes as parts.
+import { log } from '../lib/log.ts'
+import type { ModelRegistry } from '../pipeline/model.ts'
+import { createPipeline } from '../pipeline/pipeline.ts'
+import type { Worker } from '../router/workers.ts'
+import { type AppDeps, createApp } from './app.ts'
+import { createHealth } from './health.ts'
+import { startHttp } from './http.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import { defaultLimits } from './limits.ts'
+import { bufferedLog } from './line-buffer.ts'
+import type { FrontOptions } from './options.ts'
+import { createSystemApp } from './system-server.ts'
+
+const CANARY_TIMEOUT_MS = 10_000
+
+export interface FrontParts {
+  models: ModelRegistry
+  workers(): readonly Worker[]
+  /** Ask each engine for a token (engines of this process); else a worker's own word counts. */
+  canary: boolean
+  /** Ends engines, connections and announcements; runs before the port closes. */
+  stop(): Promise<void>
+}
+
+export interface Front {
+  /** Where the API listens. */
+  readonly url: string
+  readonly lifecycle: Lifecycle
+  /** Loads what the first request would wait for. */
+  warm(): Promise<void>
+  /** Ends all of it at once. */
+  stop(): Promise<void>
+}
+
+/** Opens the port and answers /live. Throws AppError `port_in_use`. */
+export function openFront(options: FrontOptions, parts: FrontParts): Front {
+  const health = createHealth({
+    workers: parts.workers,
+    canary: parts.canary,
+    canaryFreshMs: options.health.canaryFreshMs,
+    canaryTimeoutMs: CANARY_TIMEOUT_MS,
+    ...(options.health.canaryIds === undefined ? {} : { canaryIds: options.health.canaryIds }),
+  })
+  const lifecycle = createLifecycle({
+    graceMs: options.graceMs,
+    drainMs: options.drainMs,
+    inFlight: () => Math.max(app.inFlight(), http.pending()),
+    stop,
+  })
+  const deps: AppDeps = {
+    pipeline: createPipeline(parts.models),
+    models: parts.models,
+    health,
+    log,
+    accessLog: bufferedLog(log),
+    workers: parts.workers,
+    state: () => lifecycle.state,
+    limits: { ...defaultLimits, ...options.limits },
+    ignoreUnknownFields: options.ignoreUnknownFields,
+    ...(options.corsOrigin === undefined ? {} : { corsOrigin: options.corsOrigin }),
+    excludeToolsWhenNone: options.excludeToolsWhenNone,
+    controlRoutes: options.controlRoutes,
+    version: options.version,
+    endpoint: options.endpoint,
+  }
+  const app = createApp(deps)
+  const http = startHttp({ app, ...options.http })
+  const system =
+    options.system &&
+    startHttp({
+      app: createSystemApp({ ...deps, served: () => parts.models.all().map((model) => model.served.id) }),
+      ...options.system,
+      portFlag: 'DYN_SYSTEM_PORT',
+    })
+
+  async function stop(): Promise<void> {
+    await parts.stop()
+    // Connections that are kept alive without a request would hold the port open.
+    await http.stop(true)
+    await system?.stop(true)
+  }
+
+  return { url: http.url, lifecycle, warm: () => app.warm(), stop }
+}
