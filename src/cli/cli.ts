@@ -17,14 +17,33 @@ export const commands: readonly Command[] = [
     summary: 'OpenAI API, engine and all on this machine',
     settings: 'serve',
     run: async (argv) => {
-      const { parseSettings } = await import('./settings/parse-settings.ts')
-      const settings = parseSettings(argv, process.env, 'serve')
-      if (settings.engine === 'mock' && settings.modelPath === undefined) await useFixture(settings)
+      const settings = await settingsOf(argv, 'serve')
       return (await import('./serve.ts')).serve(settings, process.env)
     },
   },
-  { name: 'frontend', summary: 'HTTP and router only', settings: 'frontend', run: (argv) => apart('frontend', argv) },
-  { name: 'worker', summary: 'an engine that other frontends use', settings: 'worker', run: (argv) => apart('worker', argv) },
+  {
+    name: 'frontend',
+    summary: 'HTTP and router; its engines are workers elsewhere',
+    settings: 'frontend',
+    run: async (argv) => {
+      const settings = await settingsOf(argv, 'frontend')
+      return (await import('./frontend.ts')).frontend(settings, process.env)
+    },
+  },
+  {
+    name: 'worker',
+    summary: 'an engine for the frontends that find it',
+    settings: 'worker',
+    run: async (argv) => {
+      const settings = await settingsOf(argv, 'worker')
+      return (await import('./worker.ts')).worker(settings, process.env)
+    },
+  },
+  {
+    name: 'route',
+    summary: 'ask a running server where a prompt would go, and why',
+    run: async (argv) => (await import('./route.ts')).runRoute(argv),
+  },
   { name: 'bench', summary: 'load test of any OpenAI server', run: async (argv) => (await import('./bench.ts')).runBench(argv) },
   {
     name: 'example',
@@ -76,20 +95,17 @@ async function help(argv: string[]): Promise<number> {
   return 0
 }
 
+/** The command's settings; a mock engine without a model gets the embedded one. */
+async function settingsOf(argv: string[], command: SettingsCommand): Promise<Settings> {
+  const { parseSettings } = await import('./settings/parse-settings.ts')
+  const settings = parseSettings(argv, process.env, command)
+  if (command !== 'frontend' && settings.engine === 'mock' && settings.modelPath === undefined) await useFixture(settings)
+  return settings
+}
+
 async function useFixture(settings: Settings): Promise<void> {
   const { fixtureModel } = await import('./fixture-model.ts')
   const { cacheRoots } = await import('../lib/native.ts')
   settings.modelPath = fixtureModel(cacheRoots({ ...process.env, ...(settings.cacheDir && { DYN_CACHE_DIR: settings.cacheDir }) }))
   if (settings.servedModelName.length === 0) settings.servedModelName = ['tiny-llm']
-}
-
-async function apart(name: 'frontend' | 'worker', argv: string[]): Promise<number> {
-  const { parseSettings } = await import('./settings/parse-settings.ts')
-  parseSettings(argv, process.env, name)
-  process.stderr.write(
-    `dynamo-sglang: '${name}' as a process of its own is not in this version yet. ` +
-      `It will be the ${name === 'frontend' ? 'HTTP and router' : 'engine'} half of 'serve', for setups over several machines.\n` +
-      `What to do: run 'dynamo-sglang serve' with the same flags; it is both halves in one process.\n`,
-  )
-  return 2
 }

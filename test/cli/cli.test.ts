@@ -1,9 +1,12 @@
 import { expect, test } from 'bun:test'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { commands } from '../../src/cli/cli.ts'
 import { report } from '../../src/cli/failure.ts'
 import { closest } from '../../src/cli/settings/closest.ts'
 import { AppError } from '../../src/lib/errors.ts'
-import { run, start } from './program.ts'
+import { eventually, found, run, start } from './program.ts'
 
 test.each(['version', '--version', '-V', 'serve --version'])('%s prints the version', async (line) => {
   const { code, out } = await run(line.split(' '))
@@ -17,7 +20,7 @@ test.each([[[]], [['help']], [['--help']], [['-h']]])('%p lists the commands', a
   for (const { name } of commands) expect(out).toContain(`  ${name} `)
 })
 
-test.each(['serve', 'frontend', 'worker', 'example', 'doctor', 'bench'])('%s has a help', async (name) => {
+test.each(['serve', 'frontend', 'worker', 'route', 'example', 'doctor', 'bench'])('%s has a help', async (name) => {
   const [asked, flag] = await Promise.all([run(['help', name]), run([name, '--help'])])
   expect(asked.code).toBe(0)
   expect(asked.out).toContain(`dynamo-sglang ${name}`)
@@ -44,11 +47,28 @@ test("a start-up failure is one line, also with Dynamo's way to write DYN_LOG", 
   expect(err).toMatch(/^dynamo-sglang: .* \[\w+\]\n$/)
 })
 
-test('frontend and worker say what to do instead', async () => {
-  const { code, err } = await run(['worker', '--model-path', 'm'])
-  expect(code).toBe(2)
-  expect(err).toContain("run 'dynamo-sglang serve'")
-})
+test('a frontend and a worker find each other by two variables', async () => {
+  const env = { DYN_DISCOVERY_BACKEND: 'file', DYN_FILE_KV: mkdtempSync(join(tmpdir(), 'cli-')) }
+  const worker = start(['worker', '--engine', 'mock', '--model-path', 'models/tiny-llm', '--grace-period-secs', '0'], env)
+  const frontend = start(['frontend', '--http-host', '127.0.0.1', '--http-port', '0', '--grace-period-secs', '0'], env)
+  try {
+    const url = await found(frontend.stderr, /http:\/\/127\.0\.0\.1:\d+/)
+    const ask = () =>
+      fetch(`${url}/v1/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'models/tiny-llm', prompt: 'Hello', max_tokens: 4 }),
+      })
+    await eventually(async () => (await ask()).ok)
+    expect(await (await ask()).json()).toMatchObject({ usage: { completion_tokens: 4 } })
+    const route = await run(['route', '--url', url, '--prompt', 'Hello'])
+    expect(route).toMatchObject({ code: 0, out: expect.stringContaining('kv: goes to ') })
+  } finally {
+    frontend.kill('SIGTERM')
+    worker.kill('SIGTERM')
+    expect(await Promise.all([frontend.exited, worker.exited])).toEqual([0, 0])
+  }
+}, 30_000)
 
 test('a failure of ours shows its stack, one of the user does not', async () => {
   const said: string[] = []

@@ -29,3 +29,23 @@ export async function eventually(check: () => Promise<boolean>): Promise<void> {
     await Bun.sleep(50)
   }
 }
+
+/** The first text in a program's output that matches; reads on to nowhere, so that the program is never held up by a full pipe. */
+export async function found(output: ReadableStream<Uint8Array>, pattern: RegExp): Promise<string> {
+  const decoder = new TextDecoder()
+  const reader = output.getReader()
+  let text = ''
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) throw new Error(`the program ended without ${pattern}: ${text}`)
+    text += decoder.decode(value, { stream: true })
+    const match = pattern.exec(text)
+    if (match === null) continue
+    void drain(reader)
+    return match[0]
+  }
+}
+
+async function drain(reader: { read(): Promise<{ done: boolean }> }): Promise<void> {
+  while (!(await reader.read()).done);
+}
