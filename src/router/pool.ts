@@ -1,6 +1,7 @@
 // The router over one pool of workers, all of one role: candidates → scores → pick → book; and the way back when a request is over.
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
+import { routerOverhead } from '../lib/metrics.ts'
 import { type BreakerEvent, stepBreaker } from './admission/breaker.ts'
 import { queueWeight } from './admission/queue.ts'
 import { clientGone, WaitingRoom } from './admission/waiting-room.ts'
@@ -9,8 +10,9 @@ import { gather, type Verdict } from './candidates.ts'
 import { type Clock, realClock } from './clock.ts'
 import { type Cost, findCost } from './cost.ts'
 import { tell } from './explain.ts'
+import { showFigures } from './figures.ts'
+import { fastIndex } from './index/fast.ts'
 import type { KvIndex } from './index/index.ts'
-import { naiveIndex } from './index/naive.ts'
 import { endingOf, PoolLease } from './lease.ts'
 import { type BookingEvent, book, bookingEvent, endPrefill, free } from './load/bookings.ts'
 import { RemoteBookings } from './load/remote-bookings.ts'
@@ -19,6 +21,7 @@ import { defaultRouterOptions, type RouterOptions } from './options.ts'
 import type { Policy } from './policies/policy.ts'
 import { findPolicy } from './policies/registry.ts'
 import { PromptGroup } from './prompt-group.ts'
+import { allBusy, needsWorker, noneReady } from './refusals.ts'
 import type { BusyThresholds, Decision, Lease, Outcome, Placement, Router } from './router.ts'
 import { type ScoreOptions, score, uncachedTokens, withOverrides } from './score.ts'
 import type { Member, Slot } from './slots.ts'
@@ -49,6 +52,7 @@ export class Pool implements Router {
   private readonly remote: RemoteBookings
   private readonly affinity: Affinity | undefined
   private readonly listeners = new Set<(event: BookingEvent) => void>()
+  private readonly hideFigures: () => void
   private busy: BusyThresholds
   private placements = 0
   private keys = 0
@@ -57,7 +61,7 @@ export class Pool implements Router {
   private readonly list: Slot[] = []
   private bound: Slot | undefined
 
-  constructor(workers: Workers, options: RouterOptions, { makeIndex = naiveIndex, random = Math.random, clock = realClock }: PoolParts) {
+  constructor(workers: Workers, options: RouterOptions, { makeIndex = fastIndex, random = Math.random, clock = realClock }: PoolParts) {
     this.options = options
     this.policy = findPolicy(options.mode)
     this.cost = findCost(options.cost)
@@ -80,6 +84,7 @@ export class Pool implements Router {
       removed: (slot) => this.affinity?.forget(slot),
     })
     this.remote = new RemoteBookings(this.members)
+    this.hideFigures = showFigures(this.members, () => this.room.size)
   }
 
   place(placement: Placement, signal: AbortSignal): Lease | Promise<Lease> {
@@ -92,7 +97,7 @@ export class Pool implements Router {
   explain(placement: Placement): Decision {
     const verdict = this.gather(placement)
     const chosen = verdict === 'open' ? this.pick(placement) : undefined
-    return tell({ members: this.members, policy: this.policy, placement, verdict, list: this.list, chosen, bound: this.bound })
+    return this.tell(placement, verdict, chosen)
   }
 
   ready(): boolean {
@@ -114,6 +119,7 @@ export class Pool implements Router {
   close(): void {
     this.room.close(new AppError('shutting_down', { message: 'The server is shutting down.', retryAfterSecs: 1 }))
     this.members.close()
+    this.hideFigures()
   }
 
   /** Thresholds beyond which a rank is busy; `change` replaces those it names, undefined values turn them off. */
@@ -171,38 +177,20 @@ export class Pool implements Router {
 
   /** Undefined: it should wait. One that waits already goes on waiting while all are busy. */
   private attempt(placement: Placement, waits: boolean): Lease | undefined {
+    const begin = performance.now()
     const verdict = this.gather(placement)
     if (verdict === 'full' || (verdict === 'busy' && waits)) return undefined
-    if (verdict === 'busy')
-      throw new AppError('overloaded', {
-        message: 'Every worker is busy. Try again shortly.',
-        status: this.options.overloadStatus,
-        retryAfterSecs: 1,
-      })
-    if (verdict === 'unavailable') throw this.unavailable(placement)
+    if (verdict === 'busy') throw allBusy(this.options.overloadStatus)
+    if (verdict === 'unavailable') throw noneReady(placement, this.bound)
     const slot = this.pick(placement)
-    const level = this.options.logDecisions ? 'info' : 'debug'
-    if (log.isLevelEnabled(level)) {
-      const { chosen, ...decision } = tell({
-        members: this.members,
-        policy: this.policy,
-        placement,
-        verdict,
-        list: this.list,
-        chosen: slot,
-        bound: this.bound,
-      })
-      log[level]({ request_id: placement.requestId, ...decision }, `placed on ${chosen}`)
-    }
-    return this.book(slot, placement)
+    this.logDecision(placement, slot)
+    const lease = this.book(slot, placement)
+    overhead.observe(performance.now() - begin)
+    return lease
   }
 
   private gather(placement: Placement): Verdict {
-    if (this.policy.pinnedOnly && placement.workerId === undefined)
-      throw new AppError('missing_parameter', {
-        message: `Router mode ${this.policy.name} needs a worker: name one in nvext.backend_instance_id or x-dynamo-worker-instance-id.`,
-        param: 'nvext.backend_instance_id',
-      })
+    if (this.policy.pinnedOnly && placement.workerId === undefined) throw needsWorker(this.policy.name)
     const { sessionId, workerId, avoid } = placement
     const now = this.clock.now()
     let bound: Slot | undefined
@@ -248,20 +236,23 @@ export class Pool implements Router {
     })
     slot.lastPlaced = ++this.placements
     slot.placed++
+    slot.promptBlocks += Math.ceil(promptIds.length / blockSize)
+    slot.overlapBlocks += slot.overlap
     this.tellBreaker(slot.member, 'placed')
     if (sessionId !== undefined) this.affinity?.bind(sessionId, slot, this.clock.now())
     if (this.listeners.size > 0) this.emit(bookingEvent(booking))
     return new PoolLease(this, booking, slot.member.slots.length > 1 ? slot.rank : dpRank, overlapTokens, embedding)
   }
 
-  private unavailable({ workerId }: Placement): AppError {
-    const message =
-      this.bound !== undefined
-        ? `Worker ${this.bound.workerId}, which holds this session, is not ready. It is starting or restarting; try again shortly.`
-        : workerId !== undefined
-          ? `Worker ${workerId} is not ready. It is starting or restarting; try again shortly.`
-          : 'No engine is ready. It is starting or restarting; try again shortly.'
-    return new AppError('engine_unavailable', { message, retryAfterSecs: 5 })
+  private tell(placement: Placement, verdict: Verdict, chosen: Slot | undefined): Decision {
+    return tell({ members: this.members, policy: this.policy, placement, verdict, list: this.list, chosen, bound: this.bound })
+  }
+
+  private logDecision(placement: Placement, slot: Slot): void {
+    const level = this.options.logDecisions ? 'info' : 'debug'
+    if (!log.isLevelEnabled(level)) return
+    const { chosen, ...decision } = this.tell(placement, 'open', slot)
+    log[level]({ request_id: placement.requestId, ...decision }, `placed on ${chosen}`)
   }
 
   private weight(placement: Placement): number {
@@ -286,4 +277,5 @@ export class Pool implements Router {
   }
 }
 
+const overhead = routerOverhead.model('')
 const noChain = new Uint32Array(0)

@@ -33,8 +33,13 @@ describe('waiting', () => {
     const { place, wait, pool } = testPool([fakeWorker('a')], { engineRequestLimit: 1 })
     const first = place()
     const order: string[] = []
-    const low = wait({ requestId: 'low' }).then((lease) => order.push('low') && lease)
-    const high = wait({ requestId: 'high', priority: 5 }).then((lease) => order.push('high') && lease)
+    const named = (requestId: string, priority = 0) =>
+      wait({ requestId, priority }).then((lease) => {
+        order.push(requestId)
+        return lease
+      })
+    const low = named('low')
+    const high = named('high', 5)
     await turn()
     expect(pool.booked()).toMatchObject({ requests: 1, queued: 2 })
     first.release()
