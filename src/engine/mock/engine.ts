@@ -3,18 +3,18 @@ import { AppError, toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import type { Engine } from '../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, Finish, GenerateRequest, Sink } from '../types.ts'
-import { type Controls, operations } from './control.ts'
+import { type Controls, operate } from './control.ts'
 import { Legs } from './disagg/legs.ts'
 import { embeddingSink } from './embedding.ts'
 import { badRequest, cancelled } from './endings.ts'
 import { Events } from './events.ts'
-import { KvCache } from './kv.ts'
 import { Loop } from './loop.ts'
 import { metricsText } from './metrics.ts'
 import { engineInfo, type MockConfig, type MockOptions, resolveOptions } from './options.ts'
+import { makeRanks } from './ranks.ts'
 import { encodeTexts, planRequest, type Refusal, type Texts } from './request.ts'
 import { Sequence, type SequencePlan } from './sequence.ts'
-import { enqueue, makeRank, type Rank, remove } from './step.ts'
+import { enqueue, type Rank, remove } from './step.ts'
 
 export type { MockOptions } from './options.ts'
 
@@ -48,6 +48,7 @@ class MockEngine implements Engine {
   private crashAt: number
   private stallAt: number
   private stopping = false
+  private paused = false
   private readonly controls: Controls = {
     loads: () => this.ranks.map((rank) => this.events.loads.read(rank)),
     flush: () => this.flush(),
@@ -56,6 +57,8 @@ class MockEngine implements Engine {
       this.stallAt = on ? 0 : Number.POSITIVE_INFINITY
       this.loop.wake()
     },
+    pause: (mode) => this.pause(mode),
+    loras: new Map(),
   }
   private readonly idleWaiters: (() => void)[] = []
 
@@ -63,7 +66,7 @@ class MockEngine implements Engine {
     this.config = config
     this.crashAt = config.failure.crashAfter
     this.stallAt = config.failure.stallAfter
-    this.ranks = this.makeRanks()
+    this.ranks = makeRanks(this.config)
     this.events.watch(this.ranks)
     this.loop = new Loop(config, this.ranks, {
       before: () => this.between(),
@@ -98,11 +101,7 @@ class MockEngine implements Engine {
   }
 
   async control(name: string, args: Record<string, unknown>): Promise<unknown> {
-    const operation = operations[name]
-    if (operation !== undefined) return operation(this.controls, args)
-    throw new AppError('engine_rejected', {
-      message: `the mock engine has no operation '${name}'; it has ${Object.keys(operations).join(', ')}`,
-    })
+    return operate(name, args, this.controls)
   }
 
   async metrics(): Promise<string> {
@@ -259,7 +258,7 @@ class MockEngine implements Engine {
       this.end(job, new AppError('engine_failed', { message: 'the engine died while it worked on this request' }))
     }
     this.legs.close()
-    this.ranks = this.makeRanks()
+    this.ranks = makeRanks(this.config)
     this.loop.replace(this.ranks)
     this.events.watch(this.ranks)
     if (this.stopping || restartMs === Number.POSITIVE_INFINITY) return
@@ -275,18 +274,20 @@ class MockEngine implements Engine {
     this.setReady(true, reason)
   }
 
+  /** As SGLang: `abort` ends what runs, the other modes hold it until the pause is over (undefined). */
+  private pause(mode: string | undefined): void {
+    this.controls.stall(mode !== undefined && mode !== 'abort')
+    if (mode === 'abort') for (const job of [...this.jobs.values()]) this.end(job, cancelled)
+    if (this.paused === (mode !== undefined)) return
+    this.paused = mode !== undefined
+    if (!this.stopping) this.setReady(!this.paused, this.paused ? 'generation is paused' : 'generation continues')
+  }
+
   private flush(): void {
     for (const rank of this.ranks) {
       rank.kv.clear()
       this.events.tellKv(rank)
     }
-  }
-
-  private makeRanks(): Rank[] {
-    const { dpSize, totalKvTokens, blockSize, timing, maxRunningRequests } = this.config
-    return Array.from({ length: dpSize }, (_, i) =>
-      makeRank(i, new KvCache(totalKvTokens / blockSize, blockSize), timing, maxRunningRequests),
-    )
   }
 
   private setReady(ready: boolean, reason: string): void {

@@ -4,6 +4,7 @@ import type { EngineEvent, KvChange } from '../../../src/engine/types.ts'
 import { localHashes } from '../../../src/lib/block-hash.ts'
 import { log } from '../../../src/lib/log.ts'
 import { blockNames as names } from '../../helpers/block-names.ts'
+import { requestOf, runRequest } from '../../helpers/run-request.ts'
 import { answer, options, Recorder, request, started } from './world.ts'
 
 const prompt = Array.from({ length: 40 }, (_, i) => i)
@@ -265,8 +266,28 @@ test('metrics have the families of SGLang, a series a rank', async () => {
   expect(text).toContain('sglang:generation_tokens_total{model_name="tiny",engine_type="mock",dp_rank="1"} 7')
 })
 
+test('a paused engine takes nothing: abort ends what runs, in_place holds it, and both tell when it is over', async () => {
+  const engine = await started({ speedupRatio: 1000 })
+  const states: boolean[] = []
+  engine.on((event) => event.kind === 'state' && states.push(event.ready))
+  const long = { max_new_tokens: 5000, ignore_eos: true }
+  const cut = runRequest(engine, requestOf([1, 2], long))
+  await Bun.sleep(5)
+  await engine.control('pause_generation', {})
+  expect((await cut).finish).toMatchObject({ kind: 'abort' })
+  expect([engine.ready, (await runRequest(engine, requestOf([1]))).error?.code]).toEqual([false, 'engine_unavailable'])
+  await engine.control('release_memory_occupation', {})
+  await engine.control('continue_generation', {})
+  const held = runRequest(engine, requestOf([1, 2], { max_new_tokens: 2000, ignore_eos: true }))
+  await engine.control('pause_generation', { mode: 'in_place' })
+  expect(engine.control('release_memory_occupation', {})).rejects.toMatchObject({ code: 'engine_rejected' })
+  await engine.control('continue_generation', {})
+  expect((await held).finish).toEqual({ kind: 'length' })
+  expect(states).toEqual([false, true, false, true])
+})
+
 test('an unknown operation is refused with the known ones', async () => {
-  await expect((await started()).control('dance', {})).rejects.toThrow(/flush_cache, get_load, crash, stall/)
+  await expect((await started()).control('dance', {})).rejects.toThrow(/it has flush_cache, get_load, .*crash, stall/)
 })
 
 test.each([
