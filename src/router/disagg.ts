@@ -66,6 +66,8 @@ interface PrefillSide {
   ended(computed: boolean, error: AppError | undefined): void
 }
 
+const noUsage: EngineUsage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
+
 /** One sequence on two engines. */
 class Pair {
   private readonly request: GenerateRequest
@@ -195,6 +197,8 @@ class Pair {
 
   private fail(error: AppError): void {
     if (this.over) return
+    // Each leg of a cancelled request may call the end of the other a failed transfer.
+    if (this.signal.aborted) return this.end({ kind: 'abort', message: 'Aborted' }, noUsage)
     this.over = true
     this.sink.fail(error)
     this.settle(true)

@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path'
 import { userCache } from '../helpers/sglang.ts'
 import { locked } from './lock.ts'
+import { nixlOnHostMemory } from './nixl.ts'
 import { slimTorch } from './slim.ts'
 
 const here = import.meta.dir
@@ -22,7 +23,7 @@ async function setup(): Promise<void> {
     join(folder, 'lock'),
     (holder) => console.log(`waiting for another set-up (process ${holder})`),
     async () => {
-      if (existsSync(marker) && readFileSync(marker, 'utf8') === recipe) return
+      if (existsSync(marker) && readFileSync(marker, 'utf8') === recipe) return addNixl()
       for (const tool of ['gcc', 'nm', 'readelf']) {
         if (Bun.which(tool) === null) throw new Error(`${tool} is missing: apt-get install -y gcc binutils libc6-dev`)
       }
@@ -35,9 +36,8 @@ async function setup(): Promise<void> {
         writeFileSync(begun, recipe)
       }
       console.log('installing the pinned packages')
-      const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', '--no-cache-dir', '--no-deps']
-      run([python, ...pip, '-r', join(here, 'requirements.txt')])
-      const site = run([python, '-c', "import sysconfig; print(sysconfig.get_path('purelib'))"], 'pipe').trim()
+      pip('requirements.txt')
+      const site = sitePackages()
       console.log(`stand-ins for ${slimTorch(site).length} NVIDIA libraries`)
       // Compilers for GPU code (370 MB) that nothing runs here.
       for (const unused of ['triton/backends/nvidia/lib', 'triton/_C/libproton.so'])
@@ -48,8 +48,31 @@ async function setup(): Promise<void> {
         'import torch, sglang, sgl_kernel, sglang.srt.entrypoints.engine; print("SGLang", sglang.__version__, "on torch", torch.__version__)'
       console.log(run([python, '-W', 'ignore', '-c', check], 'pipe').trim().split('\n').at(-1))
       writeFileSync(marker, recipe)
+      addNixl()
     },
   )
+}
+
+/** What prefill and decode apart need, into a venv that is ready: a step of its own, so that an older venv gets it in a minute. */
+function addNixl(): void {
+  const pinned = readFileSync(join(here, 'requirements-nixl.txt'), 'utf8')
+  const added = join(venv, 'nixl')
+  if (existsSync(added) && readFileSync(added, 'utf8') === pinned) return
+  console.log('adding NIXL')
+  pip('requirements-nixl.txt')
+  nixlOnHostMemory(sitePackages())
+  run([python, '-c', 'import nixl'])
+  writeFileSync(added, pinned)
+}
+
+/** Installs the packages of one of the lists beside this file, and nothing that they ask for. */
+function pip(list: string): void {
+  const flags = ['--quiet', '--disable-pip-version-check', '--no-input', '--no-cache-dir', '--no-deps']
+  run([python, '-m', 'pip', 'install', ...flags, '-r', join(here, list)])
+}
+
+function sitePackages(): string {
+  return run([python, '-c', "import sysconfig; print(sysconfig.get_path('purelib'))"], 'pipe').trim()
 }
 
 /** Raise it when a step of this file changes what the venv holds. */

@@ -1,0 +1,200 @@
+// Prefill and decode apart on a real SGLang: KV goes from one engine's memory to the other's over NIXL. One pair, then whatever can happen to a request.
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { canaryRequest } from '../../../src/engine/canary.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
+import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
+import { createRouter, type ModelRouter } from '../../../src/router/create.ts'
+import { defaultRouterOptions } from '../../../src/router/options.ts'
+import { workerSet } from '../../../src/router/workers.ts'
+import { need } from '../../helpers/need.ts'
+import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../../helpers/sglang.ts'
+import { hasHostNixl } from '../../sglang/nixl.ts'
+
+const python = sglangPython()
+const model = tinyModel()
+const cacheDir = mkdtempSync(join(tmpdir(), 'sglang-pd-'))
+afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
+const startMs = 600_000
+
+const roleArgs = {
+  aggregated: [],
+  // Without a GPU, SGLang's overlapped scheduling waits for CUDA events, and its host pool for retracted requests is pinned by CUDA.
+  prefill: ['--disaggregation-mode', 'prefill', '--disable-overlap-schedule'],
+  decode: ['--disaggregation-mode', 'decode', '--disaggregation-decode-retraction-backup', 'cpu_tensor'],
+}
+
+function make(role: keyof typeof roleArgs): SglangEngine {
+  const transfer = role === 'aggregated' ? [] : ['--disaggregation-transfer-backend', 'nixl']
+  return sglangEngine({
+    python: python!,
+    args: [...cpuArgs(model!), ...transfer, ...roleArgs[role]],
+    env: { ...cpuEnv(), SGLANG_HOST_IP: '127.0.0.1' },
+    cacheDir,
+  })
+}
+
+const ids = (length: number, from: number) => Array.from({ length }, (_, i) => 10 + ((from + i * 7) % 900))
+const schema = JSON.stringify({ type: 'object', properties: { a: { type: 'boolean' } }, required: ['a'], additionalProperties: false })
+const greedy = { max_new_tokens: 24, ignore_eos: true }
+
+/** Requests whose answers must not depend on where their prompt was computed. */
+const questions = () => [
+  requestOf(ids(9, 1), greedy),
+  requestOf(ids(300, 2), greedy),
+  requestOf(ids(300, 2), greedy, { stream: false }),
+  requestOf(ids(1, 3), greedy),
+  requestOf(ids(40, 4), { max_new_tokens: 1 }),
+  requestOf(ids(40, 5), { max_new_tokens: 12, min_new_tokens: 8 }),
+  requestOf(ids(40, 6), greedy, { logprobs: { top: 2, promptStart: -1 } }),
+  requestOf(ids(12, 7), { max_new_tokens: 4 }, { logprobs: { top: 0, promptStart: 0 } }),
+  requestOf(ids(12, 8), { max_new_tokens: 40, json_schema: schema }),
+  requestOf(ids(12, 9), { max_new_tokens: 0 }, { logprobs: { top: 0, promptStart: 0 } }),
+]
+
+const told = ({ ids, finish, prompt }: Ran) => ({ ids, finish, prompt: prompt?.ids })
+
+describe.skipIf(!need('SGLang with NIXL (bun run sglang:setup)', model !== undefined && hasHostNixl(python)))(
+  'sglang, prefill and decode apart',
+  () => {
+    let prefill: SglangEngine
+    let decode: SglangEngine
+    let router: ModelRouter
+    const expected: Ran[] = []
+
+    beforeAll(async () => {
+      const whole = make('aggregated')
+      await whole.start()
+      for (const question of questions()) expected.push(await runRequest(whole, question))
+      await whole.stop(0)
+      prefill = make('prefill')
+      decode = make('decode')
+      await Promise.all([prefill.start(), decode.start()])
+      const workers = workerSet()
+      workers.add({ id: 'p1', engine: prefill })
+      workers.add({ id: 'd1', engine: decode })
+      router = createRouter(workers, defaultRouterOptions)
+    }, startMs)
+    afterAll(async () => {
+      router?.close()
+      await Promise.all([prefill?.stop(0), decode?.stop(0)])
+    }, startMs)
+
+    /** Place, run, release. */
+    async function ask(
+      request: ReturnType<typeof requestOf>,
+      signal = new AbortController().signal,
+      onPush?: (ran: Ran) => void,
+    ): Promise<Ran> {
+      const lease = await router.place({ requestId: request.requestId, promptIds: request.promptIds }, signal)
+      const ran = await runRequest(lease.engine as Engine, request, signal, (so) => {
+        lease.started()
+        onPush?.(so)
+      })
+      lease.release({ ...(ran.usage && { usage: ran.usage }), ...(ran.error && { error: ran.error }) })
+      return ran
+    }
+
+    /** SGLang drops its cache only when none of its queues holds a request, those of transfers included. */
+    async function idle(withinMs: number): Promise<void> {
+      await until('no request in either engine', () => prefill.inFlight() + decode.inFlight() === 0, withinMs)
+      const end = performance.now() + withinMs
+      for (const engine of [prefill, decode]) {
+        for (;;) {
+          const flushed = (await engine.control('flush_cache', {})) as { success?: boolean }
+          if (flushed.success !== false) break
+          if (performance.now() > end) throw new Error('an engine still holds a request')
+          await Bun.sleep(20)
+        }
+      }
+      expect(router.booked()).toEqual({ requests: 0, prefillTokens: 0, decodeBlocks: 0, queued: 0 })
+    }
+
+    test('the engines tell their roles and where they meet', () => {
+      expect(prefill.info).toMatchObject({ role: 'prefill', tpSize: 1, isMla: false, bootstrap: { host: '127.0.0.1' } })
+      expect(prefill.info.bootstrap!.port).toBeLessThan(32_768)
+      expect(decode.info.role).toBe('decode')
+      expect(prefill.info.maxPrefillTokens).toBeGreaterThan(0)
+    })
+
+    test('a canary passes on each', async () => {
+      for (const engine of [prefill, decode]) {
+        const ran = await runRequest(engine, canaryRequest(engine.info, 0, 'canary'))
+        expect(ran.finish).toEqual({ kind: 'length' })
+      }
+    })
+
+    test('without its other leg a request is refused, not left to hang', async () => {
+      for (const engine of [prefill, decode]) expect((await runRequest(engine, requestOf(ids(5, 1)))).error).toMatchObject({ status: 400 })
+    })
+
+    test('answers are those of an aggregated engine', async () => {
+      for (const [i, question] of questions().entries()) expect({ i, ...told(await ask(question)) }).toEqual({ i, ...told(expected[i]!) })
+      const together = await Promise.all(questions().map((question) => ask(question)))
+      expect(together.map(told)).toEqual(expected.map(told))
+      await idle(1000)
+    }, 120_000)
+
+    test('cached tokens are those of the prefill engine', async () => {
+      const question = () => requestOf(ids(200, 77), greedy)
+      expect((await ask(question())).usage!.cachedTokens).toBe(0)
+      expect((await ask(question())).usage!.cachedTokens).toBeGreaterThan(150)
+    })
+
+    test('a cancel at any moment frees both engines within a second', async () => {
+      const long = { max_new_tokens: 600, ignore_eos: true }
+      const phases: [string, (stop: AbortController) => Promise<unknown>][] = [
+      ['at once', (stop) => (setImmediate(() => stop.abort()), ask(requestOf(ids(1200, 1), long), stop.signal))], // biome-ignore format: one line each
+      ['decoding', (stop) => ask(requestOf(ids(9, 2), long), stop.signal, (so) => so.ids.length > 20 && stop.abort())],
+      ['queued', async (stop) => {
+        const many = Array.from({ length: 24 }, (_, i) => ask(requestOf(ids(400, i), long), stop.signal))
+        await until('some decode', () => decode.inFlight() === 24)
+        await Bun.sleep(300)
+        stop.abort()
+        await Promise.all(many)
+      }],
+    ] // biome-ignore format: a table
+      // During the prompt's computation and the transfer: a few milliseconds each, so every moment of them is tried.
+      for (let ms = 1; ms <= 40; ms += 3)
+        phases.push([`after ${ms} ms`, (stop) => (setTimeout(() => stop.abort(), ms), ask(requestOf(ids(1200, ms), long), stop.signal))])
+      for (const [phase, run] of phases) {
+        const stop = new AbortController()
+        await run(stop)
+        await idle(1000).catch((thrown) => {
+          throw new Error(`${phase}: ${thrown.message}`)
+        })
+      }
+      expect(told(await ask(questions()[0]!))).toEqual(told(expected[0]!))
+    }, 120_000)
+
+    const victims: [string, () => number][] = [
+      ['the prefill scheduler', () => prefill.pids[1]!],
+      ['the bridge that hosts the bootstrap server', () => prefill.pids[0]!],
+      ['the decode scheduler', () => decode.pids[1]!],
+      ['the decode bridge', () => decode.pids[0]!],
+    ]
+    for (const [who, pid] of victims)
+      test(
+        `kill -9 of ${who} under load: every request ends within 5 s, and the pair works again after the restart`,
+        async () => {
+          const long = { max_new_tokens: 400, ignore_eos: true }
+          const lanes = Array.from({ length: 12 }, (_, i) => ask(requestOf(ids(900, i * 31), long)))
+          await until('under way', () => decode.inFlight() > 0)
+          await Bun.sleep(150)
+          const began = performance.now()
+          process.kill(pid(), 'SIGKILL')
+          const ran = await Promise.all(lanes)
+          expect(performance.now() - began).toBeLessThan(5000)
+          for (const one of ran) if (one.error !== undefined) expect(['engine_failed', 'engine_unavailable']).toContain(one.error.code)
+          expect(ran.some((one) => one.error !== undefined)).toBe(true)
+          await until('both serve again', () => prefill.ready && decode.ready, 240_000)
+          expect(told(await ask(questions()[1]!))).toEqual(told(expected[1]!))
+          await idle(5000)
+        },
+        startMs,
+      )
+  },
+)
