@@ -90,3 +90,19 @@ test('an example runs until a signal ends all of its processes', async () => {
   expect(await program.exited).toBe(0)
   await expect(fetch(`http://127.0.0.1:${port}/live`)).rejects.toThrow()
 })
+
+test('several processes in one terminal: lines with their names, and one Ctrl-C that lets all of them finish', async () => {
+  const port = 10_000 + (process.pid % 10_000)
+  const flags = `--mock --http-host 127.0.0.1 --http-port ${port} --grace-period-secs 0`
+  const program = start(['example', 'agg_router', ...flags.split(' ')])
+  const [out, err] = [program.stdout.text(), program.stderr.text()]
+  await eventually(async () => {
+    const { data } = (await (await fetch(`http://127.0.0.1:${port}/v1/models`)).json()) as { data: { id: string }[] }
+    return data[0]?.id === 'Qwen/Qwen3-0.6B'
+  })
+  program.kill('SIGINT')
+  expect(await program.exited).toBe(0)
+  expect(await out).toMatch(/^worker 1 \| Worker .* serves Qwen\/Qwen3-0.6B/m)
+  expect(await err).toMatch(/^frontend \| .*worker joined/m)
+  expect(await err).not.toContain('second signal')
+}, 30_000)

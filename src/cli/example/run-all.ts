@@ -24,20 +24,22 @@ export async function runAll(processes: readonly ExampleProcess[], env: Environm
       env: { ...(own && { DYN_FILE_KV: own }), ...env, ...more },
     })
     const mark = processes.length > 1 ? `${name.padEnd(width)} | ` : ''
-    const told = [copyLines(child.stdout, process.stdout, mark), copyLines(child.stderr, process.stderr, mark)]
-    return { child, told }
+    const copies = [copyLines(child.stdout, process.stdout, mark), copyLines(child.stderr, process.stderr, mark)]
+    return { child, copies }
   })
+  let told = false
   const forward = (signal: NodeJS.Signals) => {
+    told = true
     for (const { child } of children) if (child.exitCode === null) child.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal)
   }
   const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, forward)
   try {
     const first = await Promise.race(children.map(({ child }) => child.exited))
-    // One process alone is no setup: when the first goes, the others follow.
-    forward('SIGTERM')
+    // One process alone is no setup: when the first goes, the others follow. Those that were told already are draining: a second signal would cut that.
+    if (!told) forward('SIGTERM')
     const codes = await Promise.all(children.map(({ child }) => child.exited))
-    await Promise.all(children.flatMap(({ told }) => told))
+    await Promise.all(children.flatMap(({ copies }) => copies))
     return first !== 0 ? first : (codes.find((code) => code !== 0) ?? 0)
   } finally {
     for (const signal of signals) process.off(signal, forward)

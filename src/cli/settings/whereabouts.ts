@@ -45,7 +45,7 @@ export function discoveryOf(
     throw invalid('KUBERNETES_SERVICE_HOST', '--discovery-backend kubernetes needs a pod: KUBERNETES_SERVICE_HOST is not set')
   }
   for (const address of workerAddresses) {
-    if (!/^tcp:\/\/.+:\d+$/.test(address))
+    if (!/^tcp:\/\/.+:\d+(\/[\w-]+)?$/.test(address))
       throw invalid('--worker-address', `--worker-address must be like tcp://HOST:PORT, not '${address}'`)
   }
   return { discoveryBackend: backend, fileKv: fileKv ?? ownFolder(env) }
