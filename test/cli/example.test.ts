@@ -97,8 +97,8 @@ test('several processes in one terminal: lines with their names, and one Ctrl-C 
   const program = start(['example', 'agg_router', ...flags.split(' ')])
   const [out, err] = [program.stdout.text(), program.stderr.text()]
   await eventually(async () => {
-    const { data } = (await (await fetch(`http://127.0.0.1:${port}/v1/models`)).json()) as { data: { id: string }[] }
-    return data[0]?.id === 'Qwen/Qwen3-0.6B'
+    const { candidates } = (await (await fetch(`http://127.0.0.1:${port}/debug/route?prompt=x`)).json()) as { candidates?: unknown[] }
+    return candidates?.length === 2
   })
   program.kill('SIGINT')
   expect(await program.exited).toBe(0)
