@@ -7,7 +7,8 @@ import { type Broker, programPath, startNats } from '../../helpers/broker.ts'
 import { need } from '../../helpers/need.ts'
 import { embeddingSuite } from '../../suites/embedding.suite.ts'
 import { engineSuite } from '../../suites/engine.suite.ts'
-import { engineOver, type PlaneKind } from './worlds.ts'
+import type { PlaneKind } from '../../suites/plane.suite.ts'
+import { engineOver } from './worlds.ts'
 
 if (need('nats-server', programPath('nats-server') !== null)) {
   let broker: Broker

@@ -2,7 +2,8 @@ import { tcpClient } from '../../../src/transport/tcp/client.ts'
 import { tcpServer } from '../../../src/transport/tcp/server.ts'
 import { embeddingSuite } from '../../suites/embedding.suite.ts'
 import { engineSuite } from '../../suites/engine.suite.ts'
-import { engineOver, type PlaneKind } from './worlds.ts'
+import type { PlaneKind } from '../../suites/plane.suite.ts'
+import { engineOver } from './worlds.ts'
 
 const tcp: PlaneKind = { serve: async (service) => tcpServer(service), connect: (address) => tcpClient(address) }
 

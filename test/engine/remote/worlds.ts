@@ -6,14 +6,9 @@ import type { WorkerCard } from '../../../src/engine/remote/card.ts'
 import { type RemoteEngine, remoteEngine } from '../../../src/engine/remote/engine.ts'
 import { type HostExtras, hostEngine } from '../../../src/engine/remote/host.ts'
 import type { EngineInfo } from '../../../src/engine/types.ts'
-import type { PlaneClient, PlaneServer, PlaneService } from '../../../src/transport/request-plane.ts'
+import type { PlaneClient, PlaneServer } from '../../../src/transport/request-plane.ts'
+import type { PlaneKind } from '../../suites/plane.suite.ts'
 import { options } from '../mock/world.ts'
-
-/** How to make both ends of a plane. */
-export interface PlaneKind {
-  serve(service: PlaneService): Promise<PlaneServer>
-  connect(address: string): PlaneClient
-}
 
 export function cardOf(address: string, info: EngineInfo, more: Partial<WorkerCard> = {}): WorkerCard {
   return {

@@ -1,0 +1,245 @@
+// The promises of transport/request-plane.ts, held by every plane.
+import { afterEach, describe, expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { AppError } from '../../src/lib/errors.ts'
+import type { IncomingStream, PlaneClient, PlaneServer, PlaneService } from '../../src/transport/request-plane.ts'
+import { counting } from '../helpers/plane-peer.ts'
+import { connected, gone, openStream } from '../helpers/plane-stream.ts'
+import { until } from '../helpers/run-request.ts'
+
+/** How to make both ends of a plane. */
+export interface PlaneKind {
+  serve(service: PlaneService): Promise<PlaneServer>
+  connect(address: string): PlaneClient
+  /** What another process is told of it (helpers/plane-peer.ts). */
+  broker?(): string
+}
+
+const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+const peerPath = join(import.meta.dir, '../helpers/plane-peer.ts')
+
+/** Sends its head back in as many messages as it has letters, then ends. */
+const spelling: PlaneService = (head, stream) => {
+  for (const letter of decoder.decode(head)) stream.send(encoder.encode(letter))
+  stream.end()
+}
+
+export function planeSuite(name: string, plane: PlaneKind): void {
+  describe(name, () => {
+    const cleanup: (() => unknown)[] = []
+    afterEach(async () => {
+      for (const step of cleanup.splice(0).reverse()) await step()
+    })
+
+    async function pair(service: PlaneService): Promise<{ client: PlaneClient; server: PlaneServer }> {
+      const server = await plane.serve(service)
+      const client = plane.connect(server.address)
+      cleanup.push(
+        () => server.close(),
+        () => client.close(),
+      )
+      await connected(client)
+      return { client, server }
+    }
+
+    /** Another process; resolves with its first line. */
+    async function peer(...args: string[]) {
+      const child = Bun.spawn([process.execPath, peerPath, args[0]!, plane.broker?.() ?? 'tcp', ...args.slice(1)], {
+        stdout: 'pipe',
+        stderr: 'ignore',
+      })
+      cleanup.push(() => child.kill('SIGKILL'))
+      const { value } = await child.stdout.getReader().read()
+      return { child, line: decoder.decode(value).trim() }
+    }
+
+    /** A worker in another process and a client of it. */
+    async function remotePair() {
+      const { child, line } = await peer('worker')
+      const client = plane.connect(line)
+      cleanup.push(() => client.close())
+      await connected(client)
+      return { child, client }
+    }
+
+    test('messages come in order, then the end', async () => {
+      const { client } = await pair(spelling)
+      const heard = await openStream(client, 'hello').done
+      expect(heard.texts()).toEqual(['h', 'e', 'l', 'l', 'o'])
+      expect(heard.error).toBeUndefined()
+    })
+
+    test('many streams at once do not mix', async () => {
+      const { client } = await pair(spelling)
+      const words = Array.from({ length: 300 }, (_, i) => `word-${i}`)
+      const all = await Promise.all(words.map((word) => openStream(client, word).done))
+      expect(all.map((heard) => heard.texts().join(''))).toEqual(words)
+    })
+
+    test('heads and messages of any size arrive whole', async () => {
+      const { client } = await pair((head, stream) => {
+        stream.send(head)
+        stream.end()
+      })
+      for (const size of [0, 1, 127, 128, 129, 4095, 65_536, 1_048_576, 3_000_001]) {
+        const head = Uint8Array.from({ length: size }, (_, i) => (i * 31 + size) & 255)
+        const heard = await openStream(client, head).done
+        expect(heard.messages.length).toBe(1)
+        expect(Buffer.compare(heard.messages[0]!, head)).toBe(0)
+      }
+    })
+
+    test('a failure keeps its code, message, status, parameter and retry-after', async () => {
+      const { client } = await pair((_, stream) =>
+        stream.fail(new AppError('invalid_value', { message: 'too hot', status: 422, param: 'temperature', retryAfterSecs: 7 })),
+      )
+      const { error } = await openStream(client, '').done
+      expect(error).toBeInstanceOf(AppError)
+      expect(error).toMatchObject({ code: 'invalid_value', message: 'too hot', status: 422, param: 'temperature', retryAfterSecs: 7 })
+    })
+
+    test('a service that throws fails its stream and no other', async () => {
+      const { client } = await pair((head, stream) => {
+        if (head.length === 0) throw new Error('a bug')
+        spelling(head, stream)
+      })
+      expect((await openStream(client, '').done).error).toMatchObject({ code: 'internal_error' })
+      expect((await openStream(client, 'ok').done).texts()).toEqual(['o', 'k'])
+    })
+
+    test('a listener that throws loses its stream, and the other side is told to stop', async () => {
+      const streams: IncomingStream[] = []
+      const { client } = await pair((_, stream) => {
+        streams.push(stream)
+        stream.send(encoder.encode('x'))
+      })
+      const bad = openStream(client, '')
+      bad.onMessage = () => {
+        throw new Error('a bug')
+      }
+      expect((await bad.done).error).toMatchObject({ code: 'internal_error' })
+      await until('cancelled', () => streams[0]!.signal.aborted)
+      expect(client.connected).toBe(true)
+    })
+
+    test('a cancel reaches the service, whose end still comes', async () => {
+      let told = 0
+      const { client } = await pair((_, stream) => {
+        stream.signal.addEventListener('abort', () => {
+          told++
+          stream.send(encoder.encode('stopped'))
+          stream.end()
+        })
+      })
+      const heard = openStream(client, '')
+      heard.stream.cancel()
+      heard.stream.cancel()
+      expect((await heard.done).texts()).toEqual(['stopped'])
+      expect(told).toBe(1)
+      heard.stream.cancel()
+    })
+
+    test('nothing is heard of a stream after its end', async () => {
+      const { client } = await pair((_, stream) => {
+        stream.end()
+        stream.send(encoder.encode('late'))
+        stream.fail(new AppError('internal_error', { message: 'late' }))
+        stream.end()
+      })
+      const heard = await openStream(client, '').done
+      expect((await openStream(client, '').done).error).toBeUndefined()
+      expect([heard.ends, heard.messages.length, heard.error]).toEqual([1, 0, undefined])
+    })
+
+    test('a closed client ends its streams on both sides, and opens none', async () => {
+      const streams: IncomingStream[] = []
+      const { client } = await pair((_, stream) => void streams.push(stream))
+      const heard = openStream(client, '')
+      await until('opened', () => streams.length === 1)
+      client.close()
+      expect((await heard.done).error).toMatchObject({ code: 'engine_unavailable' })
+      await until('the service hears of it', () => streams[0]!.signal.aborted)
+      expect(openStream(client, '').error).toMatchObject({ code: 'engine_unavailable' })
+      expect(client.connected).toBe(false)
+    })
+
+    test('a closed server fails what runs with shutting_down', async () => {
+      const streams: IncomingStream[] = []
+      const { client, server } = await pair((_, stream) => void streams.push(stream))
+      const states: boolean[] = []
+      client.onState((up) => states.push(up))
+      const heard = openStream(client, '')
+      await until('opened', () => streams.length === 1)
+      await server.close()
+      expect(streams[0]!.signal.aborted).toBe(true)
+      expect((await heard.done).error!.code).toBe('shutting_down')
+      await gone(client)
+      expect(states).toEqual([false])
+    })
+
+    test('a client that is not connected yet refuses at once', async () => {
+      const server = await plane.serve(spelling)
+      const client = plane.connect(server.address)
+      cleanup.push(
+        () => server.close(),
+        () => client.close(),
+      )
+      expect(openStream(client, 'x').error).toMatchObject({ code: 'engine_unavailable', retryAfterSecs: 1 })
+      await connected(client)
+      expect((await openStream(client, 'x').done).texts()).toEqual(['x'])
+    })
+
+    test('a killed worker fails its streams at once', async () => {
+      const { child, client } = await remotePair()
+      const streams = Array.from({ length: 20 }, () => openStream(client, { count: 100_000, bytes: 8, everyMs: 2 }))
+      await until('they run', () => streams.every((heard) => heard.messages.length > 3))
+      child.kill('SIGKILL')
+      const all = await Promise.all(streams.map((heard) => heard.done))
+      for (const heard of all) expect(heard.error).toMatchObject({ code: 'engine_unavailable' })
+      expect(client.connected).toBe(false)
+      expect(openStream(client, {}).error).toMatchObject({ code: 'engine_unavailable' })
+    }, 20_000)
+
+    test('a worker that is stopped is missed within two seconds, and found again when it goes on', async () => {
+      const { child, client } = await remotePair()
+      const heard = openStream(client, { count: 1_000_000, bytes: 8, everyMs: 5 })
+      await until('it runs', () => heard.messages.length > 3)
+      child.kill('SIGSTOP')
+      await gone(client, 2000)
+      expect((await heard.done).error).toMatchObject({ code: 'engine_unavailable' })
+      child.kill('SIGCONT')
+      await connected(client, 10_000)
+      expect((await openStream(client, { count: 3, bytes: 4 }).done).messages.length).toBe(3)
+    }, 30_000)
+
+    test('a client that is stopped loses its streams, and holds no memory meanwhile', async () => {
+      let held: IncomingStream | undefined
+      let sent = 0
+      const server = await plane.serve((head, stream) => {
+        held = stream
+        counting(head, stream)
+        const timer = setInterval(() => {
+          for (let i = 0; i < 20; i++) stream.send(new Uint8Array(100_000))
+          sent += 2_000_000
+        }, 2)
+        stream.signal.addEventListener('abort', () => clearInterval(timer))
+      })
+      cleanup.push(() => server.close())
+      const { child, line } = await peer('caller', server.address, JSON.stringify({ count: 1_000_000, bytes: 8, everyMs: 5 }))
+      expect(line).toBe('got')
+      child.kill('SIGSTOP')
+      const before = process.memoryUsage().rss
+      await until('the stream is given up', () => held!.signal.aborted, 5000)
+      expect(sent).toBeGreaterThan(0)
+      expect(process.memoryUsage().rss - before).toBeLessThan(150e6)
+    }, 20_000)
+
+    test('a quiet connection stays', async () => {
+      const { client } = await pair(() => {})
+      const heard = openStream(client, '')
+      await Bun.sleep(2500)
+      expect([client.connected, heard.ends]).toEqual([true, 0])
+    })
+  })
+}
