@@ -1,5 +1,5 @@
 // What a worker publishes on the event plane and answers to `kv.dump`, as bytes: MessagePack, block names and hashes as raw 32-bit little-endian words.
-import type { HashPairs } from '../../lib/block-hash.ts'
+import { bytesOf, wordsOf } from '../../lib/words.ts'
 import { decode, encode } from '../../transport/msgpack.ts'
 import type { KvChange, KvTier } from '../types.ts'
 
@@ -86,19 +86,15 @@ export function decodeDump(bytes: Uint8Array): KvDump {
 function packChange(change: KvChange): unknown[] {
   if (change.kind === 'cleared') return [kinds.cleared]
   const tier = tiers.indexOf(change.tier)
-  if (change.kind === 'removed') return [kinds.removed, tier, raw(change.blocks)]
-  return [kinds.stored, tier, raw(change.blocks), change.parent && raw(change.parent), raw(change.local)]
+  if (change.kind === 'removed') return [kinds.removed, tier, bytesOf(change.blocks)]
+  return [kinds.stored, tier, bytesOf(change.blocks), change.parent && bytesOf(change.parent), bytesOf(change.local)]
 }
 
 function unpackChange(fields: unknown[]): KvChange[] {
   const [kind, at, blocks, parent, local] = fields as [number, number, Uint8Array, Uint8Array | null, Uint8Array]
   if (kind === kinds.cleared) return [{ kind: 'cleared' }]
   const tier = tiers[at] ?? 'device'
-  if (kind === kinds.removed) return [{ kind: 'removed', blocks: words(blocks), tier }]
+  if (kind === kinds.removed) return [{ kind: 'removed', blocks: wordsOf(blocks), tier }]
   if (kind !== kinds.stored) return []
-  return [{ kind: 'stored', blocks: words(blocks), parent: parent && words(parent), local: words(local), tier }]
+  return [{ kind: 'stored', blocks: wordsOf(blocks), parent: parent && wordsOf(parent), local: wordsOf(local), tier }]
 }
-
-const raw = (pairs: HashPairs) => new Uint8Array(pairs.buffer, pairs.byteOffset, pairs.byteLength)
-/** A copy: the bytes may lie anywhere in a buffer that is used again. */
-const words = (bytes: Uint8Array): HashPairs => new Uint32Array(bytes.slice().buffer)
