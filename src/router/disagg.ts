@@ -131,7 +131,7 @@ class Pair {
       promptLogprobs: (logprobs) => this.tellPrompt(logprobs),
       end: (finish, usage) => {
         const error = errorOf(finish, 'prefill')
-        this.prefillEnded(finish.kind !== 'abort', this.signal.aborted ? undefined : error)
+        this.prefillEnded(finish.kind !== 'abort', error)
         if (alone) {
           if (error !== undefined) this.fail(error)
           else this.end(finish, { ...usage, completionTokens: 0 })
@@ -142,7 +142,7 @@ class Pair {
         else if (!this.stopPrefill.signal.aborted) this.end(finish, { ...usage, completionTokens: 0 })
       },
       fail: (error) => {
-        this.prefillEnded(false, this.signal.aborted ? undefined : error)
+        this.prefillEnded(false, error)
         this.fail(error)
       },
     }
@@ -218,7 +218,8 @@ class Pair {
     this.prefillOver = true
     clearTimeout(this.lingers)
     if (this.over) this.signal.removeEventListener('abort', this.onAbort)
-    this.prefillSide.ended(computed, error)
+    // What it says of an end that we, or the other leg, brought about is no fault of its engine.
+    this.prefillSide.ended(computed, this.over || this.signal.aborted ? undefined : error)
   }
 
   private readonly onAbort = (): void => {

@@ -18,12 +18,18 @@ def with_bootstrap(argv: list[str]) -> list[str]:
 
     The port is a free one, another at each start: decode engines remember an address's KV endpoints and would write to those of the dead engine.
     The host is one that other machines reach; SGLang's own default is the loopback, because it means the HTTP server."""
-    if given(argv, "--disaggregation-mode") != "prefill" or int(given(argv, "--node-rank") or 0) != 0:
+    file = config_file(given(argv, "--config"))
+
+    def wanted(flag: str):
+        found = given(argv, flag)
+        return file.get(flag[2:], file.get(flag[2:].replace("-", "_"))) if found is None else found
+
+    if wanted("--disaggregation-mode") != "prefill" or int(wanted("--node-rank") or 0) != 0:
         return argv
     added = []
-    if given(argv, "--host") is None:
-        added += ["--host", reachable_host(given(argv, "--dist-init-addr"))]
-    if given(argv, "--disaggregation-bootstrap-port") is None:
+    if wanted("--host") is None:
+        added += ["--host", reachable_host(wanted("--dist-init-addr"))]
+    if wanted("--disaggregation-bootstrap-port") is None:
         added += ["--disaggregation-bootstrap-port", str(free_port())]
     return argv + added
 
@@ -37,6 +43,19 @@ def given(argv: list[str], flag: str) -> str | None:
         elif word.startswith(f"{flag}="):
             found = word[len(flag) + 1 :]
     return found
+
+
+def config_file(path: str | None) -> dict:
+    """The map in the file that SGLang's `--config` names; empty when there is none. What is wrong with it, SGLang itself tells."""
+    yaml = compat.load("yaml")
+    if path is None or yaml is None:
+        return {}
+    try:
+        with open(path) as file:
+            found = yaml.safe_load(file)
+    except (OSError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def reachable_host(dist_init_addr: str | None) -> str:
