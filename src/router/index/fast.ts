@@ -5,7 +5,7 @@ import { chainView, type HashPairs } from '../../lib/block-hash.ts'
 import { addAlias, dropAlias, makeAliases, nameOf } from './aliases.ts'
 import type { KvIndex } from './index.ts'
 import { matcher } from './match.ts'
-import { hashWord, nameWord } from './nodes.ts'
+import { hashWord, nameWord, nodeWords, pageBits, pageMask } from './nodes.ts'
 import { maxSlots } from './places.ts'
 import { Store, type TierNumber } from './store.ts'
 
@@ -18,37 +18,48 @@ export function fastIndex(): KvIndex {
   const match = matcher(store)
   let orphans = 0
 
-  /** The node that a slot knows by this name, or -1. */
-  function lookup(slot: number, low: number, high: number): number {
+  /** The node that a slot knows by this name, or -1. `shared`: what `byName` has for it. */
+  function lookup(slot: number, low: number, high: number, shared: number): number {
     const aliases = store.aliases[slot]
-    const alias = aliases?.byName.get(nameOf(low, high))
-    if (alias !== undefined) return alias.node
-    const node = byName.find(low, high)
-    return node >= 0 && !aliases?.byNode.has(node) && store.holdsAny(node, slot) ? node : -1
+    if (aliases !== undefined) {
+      const alias = aliases.byName.get(nameOf(low, high))
+      if (alias !== undefined) return alias.node
+      if (aliases.byNode.has(shared)) return -1
+    }
+    return shared >= 0 && store.holdsAny(shared, slot) ? shared : -1
   }
 
-  /** The slot has the node in this tier under this name, which it did not know. */
-  function learn(slot: number, node: number, low: number, high: number, tier: TierNumber): void {
+  /** The slot has the node in this tier under a name that it did not know; `shared` is true when the name is the node's own in `byName`. */
+  function learn(slot: number, node: number, low: number, high: number, shared: boolean, tier: TierNumber): void {
     let aliases = store.aliases[slot]
-    const known = aliases?.byNode.has(node) || store.holdsAny(node, slot)
-    const shared =
-      nodes.word(node, nameWord) === low &&
-      nodes.word(node, nameWord + 1) === high &&
-      (store.nameless === 0 || byName.find(low, high) === node)
+    const known = store.holdsAny(node, slot)
     if (known || !shared) {
       if (aliases === undefined) {
         aliases = makeAliases()
         store.aliases[slot] = aliases
       }
-      if (known && !aliases.byNode.has(node)) {
-        // Known by its shared name until now, which from here on is one of several.
-        let tiers = 0
-        for (const t of [0, 1, 2] as const) if (store.holds(node, slot, t)) tiers |= 1 << t
-        addAlias(aliases, nameOf(nodes.word(node, nameWord), nodes.word(node, nameWord + 1)), node, tiers)
-      }
+      // Known by its shared name until now, which from here on is one of several.
+      if (known && !aliases.byNode.has(node))
+        addAlias(aliases, nameOf(nodes.word(node, nameWord), nodes.word(node, nameWord + 1)), node, tiersOf(node, slot))
       addAlias(aliases, nameOf(low, high), node, 1 << tier)
     }
     store.hold(node, slot, tier)
+  }
+
+  function tiersOf(node: number, slot: number): number {
+    let tiers = 0
+    for (const tier of [0, 1, 2] as const) if (store.holds(node, slot, tier)) tiers |= 1 << tier
+    return tiers
+  }
+
+  /** What `byName` has for a name; `guess` is the number most likely. */
+  function findName(low: number, high: number, guess: number): number {
+    const words = nodes.pages[guess >>> pageBits]
+    if (words !== undefined && store.nameless === 0) {
+      const at = (guess & pageMask) * nodeWords + nameWord
+      if (words[at] === low && words[at + 1] === high && store.isLive(guess)) return guess
+    }
+    return byName.find(low, high)
   }
 
   function stored(slot: number, { blocks, parent, local, tier: name }: KvStored): void {
@@ -56,7 +67,7 @@ export function fastIndex(): KvIndex {
     const count = Math.min(blocks.length, local.length) >> 1
     let before = -1
     if (parent !== null) {
-      before = lookup(slot, parent[0]! | 0, parent[1]! | 0)
+      before = lookup(slot, parent[0]! | 0, parent[1]! | 0, byName.find(parent[0]! | 0, parent[1]! | 0))
       if (before < 0) {
         orphans += blocks.length >> 1
         return
@@ -68,7 +79,8 @@ export function fastIndex(): KvIndex {
     for (let i = 0; i < count; i++) {
       const low = blocks[2 * i]! | 0
       const high = blocks[2 * i + 1]! | 0
-      let node = lookup(slot, low, high)
+      const shared = findName(low, high, previous + 1)
+      let node = lookup(slot, low, high, shared)
       if (node >= 0) {
         if (store.aliases[slot]?.byName.has(nameOf(low, high))) addAlias(store.aliases[slot]!, nameOf(low, high), node, 1 << tier)
         store.hold(node, slot, tier)
@@ -80,13 +92,15 @@ export function fastIndex(): KvIndex {
       const hashLow = chain[2 * (i - from)]! | 0
       const hashHigh = chain[2 * (i - from) + 1]! | 0
       if (node < 0) {
-        node = byHash.find(hashLow, hashHigh)
-        if (node < 0) node = store.make(hashLow, hashHigh, low, high)
+        if (shared >= 0 && nodes.word(shared, hashWord) === hashLow && nodes.word(shared, hashWord + 1) === hashHigh) node = shared
+        else node = byHash.find(hashLow, hashHigh)
+        const made = node < 0
+        if (made) node = store.make(hashLow, hashHigh, low, high, shared >= 0)
         if (node < 0) {
           orphans += count - i
           return
         }
-        learn(slot, node, low, high, tier)
+        learn(slot, node, low, high, node === shared || (made && shared < 0), tier)
       }
       // The slot knew the name for other content: what follows, follows on that.
       else if (nodes.word(node, hashWord) !== hashLow || nodes.word(node, hashWord + 1) !== hashHigh) chain = undefined
@@ -100,10 +114,13 @@ export function fastIndex(): KvIndex {
 
   function removed(slot: number, blocks: HashPairs, tier: TierNumber): void {
     const aliases = store.aliases[slot]
+    // Evicted from the end of a chain: the next one is most likely the node before.
+    let previous = 0
     for (let i = 0; i < blocks.length; i += 2) {
       const low = blocks[i]! | 0
       const high = blocks[i + 1]! | 0
-      const node = lookup(slot, low, high)
+      const node = lookup(slot, low, high, findName(low, high, previous - 1))
+      previous = node
       if (node < 0) continue
       const name = aliases === undefined ? 0n : nameOf(low, high)
       const alias = aliases?.byName.get(name)

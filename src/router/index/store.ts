@@ -1,6 +1,6 @@
 // The tables of the fast index together: nodes, the two ways to find one, and which slots hold it in which tier.
 import { type Aliases, moveAliases } from './aliases.ts'
-import { deviceWord, hashWord, Nodes, nameWord, pageMask, pageNodes } from './nodes.ts'
+import { deviceWord, hashWord, Nodes, nameWord, nodeWords, pageBits, pageMask, pageNodes } from './nodes.ts'
 import { Places } from './places.ts'
 import { Table } from './table.ts'
 
@@ -42,16 +42,17 @@ export class Store {
     return this.holds(node, slot, 0) || this.holds(node, slot, 1) || this.holds(node, slot, 2)
   }
 
-  /** A new node without slots; -1 when the index is full. */
-  make(hashLow: number, hashHigh: number, nameLow: number, nameHigh: number): number {
+  /** A new node without slots; -1 when the index is full. `taken`: `byName` has this name for another node. */
+  make(hashLow: number, hashHigh: number, nameLow: number, nameHigh: number, taken: boolean): number {
     const { nodes } = this
-    const taken = this.byName.find(nameLow, nameHigh) >= 0
     const node = nodes.take()
     if (node < 0) return -1
-    nodes.set(node, hashWord, hashLow)
-    nodes.set(node, hashWord + 1, hashHigh)
-    nodes.set(node, nameWord, nameLow)
-    nodes.set(node, nameWord + 1, nameHigh)
+    const words = nodes.pages[node >>> pageBits]!
+    const at = (node & pageMask) * nodeWords
+    words[at + hashWord] = hashLow
+    words[at + hashWord + 1] = hashHigh
+    words[at + nameWord] = nameLow
+    words[at + nameWord + 1] = nameHigh
     this.byHash.add(node)
     if (taken) this.nameless++
     else this.byName.add(node)
@@ -62,7 +63,7 @@ export class Store {
   hold(node: number, slot: number, tier: TierNumber): void {
     this.makeRoom(slot)
     const word = this.slotsWord(node, tier)
-    if (this.places.has(word, slot)) return
+    if (word !== 0 && this.places.has(word, slot)) return
     if (!this.holdsAny(node, slot)) this.held[slot] = (this.held[slot] ?? 0) + 1
     this.inTier[tier]++
     this.setSlotsWord(node, tier, this.places.add(word, slot))

@@ -10,17 +10,14 @@ const nodeMask = 2 ** nodeBits - 1
 const gone = nodeMask
 const homeBits = 16
 const homeMask = 2 ** homeBits - 1
-/** Rebuilt to 60 % when entries and leftovers exceed 80 %. */
+/** Rebuilt to 64 % when entries and leftovers exceed 80 %. */
 const fullest = 0.8
-const rebuilt = 0.6
+const rebuilt = 0.64
+/** Small shards take larger steps: their memory is no matter, their many rebuilds would be. */
+const small = 200
+const rebuiltSmall = 0.4
+const emptiest = 0.3
 const smallest = 16
-
-interface Shard {
-  entries: Int32Array
-  live: number
-  /** Entries that are not empty: live or gone. */
-  used: number
-}
 
 /** Bits 22 to 31 choose the shard, 16 to 21 are the tag, the rest the place. Names may be any numbers, so they are mixed well. */
 function mix(low: number, high: number): number {
@@ -33,20 +30,23 @@ export class Table {
   bytes = 0
   private readonly nodes: Nodes
   private readonly keyWord: number
-  private readonly shards: Shard[] = []
+  private readonly shards: Int32Array[] = []
+  private readonly live = new Int32Array(shards)
+  /** Entries that are not empty: live or gone. */
+  private readonly used = new Int32Array(shards)
 
   /** `keyWord`: where in a node its key's two words stand. */
   constructor(nodes: Nodes, keyWord: number) {
     this.nodes = nodes
     this.keyWord = keyWord
     // Different from the start, so that the shards are never all rebuilt at once.
-    for (let i = 0; i < shards; i++) this.shards.push({ entries: this.makeEntries(smallest + ((i * 6) >> shardBits)), live: 0, used: 0 })
+    for (let i = 0; i < shards; i++) this.shards.push(this.makeEntries(smallest + ((i * smallest) >> shardBits)))
   }
 
   /** The node with this key, or -1. */
   find(low: number, high: number): number {
     const x = mix(low, high)
-    const { entries } = this.shards[x >>> (32 - shardBits)]!
+    const entries = this.shards[x >>> (32 - shardBits)]!
     const tag = (x >>> homeBits) & 63
     const { pages } = this.nodes
     let at = home(x, entries.length)
@@ -66,40 +66,40 @@ export class Table {
   /** Adds a node whose key stands in it already; the key must not be in the table. */
   add(node: number): void {
     const x = this.mixOf(node)
-    const shard = this.shards[x >>> (32 - shardBits)]!
-    if (shard.used + 1 > shard.entries.length * fullest) this.rebuild(shard)
-    const { entries } = shard
+    const shard = x >>> (32 - shardBits)
+    if (this.used[shard]! + 1 > this.shards[shard]!.length * fullest) this.rebuild(shard)
+    const entries = this.shards[shard]!
     let at = home(x, entries.length)
     while (entries[at] !== 0 && entries[at] !== gone) if (++at === entries.length) at = 0
-    if (entries[at] === 0) shard.used++
+    if (entries[at] === 0) this.used[shard]!++
     entries[at] = entryOf(x, node)
-    shard.live++
+    this.live[shard]!++
   }
 
   /** Takes a node out; false when it is not in. Its key must still stand in it. */
   remove(node: number): boolean {
     const x = this.mixOf(node)
-    const shard = this.shards[x >>> (32 - shardBits)]!
-    const { entries } = shard
+    const shard = x >>> (32 - shardBits)
+    const entries = this.shards[shard]!
     let at = this.placeOf(entries, x, node)
     if (at < 0) return false
     entries[at] = gone
-    shard.live--
+    this.live[shard]!--
     // Leftovers before an empty entry are of no use to any search.
     if (entries[at + 1 === entries.length ? 0 : at + 1] === 0)
       while (entries[at] === gone) {
         entries[at] = 0
-        shard.used--
+        this.used[shard]!--
         at = at === 0 ? entries.length - 1 : at - 1
       }
-    if (entries.length > 4 * smallest && shard.live < entries.length * 0.3) this.rebuild(shard)
+    if (entries.length > 4 * smallest && this.live[shard]! < entries.length * emptiest) this.rebuild(shard)
     return true
   }
 
   /** The node's key stands in `to` now. */
   move(from: number, to: number): void {
     const x = this.mixOf(to)
-    const { entries } = this.shards[x >>> (32 - shardBits)]!
+    const entries = this.shards[x >>> (32 - shardBits)]!
     const at = this.placeOf(entries, x, from)
     if (at >= 0) entries[at] = entryOf(x, to)
   }
@@ -119,11 +119,12 @@ export class Table {
     return mix(words[key]!, words[key + 1]!)
   }
 
-  private rebuild(shard: Shard): void {
-    const old = shard.entries
-    // Only leftovers are in the way: the same size will do.
-    const grows = shard.live > old.length * 0.55 || shard.live < old.length * 0.3
-    const length = grows ? Math.max(smallest, Math.ceil(shard.live / rebuilt)) : old.length
+  private rebuild(shard: number): void {
+    const old = this.shards[shard]!
+    const live = this.live[shard]!
+    // In between, only leftovers are in the way: the same size will do.
+    const fits = live <= old.length * 0.55 && live >= old.length * emptiest
+    const length = fits ? old.length : Math.max(smallest, Math.ceil(live / (live < small ? rebuiltSmall : rebuilt)))
     this.bytes -= old.byteLength
     const entries = this.makeEntries(length)
     for (let i = 0; i < old.length; i++) {
@@ -133,8 +134,8 @@ export class Table {
       while (entries[at] !== 0) if (++at === length) at = 0
       entries[at] = entry
     }
-    shard.entries = entries
-    shard.used = shard.live
+    this.shards[shard] = entries
+    this.used[shard] = live
   }
 
   private makeEntries(length: number): Int32Array {
