@@ -37,6 +37,11 @@ export class Members {
     return this.byId.get(workerId)?.slots[rank]
   }
 
+  /** All slots, by member. */
+  slots(): Slot[] {
+    return [...this.byId.values()].flatMap((member) => member.slots)
+  }
+
   /** Slots of this member; an engine that has not started yet has none. */
   slotsOf(member: Member): readonly Slot[] {
     if (member.slots.length === 0 && member.worker.engine.ready) this.makeSlots(member)
@@ -69,7 +74,10 @@ export class Members {
     if (event.kind === 'kv') {
       const slot = member.slots[event.rank]
       if (slot === undefined) return
-      for (const change of event.changes) slot.group.index.apply(slot.number, change)
+      for (const change of event.changes) {
+        slot.group.index.apply(slot.number, change)
+        slot.heard(change)
+      }
     } else if (event.kind === 'load') {
       member.slots[event.rank]?.report(event)
       this.hooks.changed()

@@ -75,7 +75,7 @@ export interface RouterOptions {
 
 export const defaultRouterOptions: RouterOptions = {
   mode: 'kv',
-  cost: 'dynamo',
+  cost: 'reuse',
   temperature: 0,
   overlapScoreCredit: 1,
   overlapScoreCreditDecay: 0,

@@ -25,6 +25,7 @@ const terms: CostTerms = {
   requests: 0,
   foreign: 0,
   usedBlocks: 0,
+  cachedBlocks: 0,
   totalBlocks: 0,
   waiting: 0,
   decodeOnly: false,
@@ -43,10 +44,10 @@ export function withOverrides(options: ScoreOptions, overrides: RouterOverrides 
   }
 }
 
-/** Sets overlap and `cost` of each; `count`: one more than the highest slot number. Without a cost the overlap is 0 and nothing is hashed. */
-export function score(slots: readonly Slot[], placement: Placement, cost: Cost | undefined, options: ScoreOptions, count: number): void {
-  lookUp(slots, placement, cost !== undefined, options, count)
-  if (cost === undefined) return
+/** Sets overlap and `cost` of each slot. Without a cost the overlap is 0 and nothing is hashed. */
+export function score(slots: readonly Slot[], placement: Placement, cost: Cost | undefined, options: ScoreOptions, members: Members): void {
+  lookUp(slots, placement, cost !== undefined, options, members)
+  if (cost === undefined || slots.length === 0) return
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < slots.length; i++) least = Math.min(least, slots[i]!.prefillTokens)
   // Slots of different block sizes are compared in blocks of the first.
@@ -80,13 +81,15 @@ function setTerms(slot: Slot, { promptIds, embedding }: Placement, least: number
   terms.requests = slot.requests
   terms.foreign = slot.foreign
   terms.usedBlocks = slot.usedBlocks
+  terms.cachedBlocks = slot.cachedBlocks
   terms.totalBlocks = slot.totalBlocks
   terms.waiting = slot.waiting
   terms.decodeOnly = slot.role === 'decode'
 }
 
 /** Hashes the prompt only where somebody asks what lies where. */
-function lookUp(slots: readonly Slot[], placement: Placement, scored: boolean, options: ScoreOptions, count: number): void {
+function lookUp(slots: readonly Slot[], placement: Placement, scored: boolean, options: ScoreOptions, members: Members): void {
+  const { groups, numbers } = members
   const worth = options.overlapScoreCredit > 0 || options.hostCacheHitWeight > 0 || options.diskCacheHitWeight > 0
   const wanted = scored && placement.embedding !== true && (worth || options.shareBlocks)
   let done: Slot['group'] | undefined
@@ -94,7 +97,7 @@ function lookUp(slots: readonly Slot[], placement: Placement, scored: boolean, o
     const { group } = slots[i]!
     if (group === done || seenBefore(slots, i)) continue
     done = group
-    if (wanted) group.lookUp(placement, slots, count)
+    if (wanted) group.lookUp(placement, slots, numbers.count, groups.size === 1)
     else group.skip(slots)
   }
 }
@@ -106,10 +109,11 @@ function seenBefore(slots: readonly Slot[], at: number): boolean {
 }
 
 /** Prompt tokens that the best of all ranks would still have to compute. */
-export function uncachedTokens({ byId, groups, numbers }: Members, placement: Placement): number {
-  const slots = [...byId.values()].flatMap((member) => member.slots)
+export function uncachedTokens(members: Members, placement: Placement): number {
+  const { groups, numbers } = members
+  const slots = members.slots()
   let least = placement.promptIds.length
-  for (const group of groups.values()) group.lookUp(placement, slots, numbers.count)
+  for (const group of groups.values()) group.lookUp(placement, slots, numbers.count, groups.size === 1)
   for (const slot of slots) least = Math.min(least, placement.promptIds.length - slot.overlap * slot.group.blockSize)
   return Math.max(0, least)
 }

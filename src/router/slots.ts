@@ -1,5 +1,5 @@
 // The workers of a pool as the router counts them: a slot is one DP rank of one worker, with what is booked on it and what its engine says.
-import type { EngineEvent, EngineRole } from '../engine/types.ts'
+import type { EngineEvent, EngineRole, KvChange } from '../engine/types.ts'
 import { type Breaker, closedBreaker } from './admission/breaker.ts'
 import type { Booking } from './load/bookings.ts'
 import type { PromptGroup } from './prompt-group.ts'
@@ -52,6 +52,8 @@ export class Slot {
   waiting = 0
   usedBlocks = 0
   foreign = 0
+  /** Blocks in its GPU cache, in use or not, as its events tell. */
+  cachedBlocks = 0
 
   lastPlaced = 0
 
@@ -85,6 +87,14 @@ export class Slot {
   /** Leading prompt blocks that are there or on their way there. */
   get overlap(): number {
     return this.device + this.host + this.disk
+  }
+
+  heard(change: KvChange): void {
+    if (change.kind === 'cleared') this.cachedBlocks = 0
+    else if (change.tier === 'device') {
+      const blocks = change.blocks.length >> 1
+      this.cachedBlocks = Math.max(0, this.cachedBlocks + (change.kind === 'stored' ? blocks : -blocks))
+    }
   }
 
   report(event: Extract<EngineEvent, { kind: 'load' }>): void {

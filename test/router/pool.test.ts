@@ -180,7 +180,7 @@ describe('who can take a request', () => {
     expect(make({ mode: 'kvv' })).toThrow(
       'There is no router mode kvv; known: kv, round-robin, random, least-loaded, power-of-two, direct.',
     )
-    expect(make({ cost: 'free' })).toThrow(/There is no router cost free; known: dynamo/)
+    expect(make({ cost: 'free' })).toThrow(/There is no router cost free; known: reuse, dynamo/)
   })
 
   test('an engine that has not started yet comes in when it is ready', () => {

@@ -3,8 +3,8 @@
 import type { Engine } from '../../../src/engine/engine.ts'
 import { KvCache } from '../../../src/engine/mock/kv.ts'
 import { engineInfo, resolveOptions } from '../../../src/engine/mock/options.ts'
-import { Sequence } from '../../../src/engine/mock/sequence.ts'
 import { planRequest } from '../../../src/engine/mock/request.ts'
+import { Sequence } from '../../../src/engine/mock/sequence.ts'
 import { begin, complete, enqueue, makeFrame, makeRank } from '../../../src/engine/mock/step.ts'
 import type { EngineEvent, Sink } from '../../../src/engine/types.ts'
 import type { Lease, Router } from '../../../src/router/router.ts'
@@ -132,7 +132,8 @@ export function runFleet(
     }
   }
   const booked = router.booked()
-  if (booked.requests !== 0 || booked.decodeBlocks !== 0 || booked.prefillTokens !== 0) throw new Error(`still booked: ${JSON.stringify(booked)}`)
+  if (booked.requests !== 0 || booked.decodeBlocks !== 0 || booked.prefillTokens !== 0)
+    throw new Error(`still booked: ${JSON.stringify(booked)}`)
   router.close()
   outcome.hitRate = cached / prompt
   outcome.perWorker = machines.map((machine) => machine.served).sort((a, b) => a - b)
