@@ -14,6 +14,8 @@ const hideMs = 1000
 export interface CardPlace {
   /** For the log: what it is and where. */
   readonly name: string
+  /** Where a sign of life is costly; at most half of the roster's `staleMs`. Default `beatMs`. */
+  readonly beatMs?: number
   /** Puts the whole card there, over an older one with its id. An AppError `invalid_value` means that it never will, `invalid_setting` that nothing ever could. */
   show(card: Card): Promise<void>
   /** A sign of life. False: the card is not there any more. */
@@ -87,7 +89,7 @@ export function keepCard(place: CardPlace, first: Card): KeptCard {
       if (ended !== undefined) return
       // What was lost or changed meanwhile is shown at once.
       if (away) await bell.wait(retryMs)
-      else if (shownVersion === wanted) await bell.wait(Math.max(0, beatMs - (performance.now() - started)))
+      else if (shownVersion === wanted) await bell.wait(Math.max(0, (place.beatMs ?? beatMs) - (performance.now() - started)))
     }
   }
 
