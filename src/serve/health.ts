@@ -1,6 +1,7 @@
 // Is there an engine that really answers? One token is asked of each rank, only while its engine is idle, and the answer is kept for a while.
+import { canaryRequest } from '../engine/canary.ts'
 import type { Engine } from '../engine/engine.ts'
-import type { Sink } from '../engine/types.ts'
+import type { GenerateRequest, Sink } from '../engine/types.ts'
 import type { Worker } from '../router/workers.ts'
 
 export interface HealthOptions {
@@ -133,13 +134,13 @@ function rankHealth(rank: number, proof: Proof | undefined): RankHealth {
 async function canary(engine: Engine, rank: number, options: HealthOptions): Promise<Proof> {
   const began = performance.now()
   const stop = new AbortController()
-  const promptIds = options.canaryIds ?? Uint32Array.of(Math.min(1, engine.info.vocabSize - 1))
+  const request = { ...canaryRequest(engine.info, rank, `health-${rank}`, options.canaryIds), dpRank: rank }
   const error = await new Promise<string | null>((resolve) => {
     const late = setTimeout(() => {
       resolve(`no answer within ${options.canaryTimeoutMs} ms`)
       stop.abort()
     }, options.canaryTimeoutMs)
-    ask(engine, { requestId: `health-${rank}`, promptIds, dpRank: rank }, stop.signal, (error) => {
+    ask(engine, request, stop.signal, (error) => {
       clearTimeout(late)
       resolve(error)
     })
@@ -148,12 +149,7 @@ async function canary(engine: Engine, rank: number, options: HealthOptions): Pro
 }
 
 /** `told` gets null when a token (or a vector) came, else what happened. */
-function ask(
-  engine: Engine,
-  request: { requestId: string; promptIds: Uint32Array; dpRank: number },
-  signal: AbortSignal,
-  told: (error: string | null) => void,
-): void {
+function ask(engine: Engine, request: GenerateRequest, signal: AbortSignal, told: (error: string | null) => void): void {
   const failed = (cause: unknown) => told(cause instanceof Error ? cause.message : String(cause))
   if (engine.info.isEmbedding) {
     engine.embed(request, signal).then(() => told(null), failed)
@@ -164,6 +160,5 @@ function ask(
     end: (finish) => told(finish.kind === 'abort' ? finish.message : null),
     fail: (error) => told(error.message),
   }
-  const sampling = { max_new_tokens: 1, temperature: 0, ignore_eos: true }
-  engine.generate({ ...request, sampling, stream: false }, sink, signal).catch(failed)
+  engine.generate(request, sink, signal).catch(failed)
 }
