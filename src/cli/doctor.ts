@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { log } from '../lib/log.ts'
 import { cacheRoots } from '../lib/native.ts'
+import { discoveryOptions, natsOptions } from './deployment/discovery-options.ts'
+import { type Finding, render } from './doctor/finding.ts'
 import {
   checkCache,
   checkGpu,
@@ -12,14 +15,18 @@ import {
   checkProcesses,
   checkPython,
   checkShm,
-  type Finding,
   sglangProcesses,
-} from './doctor-checks.ts'
+} from './doctor/machine.ts'
+import { checkBootstrap, checkDiscovery, checkNats } from './doctor/peers.ts'
 import { parseSettings } from './settings/parse-settings.ts'
+import { invalid } from './settings/rules.ts'
+import type { Settings } from './settings/settings.ts'
 
 const usage = `dynamo-sglang doctor: check this machine and say what to do
 
-Usage: dynamo-sglang doctor [the flags you would give to serve]
+Usage: dynamo-sglang doctor [the flags you would give to serve, or to a worker]
+       dynamo-sglang doctor --bootstrap HOST:PORT    also: can the bootstrap server of that prefill worker be reached from here?
+The services that the flags and variables name (etcd, NATS, a folder) are asked, and who is found there is counted.
 Exit code 1 when something is certain to fail.
 `
 
@@ -35,7 +42,10 @@ export async function runDoctor(argv: string[]): Promise<number> {
     process.stdout.write(usage)
     return 0
   }
-  const settings = parseSettings(argv, process.env, 'serve')
+  const { bootstrap, rest } = takeBootstrap(argv)
+  const settings = parseSettings(rest, process.env, 'serve')
+  // What is found goes to the terminal as findings, not as log lines.
+  log.level = 'silent'
   const smi = output(['nvidia-smi', '--query-gpu=name,memory.total,memory.used,driver_version', '--format=csv,noheader,nounits'])
   const python = checkPython(settings.python, output([settings.python, '-c', probe]))
   const findings: Finding[] = [
@@ -44,20 +54,45 @@ export async function runDoctor(argv: string[]): Promise<number> {
     settings.engine === 'sglang' || python.level === 'ok' ? python : { ...python, level: 'warn' },
     checkShm(),
     ...checkLimits(readFileSync('/proc/self/limits', 'utf8')),
-    checkPort(settings.httpHost, settings.httpPort),
+    ...checkPorts(settings),
     ...(settings.modelPath === undefined ? [] : [checkModel(settings.modelPath, settings.hfHome ?? join(homedir(), '.cache/huggingface'))]),
     checkCache(cacheRoots({ ...process.env, ...(settings.cacheDir === undefined ? {} : { DYN_CACHE_DIR: settings.cacheDir }) })),
     checkProcesses(sglangProcesses()),
+    ...(await checkPeers(settings, bootstrap)),
   ]
   process.stdout.write(render(findings))
   return findings.some((finding) => finding.level === 'fail') ? 1 : 0
 }
 
-/** One line a finding, the advice under it. */
-export function render(findings: readonly Finding[]): string {
-  return findings
-    .map(({ level, what, advice }) => `${level.padEnd(5)}${what}\n${advice === undefined ? '' : `     → ${advice}\n`}`)
-    .join('')
+/** `--bootstrap HOST:PORT` is the doctor's own flag. */
+function takeBootstrap(argv: readonly string[]): { bootstrap: string | undefined; rest: string[] } {
+  const at = argv.findIndex((word) => /^--bootstrap(=|$)/.test(word))
+  if (at === -1) return { bootstrap: undefined, rest: [...argv] }
+  const glued = argv[at]!.includes('=')
+  const bootstrap = glued ? argv[at]!.slice('--bootstrap='.length) : argv[at + 1]
+  if (bootstrap === undefined || !/^.+:\d+$/.test(bootstrap))
+    throw invalid('--bootstrap', '--bootstrap needs HOST:PORT of a prefill worker')
+  return { bootstrap, rest: argv.toSpliced(at, glued ? 1 : 2) }
+}
+
+function checkPorts({ httpHost, httpPort, reusePort, systemHost, systemPort, rpcPort, eventPort, planeBind }: Settings): Finding[] {
+  const bind = planeBind ?? '0.0.0.0'
+  const fixed = (host: string, port: number | undefined, flag: string) => (port ? [checkPort(host, port, flag)] : [])
+  return [
+    checkPort(httpHost, httpPort, '--http-port', reusePort),
+    ...fixed(systemHost, systemPort, '--system-port'),
+    ...fixed(bind, rpcPort, '--tcp-rpc-port'),
+    ...fixed(bind, eventPort, '--event-plane-port'),
+  ]
+}
+
+async function checkPeers(settings: Settings, bootstrap: string | undefined): Promise<Finding[]> {
+  const { requestPlane, eventPlane, discoveryBackend, namespace } = settings
+  const found: Promise<Finding>[] = []
+  if (discoveryBackend !== 'static' && discoveryBackend !== 'mem') found.push(checkDiscovery(discoveryOptions(settings), namespace))
+  if (requestPlane === 'nats' || eventPlane === 'nats') found.push(checkNats(natsOptions(settings)))
+  if (bootstrap !== undefined) found.push(checkBootstrap(bootstrap))
+  return Promise.all(found)
 }
 
 /** stdout of a program, or undefined when it is missing, fails or takes longer than 20 s. */

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { render } from '../../src/cli/doctor.ts'
+import { render } from '../../../src/cli/doctor/finding.ts'
 import {
   checkCache,
   checkGpu,
@@ -13,7 +13,7 @@ import {
   checkPython,
   checkShm,
   sglangProcesses,
-} from '../../src/cli/doctor-checks.ts'
+} from '../../../src/cli/doctor/machine.ts'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'doctor-'))
 

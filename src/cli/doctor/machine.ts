@@ -1,17 +1,7 @@
-// The checks of `doctor`, each a function of what it reads, so that tests can give it another machine. None of them changes anything.
+// The checks of `doctor` on this machine, each a function of what it reads, so that tests can give it another one. None of them changes anything.
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-
-export interface Finding {
-  level: 'ok' | 'warn' | 'fail'
-  what: string
-  /** What to do about it; absent when all is well. */
-  advice?: string
-}
-
-const ok = (what: string): Finding => ({ level: 'ok', what })
-const warn = (what: string, advice: string): Finding => ({ level: 'warn', what, advice })
-const fail = (what: string, advice: string): Finding => ({ level: 'fail', what, advice })
+import { type Finding, fail, ok, warn } from './finding.ts'
 
 /** `nvidiaSmi` is the output of --query-gpu=name,memory.total,memory.used,driver_version (csv, no header, no units), if it could be run. */
 export function checkGpu(nvidiaSmi: string | undefined, driverFile = '/proc/driver/nvidia/version', visible?: string): Finding {
@@ -71,17 +61,16 @@ export function checkLimits(limits: string): Finding[] {
   ]
 }
 
-/** Binds the port for a moment. */
-export function checkPort(host: string, port: number): Finding {
+/** Binds the port for a moment. `flag` is where another one can be given. */
+export function checkPort(host: string, port: number, flag = '--http-port', reusePort = false): Finding {
   try {
-    Bun.listen({ hostname: host, port, socket: { data() {} } }).stop(true)
+    void Bun.serve({ hostname: host, port, reusePort, fetch: () => new Response() }).stop(true)
     return ok(`port ${port} is free`)
   } catch (thrown) {
     const { code, message } = thrown as { code?: string; message: string }
-    if (code === 'EADDRINUSE')
-      return fail(`port ${port} on ${host} is already in use`, 'stop what uses it, or choose another with --http-port')
-    if (code === 'EACCES') return fail(`port ${port} on ${host} needs more rights`, 'choose one above 1023 with --http-port')
-    return fail(`cannot listen on ${host}, port ${port}: ${message}`, 'give an address of this machine with --http-host')
+    if (code === 'EADDRINUSE') return fail(`port ${port} on ${host} is already in use`, `stop what uses it, or choose another with ${flag}`)
+    if (code === 'EACCES') return fail(`port ${port} on ${host} needs more rights`, `choose one above 1023 with ${flag}`)
+    return fail(`cannot listen on ${host}, port ${port}: ${message}`, `give an address of this machine (see ${flag} in the help)`)
   }
 }
 
@@ -123,7 +112,7 @@ export function checkCache(roots: readonly string[]): Finding {
   return fail(`no writable cache folder (${roots.join(', ')})`, 'set DYN_CACHE_DIR to a folder that can be written')
 }
 
-function nearest(path: string): string {
+export function nearest(path: string): string {
   let folder = path
   while (!existsSync(folder)) folder = join(folder, '..')
   return folder
