@@ -20,14 +20,16 @@ export interface Decided {
   readonly verdict: Verdict
   /** Those that could take it. */
   readonly list: readonly Slot[]
+  /** Those that cannot were scored too. */
+  readonly allScored: boolean
   readonly chosen: Slot | undefined
   /** Where its session is bound, when that decided. */
   readonly bound: Slot | undefined
 }
 
 /** Tells the placement that was decided last: reads what that left in the slots. */
-export function tell({ members, policy, placement, verdict, list, chosen, bound }: Decided): Decision {
-  const slots = [...members.byId.values()].flatMap((member) => member.slots)
+export function tell({ members, policy, placement, verdict, list, allScored, chosen, bound }: Decided): Decision {
+  const slots = members.slots()
   const blockSize = (chosen ?? slots[0])?.group.blockSize ?? 1
   const least = list.reduce((least, slot) => Math.min(least, slot.prefillTokens), Number.POSITIVE_INFINITY)
   return {
@@ -37,7 +39,7 @@ export function tell({ members, policy, placement, verdict, list, chosen, bound 
     promptBlocks: Math.ceil(placement.promptIds.length / blockSize),
     chosen: chosen === undefined ? null : `${chosen.workerId}/${chosen.rank}`,
     reason: chosen === undefined ? reasons[verdict] : why(policy, placement, list, bound !== undefined),
-    candidates: slots.map((slot) => candidate(slot, policy, placement, least, list.includes(slot))),
+    candidates: slots.map((slot) => candidate(slot, policy, placement, least, allScored || list.includes(slot))),
   }
 }
 

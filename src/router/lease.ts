@@ -2,6 +2,7 @@
 import type { Engine } from '../engine/engine.ts'
 import type { BreakerEvent } from './admission/breaker.ts'
 import type { Booking } from './load/bookings.ts'
+import type { Prediction } from './load/predictions.ts'
 import type { Lease, Outcome } from './router.ts'
 
 export interface LeaseOwner {
@@ -17,13 +18,22 @@ export class PoolLease implements Lease {
   readonly overlapTokens: number
   readonly embedding: boolean
   readonly booking: Booking
+  readonly prediction: Prediction | undefined
   begun = false
   private over = false
   private readonly owner: LeaseOwner
 
-  constructor(owner: LeaseOwner, booking: Booking, dpRank: number | undefined, overlapTokens: number, embedding: boolean) {
+  constructor(
+    owner: LeaseOwner,
+    booking: Booking,
+    prediction: Prediction | undefined,
+    dpRank: number | undefined,
+    overlapTokens: number,
+    embedding: boolean,
+  ) {
     this.owner = owner
     this.booking = booking
+    this.prediction = prediction
     this.workerId = booking.slot.workerId
     this.dpRank = dpRank
     this.engine = booking.slot.member.worker.engine

@@ -8,6 +8,8 @@ import { type Member, newMember, Slot, SlotNumbers } from './slots.ts'
 import type { Worker, Workers } from './workers.ts'
 
 export interface MemberHooks {
+  /** False: KV events are not listened to. */
+  readonly useKvEvents: boolean
   makeGroup(blockSize: number): PromptGroup
   /** There may be room now. */
   changed(): void
@@ -73,10 +75,11 @@ export class Members {
   private hear(member: Member, event: EngineEvent): void {
     if (event.kind === 'kv') {
       const slot = member.slots[event.rank]
-      if (slot === undefined) return
+      if (slot === undefined || !this.hooks.useKvEvents) return
       for (const change of event.changes) {
         slot.group.index.apply(slot.number, change)
         slot.heard(change)
+        if (change.kind === 'cleared') slot.group.predictions.forget(slot.number)
       }
     } else if (event.kind === 'load') {
       member.slots[event.rank]?.report(event)
@@ -96,7 +99,10 @@ export class Members {
     if (first !== undefined && member.slots.length === info.dpSize && first.group.blockSize === info.blockSize) return
     this.dropSlots(member)
     const group = this.group(info.blockSize, member.worker.id)
-    for (let rank = 0; rank < info.dpSize; rank++) member.slots.push(new Slot(this.numbers.take(), member, rank, group))
+    for (let rank = 0; rank < info.dpSize; rank++) {
+      const approximate = !this.hooks.useKvEvents || !info.kvEvents
+      member.slots.push(new Slot(this.numbers.take(), member, rank, group, approximate))
+    }
   }
 
   private dropSlots(member: Member): void {

@@ -1,4 +1,5 @@
 // The router over one pool of workers, all of one role: candidates → scores → pick → book; and the way back when a request is over.
+import type { HashPairs } from '../lib/block-hash.ts'
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { routerOverhead } from '../lib/metrics.ts'
@@ -15,6 +16,7 @@ import { fastIndex } from './index/fast.ts'
 import type { KvIndex } from './index/index.ts'
 import { endingOf, PoolLease } from './lease.ts'
 import { type BookingEvent, book, bookingEvent, endPrefill, free } from './load/bookings.ts'
+import type { Prediction } from './load/predictions.ts'
 import { RemoteBookings } from './load/remote-bookings.ts'
 import { Members } from './members.ts'
 import { defaultRouterOptions, type RouterOptions } from './options.ts'
@@ -78,6 +80,7 @@ export class Pool implements Router {
       attempt: (placement) => this.attempt(placement, true),
     })
     this.members = new Members(workers, {
+      useKvEvents: options.useKvEvents,
       makeGroup: (blockSize) => new PromptGroup(blockSize, makeIndex()),
       changed: () => this.room.wake(),
       ready: (member) => this.tellBreaker(member, 'ready'),
@@ -96,8 +99,11 @@ export class Pool implements Router {
 
   explain(placement: Placement): Decision {
     const verdict = this.gather(placement)
+    // Those that cannot take it have a score too.
+    if (this.policy.scored)
+      score(this.members.slots(), placement, this.cost, withOverrides(this.scoring, placement.overrides), this.members, this.clock.now())
     const chosen = verdict === 'open' ? this.pick(placement) : undefined
-    return this.tell(placement, verdict, chosen)
+    return this.tell(placement, verdict, chosen, true)
   }
 
   ready(): boolean {
@@ -168,8 +174,10 @@ export class Pool implements Router {
 
   /** For PoolLease. */
   end(lease: PoolLease, outcome: Outcome | undefined): void {
-    const { booking } = lease
-    this.tellBreaker(booking.slot.member, endingOf(lease, outcome))
+    const { booking, prediction } = lease
+    const ending = endingOf(lease, outcome)
+    this.tellBreaker(booking.slot.member, ending)
+    if (ending !== 'success' && !lease.begun && prediction !== undefined) booking.slot.group.predictions.drop(prediction)
     if (!free(booking)) return
     if (this.listeners.size > 0) this.emit({ kind: 'free', key: booking.key })
     this.room.wake()
@@ -208,7 +216,7 @@ export class Pool implements Router {
   private pick(placement: Placement): Slot {
     const { list, policy } = this
     const scoring = withOverrides(this.scoring, placement.overrides)
-    score(list, placement, policy.scored ? this.cost : undefined, scoring, this.members.numbers.count)
+    score(list, placement, policy.scored ? this.cost : undefined, scoring, this.members, this.clock.now())
     if (this.bound !== undefined) {
       if (list.includes(this.bound)) return this.bound
       this.bound = undefined
@@ -223,6 +231,7 @@ export class Pool implements Router {
     const { blockSize, chain } = slot.group
     const overlapTokens = Math.min(promptIds.length, slot.overlap * blockSize)
     const shares = withOverrides(this.scoring, overrides).shareBlocks && chain.length > 0
+    const kept = chain.length > 0 ? chain.slice() : noChain
     let ownBlocks = 0
     if (trackActiveBlocks && !embedding) {
       ownBlocks = Math.ceil(promptIds.length / blockSize) - (shares ? chain.length / 2 : 0)
@@ -232,7 +241,7 @@ export class Pool implements Router {
       key: ++this.keys,
       prefillTokens: (overrides?.trackPrefillTokens ?? trackPrefillTokens) ? promptIds.length - overlapTokens : 0,
       ownBlocks,
-      chain: shares ? chain.slice() : noChain,
+      chain: shares ? kept : noChain,
     })
     slot.lastPlaced = ++this.placements
     slot.placed++
@@ -241,24 +250,33 @@ export class Pool implements Router {
     this.tellBreaker(slot.member, 'placed')
     if (sessionId !== undefined) this.affinity?.bind(sessionId, slot, this.clock.now())
     if (this.listeners.size > 0) this.emit(bookingEvent(booking))
-    return new PoolLease(this, booking, slot.member.slots.length > 1 ? slot.rank : dpRank, overlapTokens, embedding)
+    const rank = slot.member.slots.length > 1 ? slot.rank : dpRank
+    return new PoolLease(this, booking, this.predict(slot, kept), rank, overlapTokens, embedding)
   }
 
-  private tell(placement: Placement, verdict: Verdict, chosen: Slot | undefined): Decision {
-    return tell({ members: this.members, policy: this.policy, placement, verdict, list: this.list, chosen, bound: this.bound })
+  /** From now on the slot counts as holding this prompt. */
+  private predict(slot: Slot, chain: HashPairs): Prediction | undefined {
+    const seconds = slot.approximate ? this.options.ttlSecs : this.options.predictedTtlSecs
+    if (seconds === 0 || chain.length === 0) return undefined
+    return slot.group.predictions.add(slot.number, chain, this.clock.now() + 1000 * seconds, slot.totalBlocks)
+  }
+
+  private tell(placement: Placement, verdict: Verdict, chosen: Slot | undefined, allScored: boolean): Decision {
+    const { members, policy, list, bound } = this
+    return tell({ members, policy, placement, verdict, list, allScored, chosen, bound })
   }
 
   private logDecision(placement: Placement, slot: Slot): void {
     const level = this.options.logDecisions ? 'info' : 'debug'
     if (!log.isLevelEnabled(level)) return
-    const { chosen, ...decision } = this.tell(placement, 'open', slot)
+    const { chosen, ...decision } = this.tell(placement, 'open', slot, false)
     log[level]({ request_id: placement.requestId, ...decision }, `placed on ${chosen}`)
   }
 
   private weight(placement: Placement): number {
     const { queuePolicy } = this.options
     if (queuePolicy === 'fcfs') return 0
-    return queueWeight(queuePolicy, placement.priority ?? 0, uncachedTokens(this.members, placement))
+    return queueWeight(queuePolicy, placement.priority ?? 0, uncachedTokens(this.members, placement, this.clock.now()))
   }
 
   private tellBreaker(member: Member, event: BreakerEvent): void {

@@ -2,6 +2,7 @@
 import { type HashPairs, promptHashes } from '../lib/block-hash.ts'
 import type { KvIndex } from './index/index.ts'
 import { ActivePrefixes } from './load/active-prefixes.ts'
+import { Predictions } from './load/predictions.ts'
 import type { Placement } from './router.ts'
 import type { Slot } from './slots.ts'
 
@@ -13,29 +14,40 @@ export class PromptGroup {
   readonly index: KvIndex
   /** What the running requests hold. */
   readonly active = new ActivePrefixes()
-  /** Chained hashes of the prompt looked up last; used again by the next. */
+  /** What ranks were sent lately. */
+  readonly predictions = new Predictions()
+  /** Chained hashes of the prompt looked up last; they are gone with the next prompt: copy what is kept. */
   chain: HashPairs = noHashes
   private depths = new Uint32Array(0)
+  private sent = new Uint32Array(0)
 
   constructor(blockSize: number, index: KvIndex) {
     this.blockSize = blockSize
     this.index = index
   }
 
-  /** Sets the overlap of each slot of this group, and `chain`. `count`: one more than the highest slot number. */
-  lookUp({ promptIds, lora, cacheSalt }: Placement, slots: readonly Slot[], count: number): void {
+  /**
+   * Sets the overlap of each slot of this group, and `chain`. `count`: one more than the highest slot number.
+   * `now` is for predictions; `alone`: no other group is asked for the same prompt.
+   */
+  lookUp({ promptIds, lora, cacheSalt }: Placement, slots: readonly Slot[], count: number, now: number, alone: boolean): void {
     const { chain } = promptHashes(promptIds, this.blockSize, { lora, cacheSalt })
-    this.chain = chain
+    // All groups hash into the same memory.
+    this.chain = alone ? chain : chain.slice()
     const { device, host, disk } = this.index.match(chain, count)
-    if (this.depths.length < count) this.depths = new Uint32Array(2 * count)
-    const { depths } = this
+    if (this.depths.length < count) {
+      this.depths = new Uint32Array(2 * count)
+      this.sent = new Uint32Array(2 * count)
+    }
+    const { depths, sent } = this
     this.active.depths(chain, depths)
+    this.predictions.depths(chain, now, sent)
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!
       if (slot.group !== this) continue
       const at = slot.number
       slot.shared = depths[at]!
-      slot.predicted = depths[at]!
+      slot.predicted = Math.max(depths[at]!, sent[at]!)
       slot.device = Math.max(device[at]!, slot.predicted)
       slot.host = Math.max(0, device[at]! + host[at]! - slot.device)
       slot.disk = Math.max(0, device[at]! + host[at]! + disk[at]! - slot.device - slot.host)
@@ -54,5 +66,6 @@ export class PromptGroup {
   /** The slot's worker is gone. */
   forget(slot: number): void {
     this.index.clear(slot)
+    this.predictions.forget(slot)
   }
 }

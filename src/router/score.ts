@@ -45,8 +45,15 @@ export function withOverrides(options: ScoreOptions, overrides: RouterOverrides 
 }
 
 /** Sets overlap and `cost` of each slot. Without a cost the overlap is 0 and nothing is hashed. */
-export function score(slots: readonly Slot[], placement: Placement, cost: Cost | undefined, options: ScoreOptions, members: Members): void {
-  lookUp(slots, placement, cost !== undefined, options, members)
+export function score(
+  slots: readonly Slot[],
+  placement: Placement,
+  cost: Cost | undefined,
+  options: ScoreOptions,
+  members: Members,
+  now: number,
+): void {
+  lookUp(slots, placement, cost !== undefined, options, members, now)
   if (cost === undefined || slots.length === 0) return
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < slots.length; i++) least = Math.min(least, slots[i]!.prefillTokens)
@@ -88,7 +95,7 @@ function setTerms(slot: Slot, { promptIds, embedding }: Placement, least: number
 }
 
 /** Hashes the prompt only where somebody asks what lies where. */
-function lookUp(slots: readonly Slot[], placement: Placement, scored: boolean, options: ScoreOptions, members: Members): void {
+function lookUp(slots: readonly Slot[], placement: Placement, scored: boolean, options: ScoreOptions, members: Members, now: number): void {
   const { groups, numbers } = members
   const worth = options.overlapScoreCredit > 0 || options.hostCacheHitWeight > 0 || options.diskCacheHitWeight > 0
   const wanted = scored && placement.embedding !== true && (worth || options.shareBlocks)
@@ -97,7 +104,7 @@ function lookUp(slots: readonly Slot[], placement: Placement, scored: boolean, o
     const { group } = slots[i]!
     if (group === done || seenBefore(slots, i)) continue
     done = group
-    if (wanted) group.lookUp(placement, slots, numbers.count, groups.size === 1)
+    if (wanted) group.lookUp(placement, slots, numbers.count, now, groups.size === 1)
     else group.skip(slots)
   }
 }
@@ -109,11 +116,11 @@ function seenBefore(slots: readonly Slot[], at: number): boolean {
 }
 
 /** Prompt tokens that the best of all ranks would still have to compute. */
-export function uncachedTokens(members: Members, placement: Placement): number {
+export function uncachedTokens(members: Members, placement: Placement, now: number): number {
   const { groups, numbers } = members
   const slots = members.slots()
   let least = placement.promptIds.length
-  for (const group of groups.values()) group.lookUp(placement, slots, numbers.count, groups.size === 1)
+  for (const group of groups.values()) group.lookUp(placement, slots, numbers.count, now, groups.size === 1)
   for (const slot of slots) least = Math.min(least, placement.promptIds.length - slot.overlap * slot.group.blockSize)
   return Math.max(0, least)
 }

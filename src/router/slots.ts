@@ -35,6 +35,8 @@ export class Slot {
   readonly rank: number
   readonly group: PromptGroup
   readonly role: EngineRole
+  /** No events tell what it holds: it is believed to hold what it was sent. */
+  readonly approximate: boolean
   readonly totalBlocks: number
   /** Longest prefill step of the engine, in tokens; the unit of thresholds. */
   readonly stepTokens: number
@@ -72,7 +74,7 @@ export class Slot {
   shared = 0
   cost = 0
 
-  constructor(number: number, member: Member, rank: number, group: PromptGroup) {
+  constructor(number: number, member: Member, rank: number, group: PromptGroup, approximate: boolean) {
     const { info } = member.worker.engine
     this.number = number
     this.member = member
@@ -80,6 +82,7 @@ export class Slot {
     this.rank = rank
     this.group = group
     this.role = info.role
+    this.approximate = approximate
     this.totalBlocks = Math.floor(info.totalKvTokens / info.blockSize)
     this.stepTokens = info.maxPrefillTokens ?? Math.min(info.totalKvTokens, 16_384)
   }

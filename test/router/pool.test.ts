@@ -66,6 +66,69 @@ describe('kv', () => {
   })
 })
 
+describe('what is not told by events', () => {
+  test('a rank counts as holding what it was just sent, until its events should have told', () => {
+    const { place, clock } = testPool([fakeWorker('a')])
+    const first = place()
+    first.started()
+    first.release()
+    clock.pass(4999)
+    expect(place().overlapTokens).toBe(64)
+    const off = testPool([fakeWorker('a')], { predictedTtlSecs: 0 })
+    const other = off.place()
+    other.started()
+    other.release()
+    expect(off.place().overlapTokens).toBe(0)
+  })
+
+  test('a request that never began leaves no trust behind', () => {
+    const { place } = testPool([fakeWorker('a')])
+    place().release()
+    expect(place().overlapTokens).toBe(0)
+  })
+
+  test('without events prompts are remembered for the time that was set, the ones that fit', () => {
+    for (const { worker, options } of [
+      { worker: fakeWorker('a'), options: { useKvEvents: false, ttlSecs: 30 } },
+      { worker: fakeWorker('a', { kvEvents: false }), options: { ttlSecs: 30 } },
+    ]) {
+      const { place, clock } = testPool([worker], options)
+      const send = (seed: number, count = 64) => {
+        const lease = place({ promptIds: tokens(count, seed) })
+        lease.started()
+        lease.release()
+        return lease.overlapTokens
+      }
+      send(1)
+      clock.pass(29_000)
+      expect(send(1)).toBe(64)
+      clock.pass(30_000)
+      expect(send(1)).toBe(0)
+      // 62 blocks is all it has.
+      send(2, 16 * 60)
+      expect(send(1)).toBe(0)
+    }
+  })
+
+  test('events are not listened to when they are not wanted', () => {
+    const a = fakeWorker('a')
+    const { place } = testPool([a], { useKvEvents: false })
+    a.holds(tokens(64))
+    expect(place().overlapTokens).toBe(0)
+  })
+
+  test('an emptied cache holds nothing', () => {
+    const a = fakeWorker('a')
+    const { place } = testPool([a])
+    const first = place()
+    first.started()
+    first.release()
+    a.holds(tokens(64))
+    a.emit({ kind: 'kv', rank: 0, seq: 1, changes: [{ kind: 'cleared' }] })
+    expect(place().overlapTokens).toBe(0)
+  })
+})
+
 describe('bookings', () => {
   test('the prompt is booked until the first row, blocks until the end', () => {
     const a = fakeWorker('a')
