@@ -105,6 +105,8 @@ export interface ServeOptions extends FrontOptions {
 
 /** `frontend`: HTTP and router; the engines are workers elsewhere. */
 export interface FrontendOptions extends FrontOptions {
+  /** Unique in the deployment, another for each start. */
+  id: string
   fleet: FleetOptions
   /** How the files of a worker's model are read; `path` and names come from its card. */
   model: ModelOptions

@@ -35,6 +35,7 @@ export function serveOptions(settings: Settings, env: Environment): ServeOptions
 export function frontendOptions(settings: Settings, env: Environment): FrontendOptions {
   return {
     ...frontOptions(settings),
+    id: processId(),
     model: modelOptions(settings, env),
     fleet: fleetOptions(settings, env),
     workerAddresses: settings.discoveryBackend === 'static' || settings.discoveryBackend === 'mem' ? settings.workerAddresses : [],
@@ -47,7 +48,7 @@ export function workerOptions(settings: Settings, env: Environment): WorkerOptio
   const follow = settings.disaggregationMode !== 'decode'
   return {
     ...processOptions(settings),
-    id: workerId(),
+    id: processId(),
     model: modelOptions(settings, env),
     engine: engineOptions(settings, env, cacheDir(settings, env), follow),
     fleet: fleetOptions(settings, env),
@@ -58,7 +59,7 @@ export function workerOptions(settings: Settings, env: Environment): WorkerOptio
 const needsEvents = ({ routerMode, useKvEvents }: Settings): boolean => routerMode === 'kv' && useKvEvents
 
 /** Readable in logs and metrics, and another one for each start. */
-function workerId(): string {
+function processId(): string {
   const host = hostname()
     .split('.')[0]!
     .replace(/[^A-Za-z0-9-]/g, '-')

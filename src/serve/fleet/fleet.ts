@@ -11,11 +11,13 @@ import { type Worker, type Workers, workerSet } from '../../router/workers.ts'
 /** A model whose workers are all gone answers 503 for so long, as during a rolling restart; then it is not served any more (404). */
 const keepModelMs = 60_000
 const loadAgainMs = 2000
+/** A worker that left may finish what it runs for us; should it die meanwhile, its connection says so. */
+const finishMs = 3_600_000
 
 export interface FleetParts {
   models: ModelRegistry
   connect(card: WorkerCard): RemoteEngine
-  router(workers: Workers): Router
+  router(workers: Workers, model: string): Router
   /** Reads the model's files, from the worker if need be. */
   load(card: WorkerCard, engine: RemoteEngine, router: Router): Promise<LoadedModel>
   added?(worker: Worker): void
@@ -57,7 +59,7 @@ export function createFleet(parts: FleetParts): Fleet {
     const workers = workerSet()
     const made: ServedModel = {
       workers,
-      router: parts.router(workers),
+      router: parts.router(workers, id),
       tokenizerSum: undefined,
       loading: false,
       loaded: false,
@@ -116,7 +118,7 @@ export function createFleet(parts: FleetParts): Fleet {
     members.delete(workerId)
     const model = served.get(member.model)!
     model.workers.remove(workerId)
-    void member.worker.engine.stop(0)
+    void member.worker.engine.stop(finishMs)
     log.info({ worker: workerId, model: member.model }, reason)
     if (model.workers.all().length > 0) return
     model.forget = setTimeout(() => forget(member.model, model), parts.keepModelMs ?? keepModelMs)

@@ -15,6 +15,7 @@ import type { FrontendOptions } from '../options.ts'
 import { createFleet } from './fleet.ts'
 import { loadedModel } from './loaded-model.ts'
 import { obtainModel } from './model-share.ts'
+import { joinPeers } from './peers.ts'
 import { openPlanes, type Planes } from './planes.ts'
 
 export interface Frontend {
@@ -33,7 +34,12 @@ export async function openFrontend(options: FrontendOptions): Promise<Frontend> 
   const fleet = createFleet({
     models,
     connect: (card) => connect(card, planes),
-    router: (workers) => createRouter(workers, options.router),
+    router(workers, model) {
+      const router = createRouter(workers, options.router)
+      const end = peers?.share(model, router)
+      return end === undefined ? router : closing(router, end)
+    },
+    added: () => peers?.renew(),
     load: (card, engine, router) => load(card, engine, router, options),
   })
   const addresses = options.workerAddresses
@@ -43,11 +49,14 @@ export async function openFrontend(options: FrontendOptions): Promise<Frontend> 
       ? {}
       : { workers: { addresses, fetchCard: (address, signal) => askForCard(address, signal, settings.namespace, planes) } }),
   })
+  const canAnnounce = addresses.length === 0 && settings.replicaSync
+  const peers = canAnnounce ? await joinPeers(planes.events, discovery, settings.namespace, options.id) : undefined
   const front = openFront(options, { models, workers: fleet.workers, canary: false, stop })
 
   async function stop(): Promise<void> {
     await discovery.close()
     await fleet.close()
+    peers?.close()
     await planes.close()
   }
 
@@ -57,7 +66,10 @@ export async function openFrontend(options: FrontendOptions): Promise<Frontend> 
     async start() {
       try {
         await front.warm()
-        await discovery.watch(settings.namespace, (change) => fleet.change(change))
+        await discovery.watch(settings.namespace, (change) => {
+          fleet.change(change)
+          peers?.change(change)
+        })
       } catch (error) {
         await front.stop()
         throw error
@@ -67,6 +79,15 @@ export async function openFrontend(options: FrontendOptions): Promise<Frontend> 
       front.lifecycle.markReady()
     },
   }
+}
+
+function closing(router: Router, end: () => void): Router {
+  const close = router.close.bind(router)
+  router.close = () => {
+    end()
+    close()
+  }
+  return router
 }
 
 function connect(card: WorkerCard, planes: Planes): RemoteEngine {
