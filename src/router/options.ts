@@ -10,7 +10,7 @@ export interface RouterOptions {
   /** --router-temperature: 0 takes the cheapest, above it softmax over costs. */
   readonly temperature: number
 
-  /** --router-kv-overlap-score-credit: worth of a prompt block that the rank's GPU holds, in blocks. */
+  /** --router-kv-overlap-score-credit: worth of a prompt block that the rank's GPU holds, in blocks; 0: caches do not count at all. */
   readonly overlapScoreCredit: number
   /** --router-kv-overlap-score-credit-decay: how fast that worth falls with the prefill work waiting on the rank. */
   readonly overlapScoreCreditDecay: number

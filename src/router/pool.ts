@@ -1,9 +1,7 @@
 // The router over one pool of workers, all of one role: candidates → scores → pick → book; and the way back when a request is over.
-import type { HashPairs } from '../lib/block-hash.ts'
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { routerOverhead } from '../lib/metrics.ts'
-import { type BreakerEvent, stepBreaker } from './admission/breaker.ts'
 import { queueWeight } from './admission/queue.ts'
 import { clientGone, WaitingRoom } from './admission/waiting-room.ts'
 import { Affinity } from './affinity.ts'
@@ -14,9 +12,8 @@ import { tell } from './explain.ts'
 import { showFigures } from './figures.ts'
 import { fastIndex } from './index/fast.ts'
 import type { KvIndex } from './index/index.ts'
-import { endingOf, PoolLease } from './lease.ts'
-import { type BookingEvent, book, bookingEvent, endPrefill, free } from './load/bookings.ts'
-import type { Prediction } from './load/predictions.ts'
+import { Ledger, ownBookings } from './ledger.ts'
+import type { BookingEvent } from './load/bookings.ts'
 import { RemoteBookings } from './load/remote-bookings.ts'
 import { Members } from './members.ts'
 import { defaultRouterOptions, type RouterOptions } from './options.ts'
@@ -24,9 +21,9 @@ import type { Policy } from './policies/policy.ts'
 import { findPolicy } from './policies/registry.ts'
 import { PromptGroup } from './prompt-group.ts'
 import { allBusy, needsWorker, noneReady } from './refusals.ts'
-import type { BusyThresholds, Decision, Lease, Outcome, Placement, Router } from './router.ts'
+import type { BusyThresholds, Decision, Lease, Placement, Router } from './router.ts'
 import { type ScoreOptions, score, uncachedTokens, withOverrides } from './score.ts'
-import type { Member, Slot } from './slots.ts'
+import type { Slot } from './slots.ts'
 import type { Workers } from './workers.ts'
 
 /** What tests and benches replace. */
@@ -53,11 +50,9 @@ export class Pool implements Router {
   private readonly room: WaitingRoom
   private readonly remote: RemoteBookings
   private readonly affinity: Affinity | undefined
-  private readonly listeners = new Set<(event: BookingEvent) => void>()
+  private readonly ledger: Ledger
   private readonly hideFigures: () => void
   private busy: BusyThresholds
-  private placements = 0
-  private keys = 0
 
   // Of the placement that is being decided.
   private readonly list: Slot[] = []
@@ -72,6 +67,7 @@ export class Pool implements Router {
     this.clock = clock
     this.busy = options
     this.affinity = options.sessionAffinityTtlSecs === undefined ? undefined : new Affinity(options.sessionAffinityTtlSecs * 1000)
+    this.ledger = new Ledger(options, clock, () => this.room.wake())
     this.room = new WaitingRoom({
       clock,
       limit: options.queueLimit,
@@ -80,10 +76,11 @@ export class Pool implements Router {
       attempt: (placement) => this.attempt(placement, true),
     })
     this.members = new Members(workers, {
-      useKvEvents: options.useKvEvents,
+      // Where nobody asks what lies where, nothing is kept of it.
+      useKvEvents: options.useKvEvents && this.policy.scored && options.overlapScoreCredit > 0,
       makeGroup: (blockSize) => new PromptGroup(blockSize, makeIndex()),
       changed: () => this.room.wake(),
-      ready: (member) => this.tellBreaker(member, 'ready'),
+      ready: (member) => this.ledger.tellBreaker(member, 'ready'),
       removed: (slot) => this.affinity?.forget(slot),
     })
     this.remote = new RemoteBookings(this.members)
@@ -100,9 +97,9 @@ export class Pool implements Router {
   explain(placement: Placement): Decision {
     const verdict = this.gather(placement)
     // Those that cannot take it have a score too.
-    if (this.policy.scored)
-      score(this.members.slots(), placement, this.cost, withOverrides(this.scoring, placement.overrides), this.members, this.clock.now())
-    const chosen = verdict === 'open' ? this.pick(placement) : undefined
+    const scoring = withOverrides(this.scoring, placement.overrides)
+    if (this.policy.scored) score(this.members.slots(), placement, this.cost, scoring, this.members, this.clock.now())
+    const chosen = verdict === 'open' ? this.pick(placement, scoring) : undefined
     return this.tell(placement, verdict, chosen, true)
   }
 
@@ -140,16 +137,12 @@ export class Pool implements Router {
 
   /** Hears each booking of this frontend, for other frontends; the returned function ends it. Chains are shared: do not change them. */
   onBooking(listener: (event: BookingEvent) => void): () => void {
-    this.listeners.add(listener)
-    return () => this.listeners.delete(listener)
+    return this.ledger.listen(listener)
   }
 
   /** This frontend's bookings as they stand, for one that has just come. */
   bookings(): BookingEvent[] {
-    const own: BookingEvent[] = []
-    for (const { slots } of this.members.byId.values())
-      for (const slot of slots) for (const booking of slot.bookings) if (!booking.remote) own.push(bookingEvent(booking))
-    return own
+    return ownBookings(this.members)
   }
 
   /** What another frontend booked on the same workers. */
@@ -164,25 +157,6 @@ export class Pool implements Router {
     this.room.wake()
   }
 
-  /** For PoolLease. */
-  begin({ booking }: PoolLease): void {
-    this.tellBreaker(booking.slot.member, 'success')
-    if (!endPrefill(booking)) return
-    if (this.listeners.size > 0) this.emit({ kind: 'started', key: booking.key })
-    this.room.wake()
-  }
-
-  /** For PoolLease. */
-  end(lease: PoolLease, outcome: Outcome | undefined): void {
-    const { booking, prediction } = lease
-    const ending = endingOf(lease, outcome)
-    this.tellBreaker(booking.slot.member, ending)
-    if (ending !== 'success' && !lease.begun && prediction !== undefined) booking.slot.group.predictions.drop(prediction)
-    if (!free(booking)) return
-    if (this.listeners.size > 0) this.emit({ kind: 'free', key: booking.key })
-    this.room.wake()
-  }
-
   /** Undefined: it should wait. One that waits already goes on waiting while all are busy. */
   private attempt(placement: Placement, waits: boolean): Lease | undefined {
     const begin = performance.now()
@@ -190,9 +164,11 @@ export class Pool implements Router {
     if (verdict === 'full' || (verdict === 'busy' && waits)) return undefined
     if (verdict === 'busy') throw allBusy(this.options.overloadStatus)
     if (verdict === 'unavailable') throw noneReady(placement, this.bound)
-    const slot = this.pick(placement)
+    const scoring = withOverrides(this.scoring, placement.overrides)
+    const slot = this.pick(placement, scoring)
     this.logDecision(placement, slot)
-    const lease = this.book(slot, placement)
+    const lease = this.ledger.take(slot, placement, scoring)
+    if (placement.sessionId !== undefined) this.affinity?.bind(placement.sessionId, slot, this.clock.now())
     overhead.observe(performance.now() - begin)
     return lease
   }
@@ -213,9 +189,8 @@ export class Pool implements Router {
   }
 
   /** One of `list`, which is not empty. */
-  private pick(placement: Placement): Slot {
+  private pick(placement: Placement, scoring: ScoreOptions): Slot {
     const { list, policy } = this
-    const scoring = withOverrides(this.scoring, placement.overrides)
     score(list, placement, policy.scored ? this.cost : undefined, scoring, this.members, this.clock.now())
     if (this.bound !== undefined) {
       if (list.includes(this.bound)) return this.bound
@@ -223,42 +198,6 @@ export class Pool implements Router {
     }
     const temperature = placement.overrides?.temperature ?? this.options.temperature
     return list[policy.pick(list, { temperature, random: this.random })]!
-  }
-
-  private book(slot: Slot, placement: Placement): Lease {
-    const { promptIds, maxNewTokens = 0, embedding = false, overrides, sessionId, dpRank } = placement
-    const { trackActiveBlocks, trackOutputBlocks, trackPrefillTokens } = this.options
-    const { blockSize, chain } = slot.group
-    const overlapTokens = Math.min(promptIds.length, slot.overlap * blockSize)
-    const shares = withOverrides(this.scoring, overrides).shareBlocks && chain.length > 0
-    const kept = chain.length > 0 ? chain.slice() : noChain
-    let ownBlocks = 0
-    if (trackActiveBlocks && !embedding) {
-      ownBlocks = Math.ceil(promptIds.length / blockSize) - (shares ? chain.length / 2 : 0)
-      if (trackOutputBlocks) ownBlocks += Math.ceil(maxNewTokens / 2 / blockSize)
-    }
-    const booking = book(slot, {
-      key: ++this.keys,
-      prefillTokens: (overrides?.trackPrefillTokens ?? trackPrefillTokens) ? promptIds.length - overlapTokens : 0,
-      ownBlocks,
-      chain: shares ? kept : noChain,
-    })
-    slot.lastPlaced = ++this.placements
-    slot.placed++
-    slot.promptBlocks += Math.ceil(promptIds.length / blockSize)
-    slot.overlapBlocks += slot.overlap
-    this.tellBreaker(slot.member, 'placed')
-    if (sessionId !== undefined) this.affinity?.bind(sessionId, slot, this.clock.now())
-    if (this.listeners.size > 0) this.emit(bookingEvent(booking))
-    const rank = slot.member.slots.length > 1 ? slot.rank : dpRank
-    return new PoolLease(this, booking, this.predict(slot, kept), rank, overlapTokens, embedding)
-  }
-
-  /** From now on the slot counts as holding this prompt. */
-  private predict(slot: Slot, chain: HashPairs): Prediction | undefined {
-    const seconds = slot.approximate ? this.options.ttlSecs : this.options.predictedTtlSecs
-    if (seconds === 0 || chain.length === 0) return undefined
-    return slot.group.predictions.add(slot.number, chain, this.clock.now() + 1000 * seconds, slot.totalBlocks)
   }
 
   private tell(placement: Placement, verdict: Verdict, chosen: Slot | undefined, allScored: boolean): Decision {
@@ -278,22 +217,6 @@ export class Pool implements Router {
     if (queuePolicy === 'fcfs') return 0
     return queueWeight(queuePolicy, placement.priority ?? 0, uncachedTokens(this.members, placement, this.clock.now()))
   }
-
-  private tellBreaker(member: Member, event: BreakerEvent): void {
-    const { breakerFailures, breakerOpenSecs } = this.options
-    const before = member.breaker
-    member.breaker = stepBreaker(before, event, this.clock.now(), { failures: breakerFailures, openMs: breakerOpenSecs * 1000 })
-    if (before.kind === member.breaker.kind) return
-    const worker = member.worker.id
-    if (member.breaker.kind === 'open' && event === 'failure')
-      log.warn({ worker }, `the engine fails: it is left alone for ${breakerOpenSecs} s`)
-    else if (member.breaker.kind === 'closed') log.info({ worker }, 'the engine answers again')
-  }
-
-  private emit(event: BookingEvent): void {
-    for (const listener of this.listeners) listener(event)
-  }
 }
 
 const overhead = routerOverhead.model('')
-const noChain = new Uint32Array(0)

@@ -97,8 +97,7 @@ function setTerms(slot: Slot, { promptIds, embedding }: Placement, least: number
 /** Hashes the prompt only where somebody asks what lies where. */
 function lookUp(slots: readonly Slot[], placement: Placement, scored: boolean, options: ScoreOptions, members: Members, now: number): void {
   const { groups, numbers } = members
-  const worth = options.overlapScoreCredit > 0 || options.hostCacheHitWeight > 0 || options.diskCacheHitWeight > 0
-  const wanted = scored && placement.embedding !== true && (worth || options.shareBlocks)
+  const wanted = scored && placement.embedding !== true && (options.overlapScoreCredit > 0 || options.shareBlocks)
   let done: Slot['group'] | undefined
   for (let i = 0; i < slots.length; i++) {
     const { group } = slots[i]!

@@ -93,7 +93,8 @@ export function testPool(members: readonly Worker[], options: Partial<RouterOpti
   const workers = workerSet()
   for (const worker of members) workers.add(worker)
   const clock = fakeClock()
-  const pool = createPool(workers, { ...defaultRouterOptions, ...options }, { random: seededRandom(1), clock, ...parts })
+  // Dynamo's formula can be followed in the head.
+  const pool = createPool(workers, { ...defaultRouterOptions, cost: 'dynamo', ...options }, { random: seededRandom(1), clock, ...parts })
   const live = new AbortController().signal
   return {
     pool,
