@@ -48,7 +48,7 @@ export const commands: readonly Command[] = [
   {
     name: 'example',
     summary: 'list, print or run ready-made setups',
-    run: async (argv) => (await import('./example.ts')).runExample(argv),
+    run: async (argv) => (await import('./example.ts')).runExample(argv, process.env),
   },
   { name: 'doctor', summary: 'check this machine and say what to do', run: async (argv) => (await import('./doctor.ts')).runDoctor(argv) },
   { name: 'version', summary: 'print the version', run: async () => (await import('./version.ts')).printVersion() },

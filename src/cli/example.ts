@@ -1,4 +1,5 @@
 // `example` lists the setups, `example NAME --print` shows one, `example NAME [flags]` runs its processes in this terminal; Ctrl-C ends them all.
+import type { Environment } from './deployment/environment.ts'
 import { fit } from './example/fit.ts'
 import { runAll } from './example/run-all.ts'
 import { script } from './example/script.ts'
@@ -13,7 +14,7 @@ Usage: dynamo-sglang example                      list them
 `
 
 /** Resolves with the exit code: of the first process that ended badly, else 0. */
-export async function runExample(argv: string[]): Promise<number> {
+export async function runExample(argv: string[], env: Environment): Promise<number> {
   const [given, ...flags] = argv
   if (given === '--help') return print(usage)
   if (given === undefined) return print(listing())
@@ -31,7 +32,7 @@ export async function runExample(argv: string[]): Promise<number> {
     flags.filter((flag) => flag !== '--print'),
   )
   process.stdout.write(script(fitted))
-  return flags.includes('--print') ? 0 : runAll(fitted.processes, process.env)
+  return flags.includes('--print') ? 0 : runAll(fitted.processes, env)
 }
 
 function print(text: string): number {

@@ -1,7 +1,8 @@
 // `frontend`: HTTP and router; the engines are workers elsewhere. Until a signal ends it.
 import { log } from '../lib/log.ts'
 import { onSignals } from '../serve/lifecycle.ts'
-import { type Environment, frontendOptions } from './deployment/process-options.ts'
+import type { Environment } from './deployment/environment.ts'
+import { frontendOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
 
 /** Serves until stopped; resolves with the exit code. Rejects with a start-up AppError. */

@@ -2,7 +2,8 @@
 import type { EngineInfo } from '../engine/types.ts'
 import { log } from '../lib/log.ts'
 import { onSignals } from '../serve/lifecycle.ts'
-import { type Environment, serveOptions } from './deployment/process-options.ts'
+import type { Environment } from './deployment/environment.ts'
+import { serveOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
 
 /** Serves until stopped; resolves with the exit code. Rejects with a start-up AppError. */

@@ -1,7 +1,8 @@
 // `worker`: an engine that frontends elsewhere use. Until a signal ends it.
 import { log } from '../lib/log.ts'
 import { onSignals } from '../serve/lifecycle.ts'
-import { type Environment, workerOptions } from './deployment/process-options.ts'
+import type { Environment } from './deployment/environment.ts'
+import { workerOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
 
 /** Works until stopped; resolves with the exit code. Rejects with a start-up AppError. */

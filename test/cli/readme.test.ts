@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { commands } from '../../src/cli/cli.ts'
 import { settingsTable } from '../../src/cli/help.ts'
+import { parseSettings } from '../../src/cli/settings/parse-settings.ts'
 
 const path = join(import.meta.dir, '../../README.md')
 const readme = readFileSync(path, 'utf8')
@@ -19,6 +20,15 @@ test('the README has the table of settings as it is now (UPDATE=1 writes it)', (
 
 test('the README names every command', () => {
   for (const { name } of commands) expect(readme).toContain(`\`${name}\``)
+})
+
+const lines = [...readme.matchAll(/`dynamo-sglang ((serve|frontend|worker)[^`]*)`/g)]
+  .map((match) => match[1]!)
+  .filter((line) => !/ -f |…/.test(line))
+
+test.each(lines)('the README says %s, and that is accepted', (line) => {
+  const [command, ...args] = line.split(' ')
+  expect(() => parseSettings(args, {}, command as 'serve')).not.toThrow()
 })
 
 test('the README gives every package of the executable a reason, and no other', () => {

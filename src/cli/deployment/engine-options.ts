@@ -1,7 +1,7 @@
 // Which engine, and what it is told.
 import type { EngineOptions } from '../../serve/options.ts'
 import type { Settings } from '../settings/settings.ts'
-import type { Environment } from './process-options.ts'
+import type { Environment } from './environment.ts'
 
 /** `kvEvents`: the engine shall tell what its cache does. */
 export function engineOptions(settings: Settings, env: Environment, cacheDir: string, kvEvents: boolean): EngineOptions {

@@ -17,10 +17,9 @@ import type { Settings } from '../settings/settings.ts'
 import { version } from '../version.ts'
 import { discoveryOptions } from './discovery-options.ts'
 import { engineOptions } from './engine-options.ts'
+import type { Environment } from './environment.ts'
 import { planeOptions } from './plane-options.ts'
 import { routerOptions } from './router-options.ts'
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 const MEGABYTE = 1 << 20
 
