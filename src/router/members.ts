@@ -113,7 +113,9 @@ export class Members {
       this.numbers.give(slot.number)
       this.hooks.removed(slot)
     }
+    const group = member.slots[0]?.group
     member.slots = []
+    if (group !== undefined && !this.slots().some((slot) => slot.group === group)) this.groups.delete(group.blockSize)
   }
 
   private group(blockSize: number, workerId: string): PromptGroup {
