@@ -1,10 +1,10 @@
 // What it costs to place a request: hashing, lookup, scores, choice and booking, by prompt length, block size and number of ranks.
-// The prompts share their first half with what the ranks hold; 200 requests run at once. Release is measured apart.
+// The prompts share their first half with what the ranks hold; 200 requests run at once. Release is measured apart. Medians over rounds of all 200.
 import type { Pool } from '../../src/router/pool.ts'
 import type { Lease } from '../../src/router/router.ts'
 import { fakeWorker, testPool } from '../helpers/router-pool.ts'
 
-const rounds = 12
+const rounds = 40
 const atOnce = 200
 const signal = new AbortController().signal
 
@@ -15,8 +15,8 @@ function prompts(tokens: number): Uint32Array[] {
 }
 
 function measure(pool: Pool, ids: readonly Uint32Array[]): { place: number; end: number } {
-  let place = 0
-  let end = 0
+  const place: number[] = []
+  const end: number[] = []
   for (let round = 0; round < rounds; round++) {
     const leases: Lease[] = []
     const begin = performance.now()
@@ -24,14 +24,12 @@ function measure(pool: Pool, ids: readonly Uint32Array[]): { place: number; end:
     const placed = performance.now()
     for (const lease of leases) lease.started()
     for (const lease of leases) lease.release()
-    const over = performance.now()
-    // The first rounds warm up.
-    if (round < rounds / 3) continue
-    place += placed - begin
-    end += over - placed
+    place.push(placed - begin)
+    end.push(performance.now() - placed)
   }
-  const measured = (rounds - rounds / 3) * ids.length
-  return { place: (1000 * place) / measured, end: (1000 * end) / measured }
+  // The first rounds warm up.
+  const median = (times: number[]) => times.slice(rounds / 4).sort((a, b) => a - b)[Math.floor((rounds * 3) / 8)]!
+  return { place: (1000 * median(place)) / ids.length, end: (1000 * median(end)) / ids.length }
 }
 
 console.log(
