@@ -235,6 +235,18 @@ export function planeSuite(name: string, plane: PlaneKind): void {
       expect(process.memoryUsage().rss - before).toBeLessThan(150e6)
     }, 20_000)
 
+    test('a client that is stopped while nothing is said is missed within two seconds', async () => {
+      const streams: IncomingStream[] = []
+      const server = await plane.serve((_, stream) => {
+        streams.push(stream)
+        stream.send(new Uint8Array(1))
+      })
+      cleanup.push(() => server.close())
+      const { child } = await peer('caller', server.address, '{}')
+      child.kill('SIGSTOP')
+      await until('the stream is given up', () => streams[0]!.signal.aborted, 2000)
+    }, 20_000)
+
     test('a quiet connection stays', async () => {
       const { client } = await pair(() => {})
       const heard = openStream(client, '')

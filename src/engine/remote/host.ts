@@ -79,7 +79,7 @@ export function hostEngine(engine: Engine, extras: HostExtras = {}): PlaneServic
 
 async function named(calls: NonNullable<HostExtras['calls']>, name: string, args: Record<string, unknown>): Promise<unknown> {
   const call = Object.hasOwn(calls, name) ? calls[name] : undefined
-  if (call !== undefined) return call(args)
+  if (call !== undefined) return await call(args)
   throw new AppError('engine_rejected', {
     message: `The worker answers no '${name}'; it answers ${Object.keys(calls).join(', ') || 'no call'}.`,
   })
