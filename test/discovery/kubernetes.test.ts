@@ -133,6 +133,13 @@ test('a card beyond what Kubernetes takes is refused by name; a missing service 
   await discovery.close()
 })
 
+test('a service account without rights is told what it needs', async () => {
+  const discovery = kubernetesDiscovery({ ...server.options, podNamespace: 'of-others' })
+  expect(discovery.announce(cardOf('a'))).rejects.toThrow('get, list, watch, create, patch and delete on leases')
+  expect(discovery.watch('ns', () => {})).rejects.toThrow('403')
+  await discovery.close()
+})
+
 test('the manifest gives the rights that are used, and no more', () => {
   const role = kubernetesManifest('team', 'me')
     .split('---')

@@ -1,6 +1,7 @@
 // etcd's v3 API over its JSON gateway, as far as discovery needs it. Plain HTTP: no client library, nothing to embed, and a stream that ends is seen at once.
 // int64 fields are decimal strings there, keys and values base64, and what is zero is left out.
 import { readFileSync } from 'node:fs'
+import { AppError } from '../../lib/errors.ts'
 import { jsonLines } from '../json-lines.ts'
 import type { EtcdOptions } from '../options.ts'
 
@@ -97,7 +98,10 @@ export class EtcdClient {
     const text = await answer.text()
     const token = answer.ok ? (JSON.parse(text) as { token?: string }).token : undefined
     if (token === undefined)
-      throw new Error(`${this.name} does not accept user '${this.options.user}': ${parse(text).message ?? text.trim()}`)
+      throw new AppError('invalid_setting', {
+        message: `${this.name} does not accept user '${this.options.user}': ${parse(text).message ?? text.trim()}`,
+        param: 'ETCD_AUTH_USERNAME',
+      })
     return token
   }
 

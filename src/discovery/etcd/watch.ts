@@ -1,5 +1,6 @@
 // Watches the cards of a namespace in etcd. Changes come by etcd's watch; whether a process lives is asked from its lease, several times a second:
 // one that was not renewed for a second and a half is dead, long before the lease ends.
+import { AppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import { Bell } from '../bell.ts'
 import type { Card, CardChange } from '../discovery.ts'
@@ -28,7 +29,7 @@ interface Known {
   missing: boolean
 }
 
-/** Resolves when the cards that exist were told. Goes on until the signal. */
+/** Resolves when the cards that exist were told, rejects with AppError `invalid_setting` for a wrong user. Goes on until the signal. */
 export async function watchEtcd(
   client: EtcdClient,
   namespace: string,
@@ -39,6 +40,7 @@ export async function watchEtcd(
   const range = { key: base64(prefix), range_end: base64(`${prefix.slice(0, -1)}0`) } // '0' follows '/'
   const roster = new Roster(listener)
   const known = new Map<string, Known>()
+  const told = Promise.withResolvers<void>()
   let graceUntil = 0
   let away = false
 
@@ -112,13 +114,13 @@ export async function watchEtcd(
     return found.header.revision
   }
 
-  /** The first list resolves `told`; then follows changes until the stream breaks, and starts again. */
-  async function follow(told: () => void): Promise<void> {
+  /** The first list settles `told`; then follows changes until the stream breaks, and starts again. */
+  async function follow(): Promise<void> {
     const bell = new Bell()
     while (!signal.aborted) {
       try {
         const revision = await list()
-        told()
+        told.resolve()
         const request = { create_request: { ...range, start_revision: String(BigInt(revision) + 1n) } }
         await client.stream<WatchMessage>('/v3/watch', request, signal, (message) => {
           // Compacted away, or ended by etcd: the list says it all.
@@ -133,6 +135,7 @@ export async function watchEtcd(
         })
       } catch (error) {
         failed(error)
+        if (error instanceof AppError) told.reject(error)
       }
       await bell.wait(retryMs, signal)
     }
@@ -164,10 +167,9 @@ export async function watchEtcd(
   }
 
   signal.addEventListener('abort', () => roster.end())
-  const { promise, resolve } = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => resolve())
-  void follow(resolve)
-  await promise
+  signal.addEventListener('abort', () => told.resolve())
+  void follow()
+  await told.promise
   void askForEver()
 }
 

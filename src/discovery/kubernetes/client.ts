@@ -7,6 +7,7 @@ import { jsonLines } from '../json-lines.ts'
 import type { KubernetesOptions } from '../options.ts'
 
 const answerMs = 1500
+const rights = 'get, list, watch, create, patch and delete on leases (coordination.k8s.io) in its namespace'
 const podFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 export interface Lease {
@@ -135,9 +136,12 @@ export class KubernetesClient {
     else this.refusals = 0
     if (answer.ok) return answer
     const said = await answer.text()
-    const hint =
-      answer.status === 403 ? ' The service account needs get, list, watch, create, patch and delete on leases (coordination.k8s.io).' : ''
-    throw new KubernetesError(answer.status, `${this.server} refused ${method} of leases with ${answer.status}: ${messageOf(said)}${hint}`)
+    const message = `${this.server} refused ${method} of leases with ${answer.status}: ${messageOf(said)}`
+    if (answer.status !== 401 && answer.status !== 403) throw new KubernetesError(answer.status, message)
+    throw new AppError('invalid_setting', {
+      message: `${message}. The pod's service account needs ${rights}.`,
+      param: 'DYN_DISCOVERY_BACKEND',
+    })
   }
 
   /** The first time less than half as long: one refused heartbeat must not look like death. */

@@ -1,5 +1,6 @@
 // Watches the Lease objects of a namespace: a list, then the changes after it, and the list again when the server has forgotten where we were (410).
 // Nobody is called dead for a late event: who is silent is looked at once more, directly.
+import { AppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import { Bell } from '../bell.ts'
 import type { CardChange } from '../discovery.ts'
@@ -16,7 +17,7 @@ const retryMs = 300
 const cleanMs = 60_000
 const expired = 410
 
-/** Resolves when the cards that exist were told. Goes on until the signal. */
+/** Resolves when the cards that exist were told, rejects with AppError `invalid_setting` when we may not see them. Goes on until the signal. */
 export async function watchKubernetes(
   client: KubernetesClient,
   namespace: string,
@@ -32,6 +33,7 @@ export async function watchKubernetes(
   let connected = false
   let away = false
   let stream = new AbortController()
+  const told = Promise.withResolvers<void>()
 
   function see(lease: Lease): void {
     const { name, resourceVersion: version } = lease.metadata
@@ -83,17 +85,22 @@ export async function watchKubernetes(
     if (type === 'DELETED') unsee(object.metadata.name)
     else if (type !== 'BOOKMARK') see(object)
   }
-  async function follow(told: () => void): Promise<void> {
+  async function follow(): Promise<void> {
     const bell = new Bell()
+    const accepted = () => {
+      answered()
+      told.resolve()
+    }
     while (!signal.aborted) {
       stream = new AbortController()
       try {
         resourceVersion ??= await list()
-        await client.watch(selector, resourceVersion, AbortSignal.any([signal, stream.signal]), () => (answered(), told()), change)
+        await client.watch(selector, resourceVersion, AbortSignal.any([signal, stream.signal]), accepted, change)
         // The server ends a watch every few minutes: go on from there.
       } catch (error) {
         if (stream.signal.aborted || error instanceof KubernetesError) resourceVersion = undefined
         if (!stream.signal.aborted && !isStatus(error, expired)) failed(error)
+        if (error instanceof AppError) told.reject(error)
       }
       await bell.wait(retryMs, signal)
     }
@@ -140,10 +147,9 @@ export async function watchKubernetes(
   }
 
   signal.addEventListener('abort', () => roster.end())
-  const { promise, resolve } = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => resolve())
-  void follow(resolve)
-  await promise
+  signal.addEventListener('abort', () => told.resolve())
+  void follow()
+  await told.promise
   void look()
   const bell = new Bell()
   while (roster.doubts && !signal.aborted) await bell.wait(lookMs, signal)
