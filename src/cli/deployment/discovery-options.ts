@@ -2,11 +2,12 @@
 import type { DiscoveryOptions, EtcdOptions, KubernetesOptions } from '../../discovery/options.ts'
 import type { NatsOptions } from '../../transport/nats/connection.ts'
 import type { Settings } from '../settings/settings.ts'
+import { privateFolder } from './private-folder.ts'
 
 /** Addresses alone are not enough for static workers: who speaks the request plane adds how a card is fetched. */
 export function discoveryOptions(settings: Settings): Omit<DiscoveryOptions, 'workers'> {
-  const { discoveryBackend: backend, fileKv } = settings
-  if (backend === 'file') return { backend, file: { folder: fileKv } }
+  const { discoveryBackend: backend, fileKv, fileKvIsShared } = settings
+  if (backend === 'file') return { backend, file: { folder: fileKvIsShared ? privateFolder(fileKv) : fileKv } }
   if (backend === 'etcd') return { backend, etcd: etcdOptions(settings) }
   if (backend === 'nats') return { backend, nats: natsOptions(settings) }
   if (backend === 'kubernetes') return { backend, kubernetes: kubernetesOptions(settings) }

@@ -47,6 +47,8 @@ export interface Settings extends Omit<Values, 'engine' | 'endpoint' | 'healthCh
   discoveryBackend: NonNullable<Values['discoveryBackend']>
   /** The folder of file discovery; the user's own one when none was given. */
   fileKv: string
+  /** It was not given: it lies where every user of the machine may write, so it is checked before it is trusted. */
+  fileKvIsShared: boolean
   /** SGLang's arguments: every flag that is not ours alone, verbatim and in order, and what our flags imply. */
   engineArgs: string[]
   /** Lines to show at start: what is accepted without effect, deprecated or ignored. */

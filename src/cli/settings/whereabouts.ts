@@ -25,7 +25,7 @@ export function discoveryOf(
   draft: Values,
   command: Command,
   env: Readonly<Record<string, string | undefined>>,
-): Pick<Settings, 'discoveryBackend' | 'fileKv'> {
+): Pick<Settings, 'discoveryBackend' | 'fileKv' | 'fileKvIsShared'> {
   const { discoveryBackend: named, workerAddresses, fileKv } = draft
   const backend = named ?? implied(draft, command)
   const isStatic = backend === 'static' || backend === 'mem'
@@ -48,7 +48,7 @@ export function discoveryOf(
     if (!/^tcp:\/\/.+:\d+(\/[\w-]+)?$/.test(address))
       throw invalid('--worker-address', `--worker-address must be like tcp://HOST:PORT, not '${address}'`)
   }
-  return { discoveryBackend: backend, fileKv: fileKv ?? ownFolder(env) }
+  return { discoveryBackend: backend, fileKv: fileKv ?? ownFolder(env), fileKvIsShared: fileKv === undefined }
 }
 
 function implied({ workerAddresses, fileKv, etcdEndpoints }: Values, command: Command): Settings['discoveryBackend'] {

@@ -1,4 +1,7 @@
 import { expect, test } from 'bun:test'
+import { chmodSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { discoveryOptions, natsOptions } from '../../../src/cli/deployment/discovery-options.ts'
 import { parseSettings } from '../../../src/cli/settings/parse-settings.ts'
 import type { Command } from '../../../src/cli/settings/setting.ts'
@@ -11,7 +14,18 @@ test('nothing said: one process is alone, processes of one user on one machine f
   const [frontend, worker] = [options('frontend'), options('worker')]
   expect(frontend).toEqual(worker)
   expect(frontend).toEqual({ backend: 'file', file: { folder: `/tmp/dynamo-sglang-${process.getuid!()}/discovery` } })
-  expect(options('worker', '', { TMPDIR: '/run/t' }).file?.folder).toStartWith('/run/t/')
+})
+
+test("the user's own folder is for nobody else; one that is open to others is not trusted", () => {
+  const TMPDIR = mkdtempSync(join(tmpdir(), 'own-'))
+  const { folder } = options('worker', '', { TMPDIR }).file!
+  expect(folder).toStartWith(TMPDIR)
+  expect(statSync(dirname(folder)).mode & 0o777).toBe(0o700)
+  chmodSync(dirname(folder), 0o777)
+  expect(() => options('worker', '', { TMPDIR })).toThrow(/written by somebody else/)
+  rmSync(dirname(folder), { recursive: true })
+  symlinkSync(TMPDIR, dirname(folder))
+  expect(() => options('worker', '', { TMPDIR })).toThrow(/written by somebody else/)
 })
 
 test('two variables are enough for a frontend and its workers', () => {
