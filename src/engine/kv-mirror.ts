@@ -30,6 +30,8 @@ interface Block {
   parentHigh: number
   /** Bits by `tierBits`. */
   tiers: number
+  /** Number of the last dump that it was part of. */
+  dumped: number
 }
 
 const tierBits: Readonly<Record<KvTier, number>> = { device: 1, host: 2, disk: 4, external: 8 }
@@ -62,6 +64,7 @@ class RankMirror {
   private readonly limits: MirrorLimits
   private device = 0
   private lower = 0
+  private dumps = 0
 
   constructor(limits: MirrorLimits) {
     this.limits = limits
@@ -95,7 +98,7 @@ class RankMirror {
       const key = keyOf(low, high)
       let block = this.blocks.get(key)
       if (block === undefined) {
-        block = { low, high, localLow: local[i]!, localHigh: local[i + 1]!, parent: parentKey, parentLow, parentHigh, tiers: 0 }
+        block = { low, high, localLow: local[i]!, localHigh: local[i + 1]!, parent: parentKey, parentLow, parentHigh, tiers: 0, dumped: 0 }
         this.blocks.set(key, block)
       }
       this.count(block, block.tiers | bit)
@@ -149,33 +152,35 @@ class RankMirror {
 
   dump(): KvChange[] {
     const changes: KvChange[] = []
-    const done = new Set<number>()
+    const dump = ++this.dumps
     let run: Block[] = []
-    let last: number | undefined
-    const flush = () => {
-      if (run.length > 0) tell(run, changes)
-      run = []
-    }
-    const visit = (key: number, block: Block) => {
-      if (run.length > 0 && (block.parent === undefined || block.parent !== last || block.tiers !== run[0]!.tiers)) flush()
-      run.push(block)
-      last = key
-      done.add(key)
-    }
-    for (const [key, block] of this.blocks) {
-      if (done.has(key)) continue
-      // A parent that left and came back stands behind its children: tell it first.
-      const path: [number, Block][] = [[key, block]]
-      for (let up = block.parent; up !== undefined && !done.has(up); ) {
-        const parent = this.blocks.get(up)
-        if (parent === undefined) break
-        path.push([up, parent])
-        up = parent.parent
+    const visit = (block: Block) => {
+      const last = run.at(-1)
+      if (last !== undefined && (block.parent !== keyOf(last.low, last.high) || block.tiers !== last.tiers)) {
+        tell(run, changes)
+        run = []
       }
-      for (let i = path.length - 1; i >= 0; i--) visit(path[i]![0], path[i]![1])
+      run.push(block)
+      block.dumped = dump
     }
-    flush()
+    for (const block of this.blocks.values()) if (block.dumped !== dump) this.upFrom(block, dump, visit)
+    if (run.length > 0) tell(run, changes)
     return changes
+  }
+
+  /** Visits a block behind those above it that were not dumped yet: a parent that left and came back stands behind its children. */
+  private upFrom(block: Block, dump: number, visit: (block: Block) => void): void {
+    const parent = block.parent === undefined ? undefined : this.blocks.get(block.parent)
+    if (parent === undefined || parent.dumped === dump) {
+      visit(block)
+      return
+    }
+    const path = [block]
+    for (let up: Block | undefined = parent; up !== undefined && up.dumped !== dump; ) {
+      path.push(up)
+      up = up.parent === undefined ? undefined : this.blocks.get(up.parent)
+    }
+    for (let i = path.length - 1; i >= 0; i--) visit(path[i]!)
   }
 }
 
