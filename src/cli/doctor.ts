@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { log } from '../lib/log.ts'
 import { cacheRoots } from '../lib/native.ts'
-import { discoveryOptions, natsOptions } from './deployment/discovery-options.ts'
+import { discoveryOptions, etcdOptions, natsOptions } from './deployment/discovery-options.ts'
 import { type Finding, render } from './doctor/finding.ts'
 import {
   checkCache,
@@ -90,6 +90,8 @@ async function checkPeers(settings: Settings, bootstrap: string | undefined): Pr
   const { requestPlane, eventPlane, discoveryBackend, namespace } = settings
   const found: Promise<Finding>[] = []
   if (discoveryBackend !== 'static' && discoveryBackend !== 'mem') found.push(checkDiscovery(discoveryOptions(settings), namespace))
+  // serve asks etcd only by name, but a frontend or worker with these variables would.
+  else if (settings.etcdEndpoints.length > 0) found.push(checkDiscovery({ backend: 'etcd', etcd: etcdOptions(settings) }, namespace))
   if (requestPlane === 'nats' || eventPlane === 'nats') found.push(checkNats(natsOptions(settings)))
   if (bootstrap !== undefined) found.push(checkBootstrap(bootstrap))
   return Promise.all(found)

@@ -81,10 +81,17 @@ export async function checkBootstrap(address: string, waitMs = patienceMs): Prom
     )
   } catch (thrown) {
     return fail(
-      `${what} cannot be reached: ${(thrown as Error).message}`,
+      `${what} cannot be reached: ${plain(thrown)}`,
       'start the prefill worker with --host 0.0.0.0 and --disaggregation-bootstrap-port, and let that port through between the machines',
     )
   }
+}
+
+/** Bun's words for a failed fetch end in a question to a browser's user. */
+function plain(thrown: unknown): string {
+  const { code, name, message } = thrown as { code?: string; name?: string; message: string }
+  if (code === 'ECONNREFUSED' || code === 'ConnectionRefused') return 'connection refused'
+  return name === 'TimeoutError' ? 'no answer' : message
 }
 
 async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
