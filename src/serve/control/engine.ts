@@ -68,17 +68,22 @@ function chosen(id: unknown, workers: readonly Worker[]): readonly Worker[] {
 }
 
 async function run(worker: Worker, operation: Operation, args: Record<string, unknown>, failures: AppError[]): Promise<Ran> {
+  const wasReady = worker.engine.ready
+  let done = 0
   try {
     let result: unknown = null
     for (const call of operation.calls(args)) {
       result = await worker.engine.control(call.name, call.args)
       const failure = failureIn(result)
       if (failure !== undefined) throw new Failure('engine_rejected', { message: failure, status: 409 })
+      done++
     }
     return { worker_id: worker.id, status: 'ok', result }
   } catch (thrown) {
     const error = toAppError(thrown)
     failures.push(error)
+    const { undo } = operation
+    if (undo !== undefined && done > 0 && wasReady) await worker.engine.control(undo.name, undo.args).catch(() => {})
     return { worker_id: worker.id, status: 'error', message: error.message }
   }
 }

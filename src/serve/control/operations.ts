@@ -9,6 +9,8 @@ export interface Operation {
   readonly summary: string
   /** Run one after another; the last one's result is told. The first that fails ends it. */
   calls(args: Record<string, unknown>): readonly EngineCall[]
+  /** Takes back what the first calls did to a worker that took traffic, when a later one fails. */
+  undo?: EngineCall
 }
 
 /** The engine's own operation of that name, with the body as its arguments. */
@@ -34,6 +36,7 @@ export const operations: ReadonlyMap<string, Operation> = new Map([
         { name: 'pause_generation', args: { mode: 'abort' } },
         { name: 'release_memory_occupation', args },
       ],
+      undo: { name: 'continue_generation', args: {} },
     },
   ],
   [

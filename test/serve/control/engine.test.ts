@@ -48,6 +48,18 @@ test('released memory takes no traffic until it is taken again', async () => {
   expect(engines.a!.ready).toBe(true)
 })
 
+test('a worker that cannot release its memory goes on', async () => {
+  const asked: string[] = []
+  const engine = scriptedEngine()
+  engine.control = async (name) => {
+    asked.push(name)
+    if (name === 'release_memory_occupation') throw new AppError('engine_rejected', { message: 'no memory saver' })
+    return null
+  }
+  expect((await (await app({ a: engine })).post('/engine/release_memory_occupation', {})).status).toBe(400)
+  expect(asked).toEqual(['pause_generation', 'release_memory_occupation', 'continue_generation'])
+})
+
 test.each([
   ['update_weights_from_disk', { model_path: '/m' }],
   ['update_weights_from_distributor', { names: [] }],

@@ -21,6 +21,9 @@ class Control:
         if own is not None and method in OWN:
             return await own(args)
         target = getattr(self._manager, method, None)
+        needed = NEEDS.get(method)
+        if needed is not None and hasattr(self._args, needed) and not getattr(self._args, needed):
+            raise ValueError(f"{method} needs an SGLang that was started with --{needed.replace('_', '-')}")
         if method.startswith("_") or target is None or not callable(target):
             raise NotFound(f"no operation {method!r} in this SGLang")
         result = target(*arguments(target, args))
@@ -55,8 +58,7 @@ class Control:
 
     async def _start_profile(self, args):
         method = self._manager.start_profile
-        takes_struct = len(required(method)) == 1
-        return plain(await (method(*arguments(method, args)) if takes_struct else method(**args)))
+        return plain(await (method(*arguments(method, args)) if takes_struct(method) else method(**args)))
 
     async def _stop_profile(self, _args):
         return plain(await self._manager.stop_profile())
@@ -67,22 +69,22 @@ class Control:
         return [{name: getattr(adapter, name, None) for name in ("lora_name", "lora_path", "pinned")} for adapter in adapters]
 
 
+NEEDS = {
+    "start_expert_distribution_record": "expert_distribution_recorder_mode",
+    "stop_expert_distribution_record": "expert_distribution_recorder_mode",
+    "dump_expert_distribution_record": "expert_distribution_recorder_mode",
+    "release_memory_occupation": "enable_memory_saver",
+    "resume_memory_occupation": "enable_memory_saver",
+}
+"""Operations that do nothing, or end the scheduler, unless SGLang was started for them."""
+
 OWN = frozenset(["ping", "metrics", "server_info", "abort_all", "start_profile", "stop_profile", "list_loras"])
-
-
-def required(target) -> list[inspect.Parameter]:
-    """Positional parameters without a default."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p for p in inspect.signature(target).parameters.values() if p.kind in kinds and p.default is p.empty]
 
 
 def arguments(target, args: dict) -> list:
     """Positional arguments for a TokenizerManager method: its first parameter is an io_struct made from `args`, or plain values by name;
     a FastAPI request that it may ask for is None."""
-    try:
-        hints = typing.get_type_hints(target)
-    except Exception:  # a hint that only resolves for type checkers
-        hints = {}
+    hints = hints_of(target)
     values, used = [], False
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -98,9 +100,30 @@ def arguments(target, args: dict) -> list:
             values.append(args[name])
         elif parameter.default is not parameter.empty:
             values.append(parameter.default)
-        else:
+        elif any(word in str(parameter.annotation) for word in ("Request", "Optional", "None")):
             values.append(None)
+        else:
+            raise ValueError(f"{name} is missing")
     return values
+
+
+def hints_of(target) -> dict:
+    """Types of a method's parameters, as far as they are known at run time: one that only type checkers see (SGLang's `self`) is left out."""
+    function = inspect.unwrap(getattr(target, "__func__", target))
+    hints = {}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        if isinstance(hint, str):
+            try:
+                hint = eval(hint, function.__globals__)  # noqa: S307 - SGLang's own source, as typing.get_type_hints does
+            except Exception:
+                continue
+        hints[name] = hint
+    return hints
+
+
+def takes_struct(target) -> bool:
+    """Whether a method wants an io_struct, or its members one by one."""
+    return any(struct_of(hint) is not None for hint in hints_of(target).values())
 
 
 def struct_of(hint):
