@@ -5,7 +5,7 @@ import { pairLease } from './disagg.ts'
 import type { RouterOptions } from './options.ts'
 import { createPool, type Pool, type PoolParts } from './pool.ts'
 import { infoOf, viewOf, type WorkersView } from './role-view.ts'
-import type { Decision, Lease, Placement, Router } from './router.ts'
+import type { BusyThresholds, Decision, Lease, Placement, Router } from './router.ts'
 import type { Worker, Workers } from './workers.ts'
 
 export interface DisaggOptions {
@@ -46,9 +46,11 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
   const { enforceDisagg, maxLocalPrefillLength, conditionalDisagg } = { ...defaultDisaggOptions, ...options }
   const pools = new Map<string, Pool>()
   const listeners = new Set<(name: string, pool: Pool) => void>()
+  /** What `busyThresholds` changed, for pools that come later. */
+  let busy: BusyThresholds = {}
   const side = (name: string, accepts: (role: EngineRole, key: string) => boolean, sideOptions: RouterOptions): Side => {
     const view = viewOf(workers, (info) => accepts(info.role, groupKey(info)))
-    const pool = createPool(view, sideOptions, parts)
+    const pool = createPool(view, { ...sideOptions, ...busy }, parts)
     pools.set(name, pool)
     for (const listener of listeners) listener(name, pool)
     return { workers: view, pool }
@@ -210,6 +212,11 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
         for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += booked[key]
       }
       return sum
+    },
+    busyThresholds(change = {}) {
+      busy = { ...busy, ...change }
+      for (const pool of pools.values()) pool.busyThresholds(change)
+      return aggregated.pool.busyThresholds()
     },
     close() {
       started.close()

@@ -261,3 +261,13 @@ test('600 requests with cancels and crashes at any moment: every one ends, nothi
   await empty(made)
   expect(made.router.booked()).toEqual(nothing)
 }, 60_000)
+
+test('busy thresholds hold for every pool, also for those that come later', async () => {
+  const made = await world('a1')
+  expect(made.router.busyThresholds?.({ activePrefillTokensThreshold: 1 })).toMatchObject({ activePrefillTokensThreshold: 1 })
+  await join(made, 'p1')
+  await join(made, 'd1')
+  for (const pool of made.router.pools().values()) expect(pool.busyThresholds()).toMatchObject({ activePrefillTokensThreshold: 1 })
+  made.router.busyThresholds?.({ activePrefillTokensThreshold: undefined })
+  for (const pool of made.router.pools().values()) expect(pool.busyThresholds().activePrefillTokensThreshold).toBeUndefined()
+})
