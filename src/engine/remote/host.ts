@@ -42,7 +42,7 @@ export function hostEngine(engine: Engine, extras: HostExtras = {}): PlaneServic
   const run: Record<number, (head: Uint8Array, stream: IncomingStream) => void> = {
     [operations.generate](head, stream) {
       const request = decodeGenerate(head)
-      void engine.generate(request, new StreamSink(stream, writer), stream.signal)
+      engine.generate(request, new StreamSink(stream, writer), stream.signal).catch((thrown) => stream.fail(reported(thrown)))
     },
     [operations.embed](head, stream) {
       const embedding = engine.embed(decodeEmbed(head), stream.signal)
