@@ -1,6 +1,6 @@
 // Names of KV blocks, the same in every process: Dynamo's XXH3-64 chain over token ids (dynamo 1.6.1 lib/kv-router/src/protocols.rs).
 // 64-bit hashes travel as pairs of u32, low first: a BigInt per block would cost more than the hash.
-import { type Kernel, kernel, room, wordsAt } from './block-hash/kernel.ts'
+import { type Kernel, kernel, room, words } from './block-hash/kernel.ts'
 import type { BlockContent } from './block-hash/plain.ts'
 
 /** [low, high, low, high, …]; two entries a hash. */
@@ -41,7 +41,7 @@ export function localHashes(
 ): HashPairs {
   const blocks = blocksIn(ids.length, blockSize, content)
   const at = hashLocal(ids, blockSize, blocks, namespace, content)
-  return wordsAt(at, 2 * blocks).slice()
+  return words().slice(at, at + 2 * blocks)
 }
 
 /** Each block's name given all blocks before it; `parent` (a pair) is what the first one follows. */
@@ -51,11 +51,12 @@ export function chainHashes(local: HashPairs, parent?: HashPairs): HashPairs {
 
 /** The same in an array that the next call of anything in this file uses again. */
 export function chainView(local: HashPairs, parent?: HashPairs): HashPairs {
-  room(2 * local.length + 2)
-  wordsAt(0, local.length).set(local)
-  if (parent !== undefined) wordsAt(local.length, 2).set(parent)
-  chainFrom(kernel(), 0, local.length / 2, parent !== undefined)
-  return wordsAt(local.length + 2, local.length)
+  const { length } = local
+  const memory = room(2 * length + 2)
+  memory.set(local)
+  if (parent !== undefined) memory.set(parent, length)
+  chainFrom(kernel(), 0, length / 2, parent !== undefined)
+  return memory.subarray(length + 2, 2 * length + 2)
 }
 
 /** Both hashes of every complete block, in one go. The arrays are used again by the next call of anything in this file: copy what is kept. */
@@ -69,29 +70,29 @@ export function promptHashes(
   if (blocks === 0) return { local: nothing, chain: nothing }
   const at = hashLocal(ids, blockSize, blocks, namespace, content)
   chainFrom(kernel(), at, blocks, false)
-  return { local: wordsAt(at, 2 * blocks), chain: wordsAt(at + 2 * blocks + 2, 2 * blocks) }
+  const end = at + 2 * blocks
+  return { local: words().subarray(at, end), chain: words().subarray(end + 2, end + 2 + 2 * blocks) }
 }
 
 /** The local hash of the one block that all of `ids` are, into pair `index` of `out`. */
 export function hashBlock(ids: Int32Array | Uint32Array, out: HashPairs, index: number, namespace: HashNamespace = noNamespace): void {
   const local = hashLocal(ids, ids.length, 1, namespace, noContent)
-  const words = wordsAt(local, 2)
-  out[2 * index] = words[0]!
-  out[2 * index + 1] = words[1]!
+  out[2 * index] = words()[local]!
+  out[2 * index + 1] = words()[local + 1]!
 }
 
 /** The name of the block with local hash `local[at]` that follows the one named `names[parent]` (-1: it is the first), into pair `to` of `names`. */
 export function chainBlock(local: HashPairs, at: number, names: HashPairs, parent: number, to: number): void {
-  const words = wordsAt(0, 6)
-  words[0] = local[2 * at]!
-  words[1] = local[2 * at + 1]!
+  const memory = room(6)
+  memory[0] = local[2 * at]!
+  memory[1] = local[2 * at + 1]!
   if (parent >= 0) {
-    words[2] = names[2 * parent]!
-    words[3] = names[2 * parent + 1]!
+    memory[2] = names[2 * parent]!
+    memory[3] = names[2 * parent + 1]!
   }
   chainFrom(kernel(), 0, 1, parent >= 0)
-  names[2 * to] = words[4]!
-  names[2 * to + 1] = words[5]!
+  names[2 * to] = memory[4]!
+  names[2 * to + 1] = memory[5]!
 }
 
 function blocksIn(ids: number, blockSize: number, { eagle }: BlockContent): number {
@@ -107,8 +108,7 @@ function hashLocal(
   { eagle, media }: BlockContent,
 ): number {
   const at = (ids.length + 1) & ~1
-  room(at + 4 * blocks + 2)
-  wordsAt(0, ids.length).set(ids)
+  room(at + 4 * blocks + 2).set(ids)
   const run = kernel()
   chooseSeed(run, namespace)
   const width = eagle ? blockSize + 1 : blockSize
@@ -125,9 +125,9 @@ function hashLocal(
 function hashWithMedia(block: Int32Array | Uint32Array, media: readonly bigint[], to: number, scratch: number): void {
   const inside = new Uint32Array(BigUint64Array.from(media).sort().buffer)
   const length = block.length + inside.length
-  room(scratch + length)
-  wordsAt(scratch, block.length).set(block)
-  wordsAt(scratch + block.length, inside.length).set(inside)
+  const memory = room(scratch + length)
+  memory.set(block, scratch)
+  memory.set(inside, scratch + block.length)
   const run = kernel()
   run.blocks(run.base + 4 * scratch, 0, 4 * length, 1, run.base + 4 * to)
 }

@@ -23,14 +23,18 @@ export function kernel(): Kernel {
   return running
 }
 
-/** Makes sure that `words` words can be put in; views taken before are void afterwards. */
-export function room(words: number): void {
-  const { memory } = kernel()
-  const missing = base + 4 * words - memory.buffer.byteLength
-  if (missing > 0) memory.grow(Math.ceil(missing / page) + 4)
+let view = new Uint32Array(0)
+
+/** The memory from `base` on, as words. Void after the next call of `room`. */
+export function words(): Uint32Array {
+  return view
 }
 
-/** The memory's words from word `at` on, as a view. */
-export function wordsAt(at: number, count: number): Uint32Array {
-  return new Uint32Array(kernel().memory.buffer, base + 4 * at, count)
+/** Makes sure that `count` words can be put in, and returns them as `words` does. */
+export function room(count: number): Uint32Array {
+  const { memory } = kernel()
+  const missing = base + 4 * count - memory.buffer.byteLength
+  if (missing > 0) memory.grow(Math.ceil(missing / page) + 4)
+  if (view.buffer !== memory.buffer) view = new Uint32Array(memory.buffer, base)
+  return view
 }

@@ -2,6 +2,7 @@
 import type { HashPairs } from '../../lib/block-hash.ts'
 import type { Matches } from './index.ts'
 import { deviceWord, nodeWords, pageBits, pageMask } from './nodes.ts'
+import { slotBits, slotMask } from './places.ts'
 import type { Store, TierNumber } from './store.ts'
 
 export function matcher(store: Store): (chain: HashPairs, slots: number) => Matches {
@@ -59,7 +60,22 @@ export function matcher(store: Store): (chain: HashPairs, slots: number) => Matc
     if (masked)
       for (let i = 0; i < words; i++)
         for (let left = mask[i]!; left !== 0; left &= left - 1) depth[32 * i + 31 - Math.clz32(left & -left)] = block
-    while (node >= 0 && block < blocks && places.advance(word, depth, block) > 0) {
+    while (node >= 0 && block < blocks) {
+      let alive = false
+      if (word >= 0) {
+        // Two slots at most: the most frequent case by far, so not in a call.
+        const first = (word & slotMask) - 1
+        const second = (word >>> slotBits) - 1
+        if (first >= 0 && first < slots && depth[first] === block) {
+          depth[first] = block + 1
+          alive = true
+        }
+        if (second >= 0 && second < slots && depth[second] === block) {
+          depth[second] = block + 1
+          alive = true
+        }
+      } else alive = places.advance(word, depth, block) > 0
+      if (!alive) return
       if (++block === blocks) return
       node = next(chain, block, node)
       if (node >= 0) word = nodes.pages[node >>> pageBits]![(node & pageMask) * nodeWords + deviceWord]!

@@ -9,8 +9,8 @@ export const nodeWords = 5
 export const hashWord = 0
 export const nameWord = 2
 export const deviceWord = 4
-/** 1 GB. Beyond it the shards of table.ts would be too long for their arithmetic. */
-const maxNodes = 2 ** 25
+/** 1 GB. Beyond it the entries of table.ts have no bits left. */
+const maxNodes = 2 ** 25 - 2
 
 interface Page {
   readonly words: Int32Array

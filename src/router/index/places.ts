@@ -2,8 +2,9 @@
 
 /** Slots that a word can name. */
 export const maxSlots = 0x7ffe
-const slotMask = 0x7fff
-const slotBits = 15
+/** A wide word from 0 up is slot + 1 in its low bits and another slot + 1, or 0, above them. */
+export const slotMask = 0x7fff
+export const slotBits = 15
 /** A wide word below 0 is `kind << 29 | index`; kinds 0 and 1 are lists, 2 a bit set. */
 const indexMask = 2 ** 29 - 1
 const listLengths = [4, 16] as const
@@ -150,22 +151,9 @@ export class Places {
     return this.bitWords - 1
   }
 
-  /** Adds 1 to `depth` of those members that stand at `from`; returns how many did. The wide words' walk of one block. */
+  /** Adds 1 to `depth` of those members that stand at `from`; returns how many did. For wide words below 0. */
   advance(word: number, depth: Uint32Array, from: number): number {
     let count = 0
-    if (word >= 0) {
-      const first = (word & slotMask) - 1
-      const second = (word >>> slotBits) - 1
-      if (first >= 0 && depth[first] === from) {
-        depth[first] = from + 1
-        count++
-      }
-      if (second >= 0 && depth[second] === from) {
-        depth[second] = from + 1
-        count++
-      }
-      return count
-    }
     if (this.isBits(word)) {
       for (const slot of this.slotsOf(word))
         if (depth[slot] === from) {

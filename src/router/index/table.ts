@@ -3,23 +3,24 @@ import { type Nodes, nodeWords, pageBits, pageMask } from './nodes.ts'
 
 const shardBits = 10
 const shards = 1 << shardBits
-/** An entry is 6 bits of the key's mix and 26 bits of node + 1; 0 is empty. */
-const nodeBits = 26
+/** An entry is 7 bits of the key's mix and 25 bits of node + 1; 0 is empty. */
+const nodeBits = 25
+const tagMask = 2 ** (32 - nodeBits) - 1
 const nodeMask = 2 ** nodeBits - 1
 /** Was in use: a search goes on past it. */
 const gone = nodeMask
-const homeBits = 16
+const homeBits = 15
 const homeMask = 2 ** homeBits - 1
-/** Rebuilt to 64 % when entries and leftovers exceed 80 %. */
-const fullest = 0.8
-const rebuilt = 0.64
+/** Rebuilt to 58 % when entries and leftovers exceed 87 %: tags make long searches cheap, and a rebuild reads every node. */
+const fullest = 0.87
+const rebuilt = 0.58
 /** Small shards take larger steps: their memory is no matter, their many rebuilds would be. */
 const small = 200
 const rebuiltSmall = 0.4
 const emptiest = 0.3
 const smallest = 16
 
-/** Bits 22 to 31 choose the shard, 16 to 21 are the tag, the rest the place. Names may be any numbers, so they are mixed well. */
+/** Bits 22 to 31 choose the shard, 15 to 21 are the tag, the rest the place. Names may be any numbers, so they are mixed well. */
 function mix(low: number, high: number): number {
   let x = Math.imul(low ^ (low >>> 15), 0x2c1b_3c6d) ^ Math.imul(high ^ (high >>> 13), 0x297a_2d39)
   x = Math.imul(x ^ (x >>> 16), 0x85eb_ca6b)
@@ -47,7 +48,7 @@ export class Table {
   find(low: number, high: number): number {
     const x = mix(low, high)
     const entries = this.shards[x >>> (32 - shardBits)]!
-    const tag = (x >>> homeBits) & 63
+    const tag = (x >>> homeBits) & tagMask
     const { pages } = this.nodes
     let at = home(x, entries.length)
     for (;;) {
@@ -123,7 +124,7 @@ export class Table {
     const old = this.shards[shard]!
     const live = this.live[shard]!
     // In between, only leftovers are in the way: the same size will do.
-    const fits = live <= old.length * 0.55 && live >= old.length * emptiest
+    const fits = live <= old.length * rebuilt && live >= old.length * emptiest
     const length = fits ? old.length : Math.max(smallest, Math.ceil(live / (live < small ? rebuiltSmall : rebuilt)))
     this.bytes -= old.byteLength
     const entries = this.makeEntries(length)
@@ -150,5 +151,5 @@ function home(x: number, length: number): number {
 }
 
 function entryOf(x: number, node: number): number {
-  return (((x >>> homeBits) & 63) << nodeBits) | (node + 1) | 0
+  return (((x >>> homeBits) & tagMask) << nodeBits) | (node + 1) | 0
 }
