@@ -32,6 +32,8 @@ const facts = {
   fins: 0,
   reused: 0,
   epochs: [] as string[],
+  /** Where each request's other leg is. */
+  boots: [] as unknown[],
   args: process.argv.slice(2),
   secret: process.env.DSGL_SECRET?.length,
   level: process.env.DSGL_LEVEL,
@@ -80,7 +82,7 @@ const reader = new FrameReader((bytes) => {
       return
     }
     case 10:
-      return start(message as [number, number, string, Uint8Array, Record<string, unknown>])
+      return start(message as Parameters<typeof start>[0])
     case 11: {
       const [, slot, rid, ids] = message as [number, number, string, Uint8Array]
       const vector = new Float32Array([ids.length / 4, 1, 2])
@@ -131,7 +133,9 @@ function ready(level: string) {
       vocab_size: 1024,
       eos_ids: [2],
       block_size: 1,
-      dp_size: 1,
+      dp_size: Number(flag('--dp-size') ?? 1),
+      disaggregation_mode: flag('--disaggregation-mode') ?? 'null',
+      bootstrap: flag('--disaggregation-mode') === 'prefill' ? { host: '10.0.0.1', port: 20123 } : null,
       max_running_requests: 8,
       max_total_tokens: 4096,
       kv_events: [],
@@ -142,7 +146,8 @@ function ready(level: string) {
 
 const genOf = (rid: string) => Number.parseInt(rid.slice(16), 16)
 
-function start([, slot, rid, ids, sampling]: [number, number, string, Uint8Array, Record<string, unknown>]) {
+function start([, slot, rid, ids, sampling, opt]: [number, number, string, Uint8Array, Record<string, unknown>, { boot?: unknown }?]) {
+  if (opt?.boot !== undefined) facts.boots.push(opt.boot)
   if (live.has(slot) || unfinished.has(slot)) facts.reused++
   const kind = new DataView(ids.buffer, ids.byteOffset).getUint32(0, true)
   const gen = genOf(rid)

@@ -146,20 +146,25 @@ describe.skipIf(!need('SGLang with NIXL (bun run sglang:setup)', model !== undef
 
     test('a cancel at any moment frees both engines within a second', async () => {
       const long = { max_new_tokens: 600, ignore_eos: true }
+      const stopAfter = (ms: number, length: number) => (stop: AbortController) => {
+        setTimeout(() => stop.abort(), ms)
+        return ask(requestOf(ids(length, ms), long), stop.signal)
+      }
       const phases: [string, (stop: AbortController) => Promise<unknown>][] = [
-      ['at once', (stop) => (setImmediate(() => stop.abort()), ask(requestOf(ids(1200, 1), long), stop.signal))], // biome-ignore format: one line each
-      ['decoding', (stop) => ask(requestOf(ids(9, 2), long), stop.signal, (so) => so.ids.length > 20 && stop.abort())],
-      ['queued', async (stop) => {
-        const many = Array.from({ length: 24 }, (_, i) => ask(requestOf(ids(400, i), long), stop.signal))
-        await until('some decode', () => decode.inFlight() === 24)
-        await Bun.sleep(300)
-        stop.abort()
-        await Promise.all(many)
-      }],
-    ] // biome-ignore format: a table
+        ['decoding', (stop) => ask(requestOf(ids(9, 2), long), stop.signal, (so) => so.ids.length > 20 && stop.abort())],
+        [
+          'queued',
+          async (stop) => {
+            const many = Array.from({ length: 24 }, (_, i) => ask(requestOf(ids(400, i), long), stop.signal))
+            await until('some decode', () => decode.inFlight() === 24)
+            await Bun.sleep(300)
+            stop.abort()
+            await Promise.all(many)
+          },
+        ],
+      ]
       // During the prompt's computation and the transfer: a few milliseconds each, so every moment of them is tried.
-      for (let ms = 1; ms <= 40; ms += 3)
-        phases.push([`after ${ms} ms`, (stop) => (setTimeout(() => stop.abort(), ms), ask(requestOf(ids(1200, ms), long), stop.signal))])
+      for (let ms = 0; ms <= 40; ms += 4) phases.push([`after ${ms} ms`, stopAfter(ms, 1200)])
       for (const [phase, run] of phases) {
         const stop = new AbortController()
         await run(stop)

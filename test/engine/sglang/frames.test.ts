@@ -52,6 +52,9 @@ test('GEN carries ids as bytes, sampling as it is, and only the options that wer
     ),
   ) as unknown[]
   expect(all[5]).toEqual({ stream: false, lp: [-1, 2, null], dp: 0, priority: 1, salt: 's', extra_key: 'e', lora: 'l', resume: 3 })
+  const bootstrap = { host: '10.0.0.1', port: 20123, room: 2 ** 53 - 1, prefillDpRank: 1 }
+  const leg = message(generateFrame(7, 'rid', requestOf([1], {}, { bootstrap }))) as unknown[]
+  expect(leg[5]).toEqual({ stream: true, boot: ['10.0.0.1', 20123, 2 ** 53 - 1, 1] })
   const text = message(generateFrame(7, 'rid', requestOf([], {}, { promptText: 'hi' }))) as unknown[]
   expect(text[3]).toBeNull()
   expect(text[5]).toEqual({ stream: true, text: 'hi' })
