@@ -1,14 +1,21 @@
 import { expect, test } from 'bun:test'
 import { routerOptions } from '../../../src/cli/deployment/router-options.ts'
+import { routerModes } from '../../../src/cli/settings/groups/routing.ts'
 import { parseSettings } from '../../../src/cli/settings/parse-settings.ts'
 import { defaultDisaggOptions } from '../../../src/router/create.ts'
 import { defaultRouterOptions } from '../../../src/router/options.ts'
+import { policyNames } from '../../../src/router/policies/registry.ts'
 
 const options = (line: string) => routerOptions(parseSettings(line.split(' ').filter(Boolean), {}, 'frontend'))
 
 test('no flag at all gives the defaults of the router', () => {
   const absent = Object.entries(options('')).filter(([, value]) => value !== undefined)
   expect(Object.fromEntries(absent)).toEqual({ ...defaultRouterOptions, ...defaultDisaggOptions })
+})
+
+test('the modes are those that the router has, and an unknown formula is refused before anything starts', () => {
+  expect([...routerModes].sort()).toEqual([...policyNames].sort())
+  expect(() => options('--router-cost nope')).toThrow(/--router-cost must be one of: .*dynamo/)
 })
 
 test('each flag reaches its knob', () => {

@@ -1,6 +1,7 @@
 // Which worker gets a request: the policy, its cost formula, and what it believes the workers' caches hold.
+import { costNames } from '../../../router/cost.ts'
 import { defaultRouterOptions as standard } from '../../../router/options.ts'
-import { choice, decimal, flag, flagOn, integer, text } from '../setting.ts'
+import { choice, decimal, flag, flagOn, integer } from '../setting.ts'
 
 const reserved = { state: 'reserved' } as const
 
@@ -16,7 +17,7 @@ export const routingSettings = {
     'kv',
     'How a worker is chosen: by what its cache holds and its load (kv), in turn, …',
   ),
-  routerCost: text('routing', '--router-cost', 'DYN_ROUTER_COST', standard.cost, 'Cost formula of kv, by name'),
+  routerCost: choice('routing', '--router-cost', 'DYN_ROUTER_COST', costNames, standard.cost, 'Cost formula of kv'),
   routerTemperature: decimal(
     'routing',
     '--router-temperature',
