@@ -14,7 +14,7 @@ test('no flag at all gives the defaults of the router', () => {
 })
 
 test('the modes are those that the router has, and an unknown formula is refused before anything starts', () => {
-  expect([...routerModes].sort()).toEqual([...policyNames].sort())
+  expect<string[]>([...routerModes].sort()).toEqual([...policyNames].sort())
   expect(() => options('--router-cost nope')).toThrow(/--router-cost must be one of: .*dynamo/)
 })
 
