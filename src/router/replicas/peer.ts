@@ -20,6 +20,11 @@ export class Peer {
     this.effects = effects
   }
 
+  /** A snapshot is missing. */
+  get waiting(): boolean {
+    return this.expected === undefined
+  }
+
   message(message: ReplicaMessage): void {
     if (message.kind === 'beat') {
       if (message.nextSeq !== this.expected) this.effects.ask()

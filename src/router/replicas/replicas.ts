@@ -57,6 +57,7 @@ class ReplicaSync implements Replicas, TurnEnd {
   private readonly beat: ReturnType<typeof setInterval>
   private pending: PoolEvent[] = []
   private seq = 0
+  private againTimer: ReturnType<typeof setTimeout> | undefined
   private snapshotTimer: ReturnType<typeof setTimeout> | undefined
   private lastSnapshot = Number.NEGATIVE_INFINITY
   private readonly asked = new Set<string>()
@@ -123,6 +124,7 @@ class ReplicaSync implements Replicas, TurnEnd {
   close(): void {
     clearInterval(this.beat)
     clearTimeout(this.snapshotTimer)
+    clearTimeout(this.againTimer)
     for (const id of [...this.peers.keys()]) this.leave(id)
     this.publisher.close()
   }
@@ -138,7 +140,17 @@ class ReplicaSync implements Replicas, TurnEnd {
     }
     for (const batch of cut(events)) this.say({ kind: 'events', from: this.id, seq: this.seq++, events: batch })
     for (const of of this.asked) this.say({ kind: 'ask', from: this.id, of })
+    if (this.asked.size > 0) this.askAgainLater()
     this.asked.clear()
+  }
+
+  /** The one that was asked may not listen to us yet. */
+  private askAgainLater(): void {
+    this.againTimer ??= setTimeout(() => {
+      this.againTimer = undefined
+      for (const [id, { peer }] of this.peers) if (peer.waiting) this.ask(id)
+    }, this.beatMs / 10)
+    this.againTimer.unref()
   }
 
   private drop(id: string): void {
