@@ -16,8 +16,6 @@ export interface RowsEvents {
 }
 
 export class Rows {
-  /** Frames that never came, of all ranks. */
-  lostFrames = 0
   private readonly slots: Slots
   private readonly events: RowsEvents
   private readonly cursor = new Cursor()
@@ -30,6 +28,11 @@ export class Rows {
   constructor(slots: Slots, events: RowsEvents) {
     this.slots = slots
     this.events = events
+  }
+
+  /** Frames that never came, of all ranks. */
+  get lostFrames(): number {
+    return this.slots.lostFrames
   }
 
   /** One message of type 100: `[100, rank, seq, who, toks, lens, first, fin, lp, load, ts]`. Throws MsgpackError on bytes that are none. */
@@ -91,7 +94,7 @@ export class Rows {
     const missing = seq - (this.seqs[counter] ?? 0) - 1
     this.seqs[counter] = seq
     if (missing <= 0) return
-    this.lostFrames += missing
+    this.slots.lostFrames += missing
     this.events.lost(rank, missing)
   }
 

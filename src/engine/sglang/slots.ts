@@ -1,6 +1,6 @@
 // Who is running: a slot number for each request inside the engine, from its GEN until the engine's own terminal.
 // A slot is used again only after that; its generation number tells a late row of the one before apart.
-import { type AppError, toAppError } from '../../lib/errors.ts'
+import { AppError, toAppError } from '../../lib/errors.ts'
 import type { EngineUsage, Finish, Sink } from '../types.ts'
 
 export interface Running {
@@ -26,6 +26,8 @@ export interface Running {
 export class Slots {
   /** Rows that belonged to nobody: late, or of another life of their slot. */
   unknownRows = 0
+  /** Frames that never came, of all ranks. */
+  lostFrames = 0
   /** A slow clock that its owner turns. */
   tick = 0
   private readonly table: (Running | undefined)[] = []
@@ -98,8 +100,9 @@ export class Slots {
     running.onEnd()
   }
 
-  fail(running: Running, error: AppError): void {
+  fail(running: Running, cause: AppError): void {
     if (running.ended) return
+    const error = running.received > 0 && running.lostBefore !== this.lostFrames ? tokensLost(cause) : cause
     running.ended = true
     running.changedAt = this.tick
     try {
@@ -144,6 +147,11 @@ export class Slots {
     for (const running of all) this.release(running)
     for (const running of all) this.fail(running, error)
   }
+}
+
+/** Told in place of any other failure where tokens in the middle may be missing: such an answer cannot go on elsewhere. */
+function tokensLost(cause: AppError): AppError {
+  return new AppError('tokens_lost', { message: 'Tokens of this answer were lost between the engine and the server.', cause })
 }
 
 function hex8(value: number): string {

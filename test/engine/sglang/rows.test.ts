@@ -232,7 +232,7 @@ test('an answer that lost tokens fails, one that lost none ends well', () => {
     }),
   )
   expect(loads).toEqual([[-1, 0, 2]])
-  expect(hurt.told.error).toMatchObject({ code: 'engine_failed' })
+  expect(hurt.told.error).toMatchObject({ code: 'tokens_lost' })
   expect(whole.told.finish).toEqual({ kind: 'length' })
 })
 

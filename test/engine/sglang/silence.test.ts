@@ -31,10 +31,10 @@ test('an answer whose last frame was lost fails, and the engine goes on', async 
   const { engine, facts, pid } = await start()
   const other = runRequest(engine, requestOf([5], { max_new_tokens: 1000 }))
   const ran = await runRequest(engine, requestOf([907], { max_new_tokens: 4 }))
-  expect(ran.error).toMatchObject({ code: 'engine_failed', status: 500 })
+  expect(ran.error).toMatchObject({ code: 'tokens_lost', status: 500 })
   expect(ran.error!.message).toContain('lost')
   // It lost a token to the same frame.
-  expect((await other).error).toMatchObject({ code: 'engine_failed' })
+  expect((await other).error).toMatchObject({ code: 'tokens_lost' })
   expect(engine.inFlight()).toBe(0)
   expect(engine.pids[0]).toBe(pid)
   expect((await runRequest(engine, requestOf([5], { max_new_tokens: 2 }))).ids).toEqual([10, 11])
