@@ -62,3 +62,23 @@ function why(policy: Policy, { workerId, dpRank }: Placement, list: readonly Slo
   if (list.length === 1) return 'the only one that can take it'
   return policy.scored ? `the lowest cost of ${list.length}` : `${policy.name} among ${list.length}`
 }
+
+/** The same in one short line for the log: a cost for each candidate, or why it was left out. */
+export function logFields(decision: Decision): Record<string, unknown> {
+  const { chosen, reason, mode, promptTokens, blockSize, candidates } = decision
+  const names: Record<string, number | string> = {}
+  let overlap = 0
+  for (const { workerId, dpRank, cost, excluded, load, overlap: by } of candidates) {
+    const name = `${workerId}/${dpRank}`
+    if (name === chosen) overlap = by.device + by.host + by.disk
+    names[name] = excluded ?? (cost === undefined ? load.requests : Math.round(cost * 100) / 100)
+  }
+  return {
+    worker: chosen,
+    mode,
+    reason,
+    prompt_tokens: promptTokens,
+    overlap_tokens: Math.min(promptTokens, overlap * blockSize),
+    candidates: names,
+  }
+}

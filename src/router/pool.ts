@@ -1,14 +1,14 @@
 // The router over one pool of workers, all of one role: candidates → scores → pick → book; and the way back when a request is over.
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
-import { routerOverhead } from '../lib/metrics.ts'
+import { type HistogramChild, routerOverhead } from '../lib/metrics.ts'
 import { queueWeight } from './admission/queue.ts'
 import { clientGone, WaitingRoom } from './admission/waiting-room.ts'
 import { Affinity } from './affinity.ts'
 import { gather, type Verdict } from './candidates.ts'
 import { type Clock, realClock } from './clock.ts'
 import { type Cost, findCost } from './cost.ts'
-import { tell } from './explain.ts'
+import { logFields, tell } from './explain.ts'
 import { showFigures } from './figures.ts'
 import { fastIndex } from './index/fast.ts'
 import type { KvIndex } from './index/index.ts'
@@ -26,8 +26,10 @@ import { type ScoreOptions, score, uncachedTokens, withOverrides } from './score
 import type { Slot } from './slots.ts'
 import type { Workers } from './workers.ts'
 
-/** What tests and benches replace. */
+/** What most callers leave out. */
 export interface PoolParts {
+  /** The label of its histogram. */
+  readonly model?: string
   readonly makeIndex?: () => KvIndex
   /** From 0 to below 1. */
   readonly random?: () => number
@@ -41,6 +43,7 @@ export function createPool(workers: Workers, options: RouterOptions = defaultRou
 
 export class Pool implements Router {
   private readonly options: RouterOptions
+  private readonly overhead: HistogramChild
   private readonly policy: Policy
   private readonly cost: Cost
   private readonly scoring: ScoreOptions
@@ -58,8 +61,13 @@ export class Pool implements Router {
   private readonly list: Slot[] = []
   private bound: Slot | undefined
 
-  constructor(workers: Workers, options: RouterOptions, { makeIndex = fastIndex, random = Math.random, clock = realClock }: PoolParts) {
+  constructor(
+    workers: Workers,
+    options: RouterOptions,
+    { model = '', makeIndex = fastIndex, random = Math.random, clock = realClock }: PoolParts,
+  ) {
     this.options = options
+    this.overhead = routerOverhead.model(model)
     this.policy = findPolicy(options.mode)
     this.cost = findCost(options.cost)
     this.scoring = { ...options, shareBlocks: options.assumeKvReuse && options.trackActiveBlocks }
@@ -169,7 +177,7 @@ export class Pool implements Router {
     this.logDecision(placement, slot)
     const lease = this.ledger.take(slot, placement, scoring)
     if (placement.sessionId !== undefined) this.affinity?.bind(placement.sessionId, slot, this.clock.now())
-    overhead.observe(performance.now() - begin)
+    this.overhead.observe(performance.now() - begin)
     return lease
   }
 
@@ -208,8 +216,7 @@ export class Pool implements Router {
   private logDecision(placement: Placement, slot: Slot): void {
     const level = this.options.logDecisions ? 'info' : 'debug'
     if (!log.isLevelEnabled(level)) return
-    const { chosen, ...decision } = this.tell(placement, 'open', slot, false)
-    log[level]({ request_id: placement.requestId, ...decision }, `placed on ${chosen}`)
+    log[level]({ id: placement.requestId, ...logFields(this.tell(placement, 'open', slot, false)) }, 'placed')
   }
 
   private weight(placement: Placement): number {
@@ -218,5 +225,3 @@ export class Pool implements Router {
     return queueWeight(queuePolicy, placement.priority ?? 0, uncachedTokens(this.members, placement, this.clock.now()))
   }
 }
-
-const overhead = routerOverhead.model('')

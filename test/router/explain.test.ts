@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { registry } from '../../src/lib/metrics.ts'
+import { logFields } from '../../src/router/explain.ts'
 import { fakeWorker, testPool, tokens } from '../helpers/router-pool.ts'
 
 const request = { requestId: 'r', promptIds: tokens(70) }
@@ -75,6 +76,21 @@ describe('explain', () => {
     const { pool } = testPool([fakeWorker('a'), fakeWorker('b')], { mode: 'least-loaded' })
     const { mode, reason, candidates } = pool.explain(request)
     expect([mode, reason, candidates[0]!.cost]).toEqual(['least-loaded', 'least-loaded among 2', undefined])
+  })
+})
+
+test('the log has one short line a decision', () => {
+  const [a, b, c] = [fakeWorker('a'), fakeWorker('b'), fakeWorker('c')]
+  const { pool } = testPool([a, b, c])
+  a.holds(tokens(32))
+  b.engine.ready = false
+  expect(logFields(pool.explain(request))).toEqual({
+    worker: 'a/0',
+    mode: 'kv',
+    reason: 'the lowest cost of 2',
+    prompt_tokens: 70,
+    overlap_tokens: 32,
+    candidates: { 'a/0': 7.38, 'b/0': 'not ready', 'c/0': 9.38 },
   })
 })
 
