@@ -6,6 +6,9 @@ interface Bound {
   until: number
 }
 
+/** Beyond it the longest unused session is forgotten. */
+const mostSessions = 1_000_000
+
 export class Affinity {
   /** Least recently used first. */
   private readonly bound = new Map<string, Bound>()
@@ -26,7 +29,7 @@ export class Affinity {
     this.bound.delete(session)
     this.bound.set(session, { slot, until: now + this.ttlMs })
     for (const [oldest, { until }] of this.bound) {
-      if (now < until) break
+      if (now < until && this.bound.size <= mostSessions) break
       this.bound.delete(oldest)
     }
   }

@@ -131,7 +131,7 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
     const decision = aggregated.pool.explain(placement)
     const chosen = decision.candidates.find((candidate) => `${candidate.workerId}/${candidate.dpRank}` === decision.chosen)
     const { device, host, disk } = chosen?.overlap ?? { device: 0, host: 0, disk: 0 }
-    const left = Math.max(0, total - Math.max(device, host, disk) * decision.blockSize)
+    const left = Math.max(0, total - (device + host + disk) * decision.blockSize)
     return left <= maxLocalPrefillLength || (conditionalDisagg && left < localTokens && left < localPart * total)
   }
 

@@ -91,7 +91,7 @@ export class Pool implements Router {
       ready: (member) => this.ledger.tellBreaker(member, 'ready'),
       removed: (slot) => this.affinity?.forget(slot),
     })
-    this.remote = new RemoteBookings(this.members)
+    this.remote = new RemoteBookings(this.members, (slot, chain) => this.ledger.predict(slot, chain))
     this.hideFigures = showFigures(this.members, () => this.room.size)
   }
 

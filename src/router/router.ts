@@ -75,7 +75,7 @@ export interface Decision {
 export interface CandidateScore {
   workerId: string
   dpRank: number
-  /** Leading prompt blocks this rank holds, by tier. */
+  /** Leading prompt blocks this rank holds, by tier: each counts on where the one above ends. `predicted` (sent there lately) is part of `device`. */
   overlap: { device: number; host: number; disk: number; predicted: number }
   /** What is booked on it now. */
   load: { prefillTokens: number; decodeBlocks: number; requests: number }

@@ -38,7 +38,7 @@ console.log(
 for (const mode of ['kv', 'least-loaded'])
   for (const blockSize of [16, 64])
     for (const tokens of [100, 1024, 16_384])
-      for (const ranks of [8, 32]) {
+      for (const ranks of [8, 32, 512]) {
         const workers = Array.from({ length: ranks }, (_, i) => fakeWorker(`w${i}`, { blockSize, totalKvTokens: 1_048_576 }))
         const { pool } = testPool(workers, { mode })
         const ids = prompts(tokens)

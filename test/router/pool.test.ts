@@ -58,6 +58,14 @@ describe('kv', () => {
     expect(pool.explain({ requestId: 'r', promptIds: tokens(64) }).chosen).toBe('a/0')
   })
 
+  test('a prompt that only the engine can read goes by load', () => {
+    const { place, pool } = testPool([fakeWorker('a'), fakeWorker('b')])
+    place({ workerId: 'a' })
+    const lease = place({ promptIds: new Uint32Array(0) })
+    expect(lease).toMatchObject({ workerId: 'b', overlapTokens: 0 })
+    expect(pool.booked()).toMatchObject({ requests: 2, prefillTokens: 64, decodeBlocks: 4 })
+  })
+
   test('workers of different block sizes live in one pool', () => {
     const [a, b] = [fakeWorker('a'), fakeWorker('b', { blockSize: 64 })]
     const { place } = testPool([a, b])
@@ -108,6 +116,16 @@ describe('what is not told by events', () => {
       send(2, 16 * 60)
       expect(send(1)).toBe(0)
     }
+  })
+
+  test('nor is what another frontend sent there', () => {
+    const options = { useKvEvents: false }
+    const [one, other] = [testPool([fakeWorker('a'), fakeWorker('b')], options), testPool([fakeWorker('a'), fakeWorker('b')], options)]
+    one.pool.onBooking((event) => other.pool.applyRemote('one', event))
+    const lease = one.place()
+    lease.started()
+    lease.release()
+    expect(other.place()).toMatchObject({ workerId: lease.workerId, overlapTokens: 64 })
   })
 
   test('events are not listened to when they are not wanted', () => {

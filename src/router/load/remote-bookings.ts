@@ -1,13 +1,18 @@
 // What other frontends booked on the workers that this pool shares with them, so that all count the same load.
+import type { HashPairs } from '../../lib/block-hash.ts'
 import type { Members } from '../members.ts'
+import type { Slot } from '../slots.ts'
 import { type Booking, type BookingEvent, book, endPrefill, free } from './bookings.ts'
 
 export class RemoteBookings {
   private readonly byFrontend = new Map<string, Map<number, Booking>>()
   private readonly members: Members
+  private readonly placed: (slot: Slot, chain: HashPairs) => void
 
-  constructor(members: Members) {
+  /** `placed` hears of every prompt that another frontend sent to a slot. */
+  constructor(members: Members, placed: (slot: Slot, chain: HashPairs) => void) {
     this.members = members
+    this.placed = placed
   }
 
   /** Events of one frontend in their order. An `add` for a worker that is not known here, or that was told before, is left out. */
@@ -21,6 +26,7 @@ export class RemoteBookings {
         this.byFrontend.set(frontendId, known)
       }
       known.set(event.key, book(slot, { ...event, remote: true }))
+      this.placed(slot, event.chain)
       return
     }
     const booking = known?.get(event.key)
