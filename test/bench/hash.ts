@@ -2,7 +2,6 @@
 import { plainChainHashes, plainLocalHashes } from '../../src/lib/block-hash/plain.ts'
 import { chainHashes, localHashes, promptHashes } from '../../src/lib/block-hash.ts'
 import { fastIndex } from '../../src/router/index/fast.ts'
-import { predicted } from '../../src/router/index/predicted.ts'
 import { cpuMicros, depth, localOf, middle } from './index/workload.ts'
 
 /** Median of 9 rounds. */
@@ -25,20 +24,15 @@ const rows: Record<string, number>[] = []
 for (const tokens of [16_384, 32_768])
   for (const blockSize of [16, 64]) {
     const prompts = Array.from({ length: 64 }, (_, p) => Uint32Array.from({ length: tokens }, (_, i) => (i * 7919 + p) % 150_000))
-    const guess = predicted({ ttlMs: 5000, clock: () => performance.now(), maxEntries: 262_144 })
     prompts.forEach((ids, i) => {
       const local = localHashes(ids, blockSize)
       index.apply(i % 8, { kind: 'stored', blocks: chainHashes(local), parent: null, local, tier: 'device' })
     })
     let depths = 0
-    const into = new Uint32Array(8)
     const hash = measure(400, (i) => void promptHashes(prompts[i & 63]!, blockSize))
     const all = measure(400, (i) => {
       const { chain } = promptHashes(prompts[i & 63]!, blockSize)
-      into.set(index.match(chain, 8).device)
-      guess.match(chain, 8, into)
-      depths += into[i & 7]!
-      guess.add(i & 7, chain)
+      depths += index.match(chain, 8).device[i & 7]!
     })
     if (depths === 0) throw new Error('nothing was found')
     const blocks = tokens / blockSize
@@ -47,7 +41,7 @@ for (const tokens of [16_384, 32_768])
       blockSize,
       'hashes µs': hash,
       'hashes ns/block': Number(((hash / blocks) * 1000).toFixed(1)),
-      'hashes, match, prediction µs': all,
+      'hashes and match µs': all,
       'BigInt twin µs': measure(1, (i) => void plainChainHashes(plainLocalHashes(prompts[i]!, blockSize, 1337n))),
     })
   }

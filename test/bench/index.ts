@@ -15,7 +15,7 @@ const { values } = parseArgs({
 const numbers = (list: string) => list.split(',').map(Number)
 const folder = join(import.meta.dir, 'index')
 const contenders = [[process.execPath, join(folder, 'ours.ts')]]
-if (values.dynamo !== undefined) contenders.push([values.dynamo, join(folder, 'dynamo.py')])
+if (values.dynamo !== undefined) contenders.push([values.dynamo, join(folder, 'radix_tree.py')])
 
 const rows: Record<string, string | number>[] = []
 for (const blocks of numbers(values.blocks))

@@ -5,8 +5,11 @@ import { deviceWord, nodeWords, pageBits, pageMask } from './nodes.ts'
 import { slotBits, slotMask } from './places.ts'
 import type { Store, TierNumber } from './store.ts'
 
+const none = new Int32Array(0)
+
 export function matcher(store: Store): (chain: HashPairs, slots: number) => Matches {
   const { nodes, byHash, places } = store
+  const { pages } = nodes
   let matches = makeMatches(0)
   let mask = new Int32Array(0)
 
@@ -26,12 +29,22 @@ export function matcher(store: Store): (chain: HashPairs, slots: number) => Matc
   /** Up to 32 slots: those that have everything so far are a mask. */
   function matchNarrow(chain: HashPairs, blocks: number, slots: number, depth: Uint32Array): void {
     let active = slots >= 32 ? -1 : (1 << slots) - 1
-    let node = -1
+    let words: Int32Array = none
+    let at = 0
     let block = 0
     for (; block < blocks; block++) {
-      node = next(chain, block, node)
-      if (node < 0) break
-      const left = active & nodes.pages[node >>> pageBits]![(node & pageMask) * nodeWords + deviceWord]!
+      const low = chain[2 * block]! | 0
+      const high = chain[2 * block + 1]! | 0
+      at += nodeWords
+      // Chains mostly lie in order; past the page's end there is nothing. A block that is not on the device is not looked for there.
+      if (words[at] !== low || words[at + 1] !== high || words[at + deviceWord] === 0) {
+        const node = byHash.find(low, high)
+        if (node < 0) break
+        words = pages[node >>> pageBits]!
+        at = (node & pageMask) * nodeWords
+      }
+      const left = active & words[at + deviceWord]!
+      if (left === active) continue
       for (let out = active ^ left; out !== 0; out &= out - 1) depth[31 - Math.clz32(out & -out)] = block
       active = left
       if (active === 0) return
@@ -39,28 +52,34 @@ export function matcher(store: Store): (chain: HashPairs, slots: number) => Matc
     for (; active !== 0; active &= active - 1) depth[31 - Math.clz32(active & -active)] = block
   }
 
-  /** More slots: a bit mask while blocks are on many of them; then a slot is in the running while its depth is the block's number. */
+  /** More slots: a bit mask while blocks are on many of them; from then on a slot is in the running while its depth is the block's number. */
   function matchWide(chain: HashPairs, blocks: number, slots: number, depth: Uint32Array): void {
-    let node = -1
-    let block = 0
-    let word = 0
-    const words = Math.min(places.maskWords, (slots + 31) >>> 5)
-    if (mask.length !== words) mask = new Int32Array(words)
-    mask.fill(-1)
-    if (slots & 31 && words === (slots + 31) >>> 5) mask[words - 1] = (1 << (slots & 31)) - 1
-    let masked = false
-    for (; block < blocks; block++) {
-      node = next(chain, block, node)
-      if (node < 0) break
-      word = nodes.pages[node >>> pageBits]![(node & pageMask) * nodeWords + deviceWord]!
-      if (!places.isBits(word)) break
-      masked = true
-      if (!places.and(word, mask, depth, block)) return
-    }
-    if (masked)
-      for (let i = 0; i < words; i++)
-        for (let left = mask[i]!; left !== 0; left &= left - 1) depth[32 * i + 31 - Math.clz32(left & -left)] = block
-    while (node >= 0 && block < blocks) {
+    startMask(slots)
+    let words: Int32Array = none
+    let at = 0
+    let masked = true
+    for (let block = 0; block < blocks; block++) {
+      const low = chain[2 * block]! | 0
+      const high = chain[2 * block + 1]! | 0
+      at += nodeWords
+      if (words[at] !== low || words[at + 1] !== high || words[at + deviceWord] === 0) {
+        const node = byHash.find(low, high)
+        if (node < 0) {
+          if (masked && block > 0) settleMask(depth, block)
+          return
+        }
+        words = pages[node >>> pageBits]!
+        at = (node & pageMask) * nodeWords
+      }
+      const word = words[at + deviceWord]!
+      if (masked) {
+        if (places.isBits(word)) {
+          if (!places.and(word, mask, depth, block)) return
+          continue
+        }
+        masked = false
+        if (block > 0) settleMask(depth, block)
+      }
       let alive = false
       if (word >= 0) {
         // Two slots at most: the most frequent case by far, so not in a call.
@@ -76,10 +95,22 @@ export function matcher(store: Store): (chain: HashPairs, slots: number) => Matc
         }
       } else alive = places.advance(word, depth, block) > 0
       if (!alive) return
-      if (++block === blocks) return
-      node = next(chain, block, node)
-      if (node >= 0) word = nodes.pages[node >>> pageBits]![(node & pageMask) * nodeWords + deviceWord]!
     }
+    if (masked) settleMask(depth, blocks)
+  }
+
+  /** All slots that are asked for, as far as bit sets go. */
+  function startMask(slots: number): void {
+    const words = Math.min(places.maskWords, (slots + 31) >>> 5)
+    if (mask.length !== words) mask = new Int32Array(words)
+    mask.fill(-1)
+    if ((slots & 31) !== 0 && words === (slots + 31) >>> 5) mask[words - 1] = (1 << (slots & 31)) - 1
+  }
+
+  /** Those that are still in the mask have `block` blocks. */
+  function settleMask(depth: Uint32Array, block: number): void {
+    for (let i = 0; i < mask.length; i++)
+      for (let left = mask[i]!; left !== 0; left &= left - 1) depth[32 * i + 31 - Math.clz32(left & -left)] = block
   }
 
   /** Where the tiers above end, this one goes on. */

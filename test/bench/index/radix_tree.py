@@ -1,4 +1,4 @@
-"""One case of the index bench on Dynamo's RadixTree, as its wheel exposes it: `dynamo.py BLOCKS WORKERS`. Prints one line of JSON.
+"""One case of the index bench on Dynamo's RadixTree, as its wheel exposes it: `radix_tree.py BLOCKS WORKERS`. Prints one line of JSON.
 
 Events go in as JSON and hashes as lists of Python ints, and its work is done on a thread of its own: the CPU time of the whole process counts,
 and the encoding of events in Python does not.
