@@ -4,9 +4,19 @@ import type { KvIndex } from './index/index.ts'
 import { ActivePrefixes } from './load/active-prefixes.ts'
 import { Predictions } from './load/predictions.ts'
 import type { Placement } from './router.ts'
-import type { Slot } from './slots.ts'
 
 const noHashes: HashPairs = new Uint32Array(0)
+
+/** A slot (slots.ts), as far as a lookup goes. */
+interface Held {
+  readonly number: number
+  readonly group: PromptGroup
+  device: number
+  host: number
+  disk: number
+  predicted: number
+  shared: number
+}
 
 export class PromptGroup {
   /** Tokens in a block. */
@@ -30,7 +40,7 @@ export class PromptGroup {
    * Sets the overlap of each slot of this group, and `chain`. `count`: one more than the highest slot number.
    * `now` is for predictions; `alone`: no other group is asked for the same prompt.
    */
-  lookUp({ promptIds, lora, cacheSalt }: Placement, slots: readonly Slot[], count: number, now: number, alone: boolean): void {
+  lookUp({ promptIds, lora, cacheSalt }: Placement, slots: readonly Held[], count: number, now: number, alone: boolean): void {
     const { chain } = promptHashes(promptIds, this.blockSize, { lora, cacheSalt })
     // All groups hash into the same memory.
     this.chain = alone ? chain : chain.slice()
@@ -55,7 +65,7 @@ export class PromptGroup {
   }
 
   /** No lookup: nothing is known of the prompt. */
-  skip(slots: readonly Slot[]): void {
+  skip(slots: readonly Held[]): void {
     this.chain = noHashes
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!

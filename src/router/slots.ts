@@ -1,7 +1,8 @@
 // The workers of a pool as the router counts them: a slot is one DP rank of one worker, with what is booked on it and what its engine says.
 import type { EngineEvent, EngineRole, KvChange } from '../engine/types.ts'
+import type { HashPairs } from '../lib/block-hash.ts'
 import { type Breaker, closedBreaker } from './admission/breaker.ts'
-import type { Booking } from './load/bookings.ts'
+import type { PrefixNode } from './load/active-prefixes.ts'
 import type { PromptGroup } from './prompt-group.ts'
 import type { Worker } from './workers.ts'
 
@@ -25,6 +26,18 @@ export interface Member {
   slots: Slot[]
   breaker: Breaker
   unsubscribe(): void
+}
+
+/** What one request takes from its slot (load/bookings.ts). */
+export interface Booking {
+  readonly slot: Slot
+  readonly key: number
+  readonly ownBlocks: number
+  readonly chain: HashPairs
+  readonly node: PrefixNode | undefined
+  readonly remote: boolean
+  prefillTokens: number
+  over: boolean
 }
 
 export class Slot {

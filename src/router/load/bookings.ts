@@ -1,7 +1,6 @@
 // What a placed request takes from its slot until it is over: prompt tokens until its first token, blocks and its place among the requests until its end.
 import type { HashPairs } from '../../lib/block-hash.ts'
-import type { Slot } from '../slots.ts'
-import type { PrefixNode } from './active-prefixes.ts'
+import type { Booking, Slot } from '../slots.ts'
 
 /** What other frontends need to know to count the same (replica sync). `key` is unique within one pool of one frontend. */
 export type BookingEvent =
@@ -26,17 +25,6 @@ export interface BookingParts {
   readonly chain: HashPairs
   /** Another frontend's. */
   readonly remote?: boolean
-}
-
-export interface Booking {
-  readonly slot: Slot
-  readonly key: number
-  readonly ownBlocks: number
-  readonly chain: HashPairs
-  readonly node: PrefixNode | undefined
-  readonly remote: boolean
-  prefillTokens: number
-  over: boolean
 }
 
 /** Books it all on the slot. The chain is kept. */

@@ -1,8 +1,8 @@
 // What other frontends booked on the workers that this pool shares with them, so that all count the same load.
 import type { HashPairs } from '../../lib/block-hash.ts'
 import type { Members } from '../members.ts'
-import type { Slot } from '../slots.ts'
-import { type Booking, type BookingEvent, book, endPrefill, free } from './bookings.ts'
+import type { Booking, Slot } from '../slots.ts'
+import { type BookingEvent, book, endPrefill, free } from './bookings.ts'
 
 export class RemoteBookings {
   private readonly byFrontend = new Map<string, Map<number, Booking>>()
