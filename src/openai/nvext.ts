@@ -25,9 +25,9 @@ export function nvextAnswer(body: GenerationBody, answer: Answer, finishes: read
 function workers({ workerId, dpRank, prefillWorkerId, prefillDpRank }: Answer) {
   return {
     prefill_worker_id: prefillWorkerId ?? workerId,
-    prefill_dp_rank: (prefillWorkerId === undefined ? dpRank : prefillDpRank) ?? null,
+    prefill_dp_rank: (prefillWorkerId === undefined ? dpRank : prefillDpRank) ?? 0,
     decode_worker_id: workerId,
-    decode_dp_rank: dpRank ?? null,
+    decode_dp_rank: dpRank ?? 0,
   }
 }
 

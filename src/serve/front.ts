@@ -4,6 +4,9 @@ import type { ModelRegistry } from '../pipeline/model.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import type { Worker } from '../router/workers.ts'
 import { type AppDeps, createApp } from './app.ts'
+import { busyRoutes } from './control/busy.ts'
+import { debugRoutes } from './control/debug.ts'
+import { engineRoutes } from './control/engine.ts'
 import { createHealth } from './health.ts'
 import { startHttp } from './http.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
@@ -69,7 +72,11 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
   const system =
     options.system &&
     startHttp({
-      app: createSystemApp({ ...deps, served: () => parts.models.all().map((model) => model.served.id) }),
+      app: createSystemApp({ ...deps, served: () => parts.models.all().map((model) => model.served.id) }, [
+        ...engineRoutes(deps),
+        ...busyRoutes(deps),
+        ...debugRoutes(deps),
+      ]),
       ...options.system,
       portFlag: 'DYN_SYSTEM_PORT',
     })

@@ -6,6 +6,7 @@ import { chatShape } from '../openai/schema/chat.ts'
 import { completionShape } from '../openai/schema/completions.ts'
 import { embeddingShape } from '../openai/schema/embeddings.ts'
 import { detokenizeShape, tokenizeShape } from '../openai/schema/tokenize.ts'
+import { controlPaths } from './control/openapi.ts'
 
 interface Post {
   summary: string
@@ -95,7 +96,7 @@ export function openapiDocument(version: string): object {
   made ??= {
     openapi: '3.1.0',
     info: { title: 'dynamo-sglang', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    paths: { ...postPaths(), ...getPaths() },
+    paths: { ...postPaths(), ...getPaths(), ...controlPaths() },
     components: { schemas: { Error: schemaOf(answers.errorAnswer, 'output') } },
   }
   return made

@@ -205,7 +205,7 @@ test('extra_fields come back under nvext', async () => {
     chat({ nvext: { extra_fields: ['worker_id', 'timing', 'stop_reason', 'completion_token_ids'] } }),
   )
   expect(body.nvext).toEqual({
-    worker_id: { prefill_worker_id: 'w0', prefill_dp_rank: null, decode_worker_id: 'w0', decode_dp_rank: null },
+    worker_id: { prefill_worker_id: 'w0', prefill_dp_rank: 0, decode_worker_id: 'w0', decode_dp_rank: 0 },
     timing: { request_received_ms: expect.any(Number), ttft_ms: expect.any(Number), total_time_ms: expect.any(Number), kv_hit_rate: 0.333 },
     stop_reason: null,
     completion_token_ids: [5, 6],

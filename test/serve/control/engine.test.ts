@@ -130,3 +130,9 @@ test('a request without a body is one with an empty body', async () => {
   const { get } = await app()
   expect((await get('/clear_kv_blocks', { method: 'POST' })).status).toBe(200)
 })
+
+test('each operation stands in the document', async () => {
+  const document = (await (await (await app()).get('/openapi.json')).json()) as { paths: Record<string, object> }
+  const post = (document.paths['/engine/{name}'] as { post: { parameters: { schema: { enum: string[] } }[] } }).post
+  expect(post.parameters[0]!.schema.enum).toContain('update_weights_from_distributor')
+})
