@@ -21,7 +21,7 @@ writeFileSync(
 )
 
 function firstSentence(file: SourceFile): string {
-  const first = file.lines[0]!.replace(/^(\/\/|#|"""|--)\s*/, '').replace(/"""$/, '')
+  const first = file.lines[0]!.replace(/^(\/\/|#|"""|--|;;)\s*/, '').replace(/"""$/, '')
   const sentence = /^.*?[.;](?=\s|$)/.exec(first)?.[0] ?? first
   return sentence.replace(/[.;]$/, '')
 }

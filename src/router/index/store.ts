@@ -7,6 +7,9 @@ import { Table } from './table.ts'
 /** 0 device, 1 host, 2 disk. */
 export type TierNumber = 0 | 1 | 2
 
+/** About what a name in the maps of aliases.ts takes. */
+const aliasBytes = 200
+
 export class Store {
   readonly nodes = new Nodes()
   readonly byHash = new Table(this.nodes, hashWord)
@@ -25,7 +28,11 @@ export class Store {
 
   get bytes(): number {
     const lowerPages = (this.lower[0]?.length ?? 0) + (this.lower[1]?.length ?? 0)
-    return this.nodes.bytes + this.byHash.bytes + this.byName.bytes + this.places.bytes + 4 * pageNodes * lowerPages
+    let aliasCount = 0
+    for (const aliases of this.aliases) aliasCount += aliases?.byName.size ?? 0
+    return (
+      this.nodes.bytes + this.byHash.bytes + this.byName.bytes + this.places.bytes + 4 * pageNodes * lowerPages + aliasBytes * aliasCount
+    )
   }
 
   /** The slots that hold a node in a tier, as a word of `places`. */
@@ -106,6 +113,7 @@ export class Store {
       for (const pages of this.lower)
         if (pages !== undefined && pages.length > this.nodes.pages.length) pages.length = this.nodes.pages.length
     }
+    for (const tier of [1, 2] as const) if (this.inTier[tier] === 0) this.lower[tier - 1] = undefined
     if (this.places.isSparse) this.places.repack(this.highest, (convert) => this.eachWord(convert))
   }
 
