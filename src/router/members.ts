@@ -88,7 +88,7 @@ export class Members {
       this.makeSlots(member)
       this.hooks.ready(member)
       this.hooks.changed()
-    }
+    } else for (const slot of member.slots) slot.down()
   }
 
   /** As many slots as the engine has ranks; others than before when it came back as something else. */
@@ -96,13 +96,12 @@ export class Members {
     const info = infoOf(member.worker.engine)
     if (info === undefined) return
     const first = member.slots[0]
-    if (first !== undefined && member.slots.length === info.dpSize && first.group.blockSize === info.blockSize) return
-    this.dropSlots(member)
-    const group = this.group(info.blockSize, member.worker.id)
-    for (let rank = 0; rank < info.dpSize; rank++) {
-      const approximate = !this.hooks.useKvEvents || !info.kvEvents
-      member.slots.push(new Slot(this.numbers.take(), member, rank, group, approximate))
+    if (first === undefined || member.slots.length !== info.dpSize || first.group.blockSize !== info.blockSize) {
+      this.dropSlots(member)
+      const group = this.group(info.blockSize, member.worker.id)
+      for (let rank = 0; rank < info.dpSize; rank++) member.slots.push(new Slot(this.numbers.take(), member, rank, group))
     }
+    for (const slot of member.slots) slot.learn(info, this.hooks.useKvEvents)
   }
 
   private dropSlots(member: Member): void {

@@ -1,5 +1,5 @@
 // The workers of a pool as the router counts them: a slot is one DP rank of one worker, with what is booked on it and what its engine says.
-import type { EngineEvent, EngineRole, KvChange } from '../engine/types.ts'
+import type { EngineEvent, EngineInfo, EngineRole, KvChange } from '../engine/types.ts'
 import type { HashPairs } from '../lib/block-hash.ts'
 import { type Breaker, closedBreaker } from './admission/breaker.ts'
 import type { PrefixNode } from './load/active-prefixes.ts'
@@ -47,12 +47,15 @@ export class Slot {
   readonly workerId: string
   readonly rank: number
   readonly group: PromptGroup
-  readonly role: EngineRole
+
+  // What its engine is; another start may change it.
+  role: EngineRole = 'aggregated'
   /** No events tell what it holds: it is believed to hold what it was sent. */
-  readonly approximate: boolean
-  readonly totalBlocks: number
+  approximate = false
+  totalBlocks = 0
   /** Longest prefill step of the engine, in tokens; the unit of thresholds. */
-  readonly stepTokens: number
+  stepTokens = 0
+
   /** False once its worker is gone: late releases do nothing. */
   live = true
 
@@ -87,17 +90,25 @@ export class Slot {
   shared = 0
   cost = 0
 
-  constructor(number: number, member: Member, rank: number, group: PromptGroup, approximate: boolean) {
-    const { info } = member.worker.engine
+  constructor(number: number, member: Member, rank: number, group: PromptGroup) {
     this.number = number
     this.member = member
     this.workerId = member.worker.id
     this.rank = rank
     this.group = group
-    this.role = info.role
-    this.approximate = approximate
-    this.totalBlocks = Math.floor(info.totalKvTokens / info.blockSize)
-    this.stepTokens = info.maxPrefillTokens ?? Math.min(info.totalKvTokens, 16_384)
+  }
+
+  learn({ role, kvEvents, totalKvTokens, blockSize, maxPrefillTokens }: EngineInfo, useKvEvents: boolean): void {
+    this.role = role
+    this.approximate = !useKvEvents || !kvEvents
+    this.totalBlocks = Math.floor(totalKvTokens / blockSize)
+    // SGLang's own default is 16,384.
+    this.stepTokens = maxPrefillTokens ?? Math.min(totalKvTokens, 16_384)
+  }
+
+  /** Its engine is down: what it reported is over. */
+  down(): void {
+    this.running = this.waiting = this.usedBlocks = this.foreign = 0
   }
 
   /** Leading prompt blocks that are there or on their way there. */

@@ -264,6 +264,19 @@ describe('who can take a request', () => {
     expect(make({ cost: 'free' })).toThrow(/There is no router cost free; known: reuse, dynamo/)
   })
 
+  test('an engine that comes back as something else is taken as that', () => {
+    const a = fakeWorker('a')
+    const { pool, place } = testPool([a])
+    const lease = place()
+    Object.assign(a.engine, { info: { ...a.engine.info, dpSize: 2, blockSize: 32 } })
+    a.emit({ kind: 'state', ready: true, reason: 'restarted' })
+    expect(pool.booked()).toEqual(idle)
+    lease.release()
+    expect([place().dpRank, place({ promptIds: tokens(64, 1) }).dpRank].toSorted()).toEqual([0, 1])
+    expect(pool.booked()).toMatchObject({ requests: 2, decodeBlocks: 4 })
+    expect(pool.explain({ requestId: 'r', promptIds: tokens(64) }).blockSize).toBe(32)
+  })
+
   test('an engine that has not started yet comes in when it is ready', () => {
     const late = fakeWorker('late')
     const { info } = late.engine
