@@ -4,8 +4,10 @@
 export const tickMs = 250
 /** A side that has sent nothing for so many ticks sends a ping. */
 export const quietTicks = 2
-/** A side that was not heard for so many ticks is gone. */
+/** A server that was not heard for so many ticks is gone (1.5 s): its answers can go on elsewhere. So is a peer that does not greet. */
 export const deadTicks = 6
+/** For a client (4 s): a frontend whose loop stood still for a moment must not lose every answer of every worker. */
+export const deadClientTicks = 16
 
 export interface Beating {
   tick(): void

@@ -1,7 +1,7 @@
 // One greeted connection of the request plane over any ordered bytes: frames out once a turn, frames in, a pulse both ways.
 import { type AppError, toAppError } from '../../lib/errors.ts'
 import { markTurn, type TurnEnd } from '../../lib/turn.ts'
-import { type Beating, deadTicks, quietTicks, startBeat, stopBeat } from './beat.ts'
+import { type Beating, deadClientTicks, deadTicks, quietTicks, startBeat, stopBeat, tickMs } from './beat.ts'
 import { FrameError, FrameParser, type FrameReader, frames, maxFrameBytes } from './frame.ts'
 import { checkProof, encodeHello, type Hello, magic, newHello, proofOf, type Role, readHello, refusal } from './hello.ts'
 import { OutBuffer } from './out-buffer.ts'
@@ -100,7 +100,8 @@ export class Channel implements TurnEnd, Beating, FrameReader {
   }
 
   tick(): void {
-    if (++this.silent >= deadTicks) this.lost(refusal('no sign of life for 1.5 s'))
+    const limit = this.ready && this.options.role === 'server' ? deadClientTicks : deadTicks
+    if (++this.silent >= limit) this.lost(refusal(`no sign of life for ${(limit * tickMs) / 1000} s`))
     else if (++this.quiet >= quietTicks && !this.blocked) this.send(frames.ping, 0, undefined)
   }
 
