@@ -5,7 +5,7 @@ import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, EngineUsage, Gen
 import { forcedEndMs, repeatAbort } from '../abort.ts'
 import { followKvEvents } from '../kv/follow.ts'
 import { type HttpReply, readText, send } from './client.ts'
-import { readServer, type ServerFacts } from './info.ts'
+import { kvSources, readServer, type ServerFacts } from './info.ts'
 import { HttpAnswer, readEvents, rejected } from './stream.ts'
 import { waitForServer } from './wait.ts'
 
@@ -220,22 +220,13 @@ class HttpEngine implements Engine {
   }
 
   private followKv(): void {
-    const kv = this.facts?.kv
-    if (!kv) return
-    for (let rank = 0; rank < this.info.dpSize; rank++) {
-      const source = {
-        rank,
-        topic: kv.topic,
-        blockSize: this.info.blockSize,
-        endpoint: `tcp://${this.host}:${kv.port + rank}`,
-        ...(kv.replayPort === undefined ? {} : { replayEndpoint: `tcp://${this.host}:${kv.replayPort + rank}` }),
-      }
-      this.kvFollowers.push(
-        followKvEvents(source, {
-          changes: (seq, changes) => this.emit({ kind: 'kv', rank, seq, changes }),
-          lost: () => {},
-        }),
-      )
+    if (!this.facts) return
+    for (const source of kvSources(this.facts, this.host)) {
+      const follower = followKvEvents(source, {
+        changes: (seq, changes) => this.emit({ kind: 'kv', rank: source.rank, seq, changes }),
+        lost: () => {},
+      })
+      this.kvFollowers.push(follower)
     }
   }
 }

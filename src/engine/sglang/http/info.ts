@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { AppError } from '../../../lib/errors.ts'
 import type { EngineInfo } from '../../types.ts'
 import { roleOf } from '../facts.ts'
+import type { KvSource } from '../kv/follow.ts'
 import { readText, send } from './client.ts'
 
 type Json = Record<string, unknown>
@@ -119,4 +120,16 @@ export async function readServer(base: string, headers: Record<string, string>):
           }
         : undefined,
   }
+}
+
+/** Where each rank of the server at `host` tells its KV events; none when it does not. */
+export function kvSources({ kv, info }: ServerFacts, host: string): KvSource[] {
+  if (kv === undefined) return []
+  return Array.from({ length: info.dpSize }, (_, rank) => ({
+    rank,
+    topic: kv.topic,
+    blockSize: info.blockSize,
+    endpoint: `tcp://${host}:${kv.port + rank}`,
+    ...(kv.replayPort === undefined ? {} : { replayEndpoint: `tcp://${host}:${kv.replayPort + rank}` }),
+  }))
 }
