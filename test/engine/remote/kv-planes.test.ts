@@ -146,4 +146,38 @@ describe.skipIf(!need('nats-server', programPath('nats-server') !== null))('nats
     serve: (service) => natsServer(connection, service, { prefix: 'test.worker' }),
     connect: (address) => natsClient(connection, address),
   }))
+
+  test('the server is killed and comes back under load: nothing is missing in the end', async () => {
+    const engine = await started({ totalKvTokens: 3200 })
+    const side = await deploy(
+      {
+        events: () => natsEvents(connection),
+        serve: (service) => natsServer(connection, service, { prefix: 'test.worker' }),
+        connect: (address) => natsClient(connection, address),
+      },
+      engine,
+    )
+    const { index, depth } = indexOf(side.remote)
+    let loading = true
+    let count = 0
+    const load = (async () => {
+      for (; loading; count++) {
+        await answer(engine, request(prompt(count, 96), { max_new_tokens: 1 }))
+        await Bun.sleep(2)
+      }
+    })()
+    await until('events flow', () => index.entries > 50)
+    const before = count
+    await server.kill()
+    await until('events are lost', () => count > before + 20)
+    await server.restart()
+    await until('it goes on', () => count > before + 60)
+    loading = false
+    await load
+    await until('the last prompt', () => depth(prompt(count - 1, 96), 0) === 6)
+    await until('as many blocks', () => index.entries === side.published.size(0))
+    for (let i = count - 20; i < count; i++) expect(depth(prompt(i, 96), 0)).toBe(6)
+    await side.close()
+    await engine.stop(0)
+  }, 30_000)
 })
