@@ -1,4 +1,5 @@
 // What crosses the request plane between remoteEngine (engine.ts) and hostEngine (host.ts): the head that opens a stream, the messages that answer it.
+import { AppError } from '../../lib/errors.ts'
 import { decode, encode } from '../../transport/msgpack.ts'
 import type { EmbedRequest, EngineUsage, Finish, GenerateRequest, PromptLogprobs, RowLogprobs } from '../types.ts'
 
@@ -16,9 +17,11 @@ export function encodeGenerate(request: GenerateRequest): Uint8Array {
   return join(operations.generate, promptIds, encode(rest))
 }
 
+/** Throws AppError `engine_rejected` on what is no such head, as do the other decoders of heads. */
 export function decodeGenerate(head: Uint8Array): GenerateRequest {
   const [promptIds, rest] = split(head)
-  return { ...(rest as Omit<GenerateRequest, 'promptIds'>), promptIds }
+  if (!isMap(rest.sampling)) throw unreadable('it has no sampling')
+  return { ...(rest as unknown as Omit<GenerateRequest, 'promptIds'>), promptIds }
 }
 
 export function encodeEmbed(request: EmbedRequest): Uint8Array {
@@ -28,7 +31,7 @@ export function encodeEmbed(request: EmbedRequest): Uint8Array {
 
 export function decodeEmbed(head: Uint8Array): EmbedRequest {
   const [promptIds, rest] = split(head)
-  return { ...(rest as Omit<EmbedRequest, 'promptIds'>), promptIds }
+  return { ...(rest as unknown as Omit<EmbedRequest, 'promptIds'>), promptIds }
 }
 
 /** `control`, `metrics` and `call`: a name and its arguments. */
@@ -37,8 +40,10 @@ export function encodeNamed(operation: number, name: string, args: unknown): Uin
 }
 
 export function decodeNamed(head: Uint8Array): [name: string, args: Record<string, unknown>] {
-  const [name, args] = decode(head.subarray(1)) as [unknown, unknown]
-  return [String(name), (args ?? {}) as Record<string, unknown>]
+  const pair = unpacked(head.subarray(1))
+  const [name, args] = Array.isArray(pair) ? (pair as unknown[]) : []
+  if (typeof name !== 'string' || !isMap(args)) throw unreadable('it has no name and arguments')
+  return [name, args]
 }
 
 /** The body of a message that is one msgpack value. */
@@ -155,13 +160,34 @@ function join(kind: number, ids: Uint32Array | Int32Array, rest: Uint8Array): Ui
 
 function countAt(bytes: Uint8Array): number {
   const count = new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(1, true)
-  if (5 + 4 * count > bytes.length) throw new RangeError(`${count} ids in ${bytes.length} bytes`)
+  if (5 + 4 * count > bytes.length) throw unreadable(`${count} ids in ${bytes.length} bytes`)
   return count
 }
 
 /** Ids in memory of their own, and the map behind them. */
-function split(head: Uint8Array): [Uint32Array, unknown] {
+function split(head: Uint8Array): [Uint32Array, Record<string, unknown>] {
+  if (head.length < 5) throw unreadable('it is cut short')
   const count = countAt(head)
   const ids = count === 0 ? empty : head.slice(5, 5 + 4 * count)
-  return [new Uint32Array(ids.buffer, ids.byteOffset, count), decode(head.subarray(5 + 4 * count))]
+  const rest = unpacked(head.subarray(5 + 4 * count))
+  if (!isMap(rest) || typeof rest.requestId !== 'string') throw unreadable('it has no requestId')
+  return [new Uint32Array(ids.buffer, ids.byteOffset, count), rest]
+}
+
+function unpacked(bytes: Uint8Array): unknown {
+  try {
+    return decode(bytes)
+  } catch (cause) {
+    throw unreadable((cause as Error).message)
+  }
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function unreadable(why: string): AppError {
+  return new AppError('engine_rejected', {
+    message: `The worker cannot read this request (${why}); does the frontend run another version?`,
+  })
 }

@@ -115,9 +115,18 @@ describe('what crosses the request plane', () => {
     expect(reader.logprobs).toEqual(logprobs)
   })
 
-  test('a count that is a lie is a RangeError, not a huge array', () => {
-    const head = encodeGenerate(full)
-    head.set([255, 255, 255, 127], 1)
-    expect(() => decodeGenerate(head)).toThrow(RangeError)
+  test('what is no request is refused, whatever is wrong with it', () => {
+    const lie = encodeGenerate(full)
+    lie.set([255, 255, 255, 127], 1)
+    const heads = [
+      lie,
+      Uint8Array.of(1),
+      encodeGenerate({ ...full, sampling: 5 } as never),
+      encodeGenerate({ ...full, requestId: 5 } as never),
+    ]
+    heads.push(encodeGenerate(full).subarray(0, 40))
+    for (const head of heads) expect(() => decodeGenerate(head)).toThrow('cannot read this request')
+    for (const head of [Uint8Array.of(3), Uint8Array.of(3, 0x92, 1, 0x80), encodeNamed(operations.call, 'card', 7)])
+      expect(() => decodeNamed(head)).toThrow('cannot read this request')
   })
 })
