@@ -168,7 +168,7 @@ export const engineRestarts = new Counter({
 
 const slotLabels = ['worker_id', 'dp_rank'] as const
 
-/** Called at each scrape to fill the router's families, which are empty then (router/figures.ts): nothing is counted twice while requests run. */
+/** Called at each scrape to fill the router's families, which are empty then (router/load/figures.ts): nothing is counted twice while requests run. */
 export const routerScrapes = new Set<() => void>()
 
 export const routerRequests = new Counter({

@@ -1,6 +1,7 @@
 // When a rank is too full for more: Dynamo's busy thresholds. A busy rank is passed over; when all are busy, requests are refused.
+
+import type { Exclusion, Slot } from '../members/slots.ts'
 import type { BusyThresholds } from '../router.ts'
-import type { Exclusion, Slot } from '../slots.ts'
 
 /** Why this rank is busy; empty: it is not. An absent threshold is never passed. */
 export function busyReason(slot: Slot, thresholds: BusyThresholds): Exclusion {

@@ -1,6 +1,6 @@
 // What a placed request takes from its slot until it is over: prompt tokens until its first token, blocks and its place among the requests until its end.
 import type { HashPairs } from '../../lib/block-hash.ts'
-import type { Booking, Slot } from '../slots.ts'
+import type { Booking, Slot } from '../members/slots.ts'
 
 /** What other frontends need to know to count the same (replica sync). `key` is unique within one pool of one frontend. */
 export type BookingEvent =

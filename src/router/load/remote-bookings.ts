@@ -1,7 +1,7 @@
 // What other frontends booked on the workers that this pool shares with them, so that all count the same load.
 import type { HashPairs } from '../../lib/block-hash.ts'
-import type { Members } from '../members.ts'
-import type { Booking, Slot } from '../slots.ts'
+import type { Members } from '../members/members.ts'
+import type { Booking, Slot } from '../members/slots.ts'
 import { type BookingEvent, book, endPrefill, free } from './bookings.ts'
 
 export class RemoteBookings {

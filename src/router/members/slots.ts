@@ -1,10 +1,10 @@
 // The workers of a pool as the router counts them: a slot is one DP rank of one worker, with what is booked on it and what its engine says.
-import type { EngineEvent, EngineInfo, EngineRole, KvChange } from '../engine/types.ts'
-import type { HashPairs } from '../lib/block-hash.ts'
-import { type Breaker, closedBreaker } from './admission/breaker.ts'
-import type { PrefixNode } from './load/active-prefixes.ts'
+import type { EngineEvent, EngineInfo, EngineRole, KvChange } from '../../engine/types.ts'
+import type { HashPairs } from '../../lib/block-hash.ts'
+import { type Breaker, closedBreaker } from '../admission/breaker.ts'
+import type { PrefixNode } from '../load/active-prefixes.ts'
+import type { Worker } from '../workers.ts'
 import type { PromptGroup } from './prompt-group.ts'
-import type { Worker } from './workers.ts'
 
 /** Why a slot cannot take a request; empty: it can. */
 export type Exclusion =

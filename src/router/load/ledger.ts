@@ -1,16 +1,16 @@
 // The books of a pool: what a placed request takes, when it gives it back, what its end says about its engine, and who else hears of it.
-import type { HashPairs } from '../lib/block-hash.ts'
-import { log } from '../lib/log.ts'
-import { type BreakerEvent, stepBreaker } from './admission/breaker.ts'
-import type { Clock } from './clock.ts'
+import type { HashPairs } from '../../lib/block-hash.ts'
+import { log } from '../../lib/log.ts'
+import { type BreakerEvent, stepBreaker } from '../admission/breaker.ts'
+import type { ScoreOptions } from '../choice/score.ts'
+import type { Clock } from '../clock.ts'
+import type { Members } from '../members/members.ts'
+import type { Member, Slot } from '../members/slots.ts'
+import type { RouterOptions } from '../options.ts'
+import type { Outcome, Placement } from '../router.ts'
+import { type BookingEvent, book, bookingEvent, endPrefill, free } from './bookings.ts'
 import { endingOf, type LeaseOwner, PoolLease } from './lease.ts'
-import { type BookingEvent, book, bookingEvent, endPrefill, free } from './load/bookings.ts'
-import type { Prediction } from './load/predictions.ts'
-import type { Members } from './members.ts'
-import type { RouterOptions } from './options.ts'
-import type { Outcome, Placement } from './router.ts'
-import type { ScoreOptions } from './score.ts'
-import type { Member, Slot } from './slots.ts'
+import type { Prediction } from './predictions.ts'
 
 const noChain: HashPairs = new Uint32Array(0)
 

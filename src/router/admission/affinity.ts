@@ -1,5 +1,5 @@
 // Sessions and the rank each is bound to, so that a conversation finds its cache and state again.
-import type { Slot } from './slots.ts'
+import type { Slot } from '../members/slots.ts'
 
 interface Bound {
   slot: Slot

@@ -10,8 +10,8 @@ import {
   workerDecodeBlocks,
   workerPrefillTokens,
   workerRequests,
-} from '../lib/metrics.ts'
-import type { Members } from './members.ts'
+} from '../../lib/metrics.ts'
+import type { Members } from '../members/members.ts'
 
 /** Shows these figures until the returned function is called. */
 export function showFigures(members: Members, queued: () => number): () => void {

@@ -1,9 +1,9 @@
 // What a placed request holds: its engine, and the way to give its bookings back, once.
-import type { Engine } from '../engine/engine.ts'
-import type { BreakerEvent } from './admission/breaker.ts'
-import type { Prediction } from './load/predictions.ts'
-import type { Lease, Outcome } from './router.ts'
-import type { Booking } from './slots.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { BreakerEvent } from '../admission/breaker.ts'
+import type { Booking } from '../members/slots.ts'
+import type { Lease, Outcome } from '../router.ts'
+import type { Prediction } from './predictions.ts'
 
 export interface LeaseOwner {
   /** The first row came. */

@@ -1,8 +1,8 @@
 // Overlap and cost of every candidate: one hash and one lookup a block size, then arithmetic.
-import type { Cost, CostTerms, CostWeights } from './cost.ts'
-import type { Members } from './members.ts'
-import type { Placement, RouterOverrides } from './router.ts'
-import type { Slot } from './slots.ts'
+import type { Cost, CostTerms, CostWeights } from '../cost.ts'
+import type { Members } from '../members/members.ts'
+import type { Slot } from '../members/slots.ts'
+import type { Placement, RouterOverrides } from '../router.ts'
 
 export interface ScoreOptions extends CostWeights {
   readonly trackActiveBlocks: boolean

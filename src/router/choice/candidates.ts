@@ -1,10 +1,10 @@
 // Who can take a request: every slot of the pool gets a reason why not, or goes into the list.
-import { AppError } from '../lib/errors.ts'
-import { blocks as breakerBlocks } from './admission/breaker.ts'
-import { busyReason } from './admission/busy.ts'
-import type { Members } from './members.ts'
-import type { BusyThresholds, Placement } from './router.ts'
-import type { Exclusion, Slot } from './slots.ts'
+import { AppError } from '../../lib/errors.ts'
+import { blocks as breakerBlocks } from '../admission/breaker.ts'
+import { busyReason } from '../admission/busy.ts'
+import type { Members } from '../members/members.ts'
+import type { Exclusion, Slot } from '../members/slots.ts'
+import type { BusyThresholds, Placement } from '../router.ts'
 
 export interface Gates {
   readonly now: number

@@ -1,9 +1,9 @@
 // Workers of one block size share one index: a prompt is cut into blocks, hashed and looked up once for all of them.
-import { type HashPairs, promptHashes } from '../lib/block-hash.ts'
-import type { KvIndex } from './index/index.ts'
-import { ActivePrefixes } from './load/active-prefixes.ts'
-import { Predictions } from './load/predictions.ts'
-import type { Placement } from './router.ts'
+import { type HashPairs, promptHashes } from '../../lib/block-hash.ts'
+import type { KvIndex } from '../index/index.ts'
+import { ActivePrefixes } from '../load/active-prefixes.ts'
+import { Predictions } from '../load/predictions.ts'
+import type { Placement } from '../router.ts'
 
 const noHashes: HashPairs = new Uint32Array(0)
 

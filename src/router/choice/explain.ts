@@ -1,10 +1,11 @@
 // A decision told: every candidate's overlap, load, cost and reason, for /debug/route, `route` and the log.
+
+import type { Members } from '../members/members.ts'
+import type { Slot } from '../members/slots.ts'
+import type { Policy } from '../policies/policy.ts'
+import type { CandidateScore, Decision, Placement } from '../router.ts'
 import type { Verdict } from './candidates.ts'
-import type { Members } from './members.ts'
-import type { Policy } from './policies/policy.ts'
-import type { CandidateScore, Decision, Placement } from './router.ts'
 import { termsOf } from './score.ts'
-import type { Slot } from './slots.ts'
 
 const reasons: Readonly<Record<Verdict, string>> = {
   open: '',

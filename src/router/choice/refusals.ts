@@ -1,7 +1,7 @@
 // What a request that cannot be placed is told.
-import { AppError } from '../lib/errors.ts'
-import type { Placement } from './router.ts'
-import type { Slot } from './slots.ts'
+import { AppError } from '../../lib/errors.ts'
+import type { Slot } from '../members/slots.ts'
+import type { Placement } from '../router.ts'
 
 /** No engine that it may use is ready; `bound`: the slot that holds its session. */
 export function noneReady({ workerId }: Placement, bound: Slot | undefined): AppError {

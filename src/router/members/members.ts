@@ -1,11 +1,11 @@
 // A pool's workers and what their engines tell: slots come and go with them, KV events go into the index, loads into the slots.
-import type { Engine } from '../engine/engine.ts'
-import type { EngineEvent, EngineInfo } from '../engine/types.ts'
-import { log } from '../lib/log.ts'
-import { free } from './load/bookings.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { EngineEvent, EngineInfo } from '../../engine/types.ts'
+import { log } from '../../lib/log.ts'
+import { free } from '../load/bookings.ts'
+import type { Worker, Workers } from '../workers.ts'
 import type { PromptGroup } from './prompt-group.ts'
 import { type Member, newMember, Slot, SlotNumbers } from './slots.ts'
-import type { Worker, Workers } from './workers.ts'
 
 export interface MemberHooks {
   /** False: KV events are not listened to. */
