@@ -32,7 +32,13 @@ export function remoteEvents({ plane, address, ranks, kv, dump, retryMs = { firs
   function follow() {
     let closed = false
     const tell = (event: EngineEvent) => {
-      for (const listener of listeners) listener(event)
+      for (const listener of listeners) {
+        try {
+          listener(event)
+        } catch (thrown) {
+          log.error({ address, err: thrown }, "a listener of a worker's events threw")
+        }
+      }
     }
     const order = new KvOrder(ranks, { tell, ask: (rank) => kv && void fetchDump(rank) })
 

@@ -15,13 +15,14 @@ interface Rank {
   asking: boolean
   /** Messages that came while a dump was on its way. */
   held: { seq: number; changes: KvChange[] }[]
+  heldBlocks: number
   /** Events told so far. */
   told: number
   load: string
 }
 
-/** A dump on its way makes messages wait; with more than these it will have to be asked for again. */
-const mostHeld = 10_000
+/** While a dump is on its way messages wait, of so many blocks at most; beyond that they are let go, and the dump after this one has them. */
+const mostHeldBlocks = 1_000_000
 
 export class KvOrder {
   private readonly effects: OrderEffects
@@ -32,7 +33,7 @@ export class KvOrder {
   /** `ranks`: the worker's DP size; each rank's dump is asked for by `start`. */
   constructor(ranks: number, effects: OrderEffects) {
     this.effects = effects
-    for (let i = 0; i < ranks; i++) this.ranks.push({ expected: undefined, asking: false, held: [], told: 0, load: '' })
+    for (let i = 0; i < ranks; i++) this.ranks.push({ expected: undefined, asking: false, held: [], heldBlocks: 0, told: 0, load: '' })
   }
 
   /** Asks for everything, and tells everything again: at the beginning, and for a listener who comes later. */
@@ -61,7 +62,7 @@ export class KvOrder {
     const changes: KvChange[] = [{ kind: 'cleared' }, ...dump.changes]
     rank.expected = dump.nextSeq
     const held = rank.held.sort((a, b) => a.seq - b.seq)
-    rank.held = []
+    letGo(rank)
     let at = 0
     for (; at < held.length && held[at]!.seq <= rank.expected; at++) {
       if (held[at]!.seq < rank.expected) continue
@@ -81,7 +82,7 @@ export class KvOrder {
     if (first) return
     this.ranks.forEach((rank, at) => {
       rank.expected = undefined
-      rank.held = []
+      letGo(rank)
       // A dump that is under way may be of the old life; then its epoch shows it, and this happens again.
       if (!rank.asking) this.ask(at)
     })
@@ -92,8 +93,9 @@ export class KvOrder {
       rank.expected++
       this.tellKv(rank, at, changes)
     } else if (rank.expected === undefined || rank.asking || seq > rank.expected) {
-      if (rank.held.length >= mostHeld) rank.held = []
       rank.held.push({ seq, changes })
+      for (const change of changes) rank.heldBlocks += change.kind === 'cleared' ? 1 : change.blocks.length / 2
+      if (rank.heldBlocks > mostHeldBlocks) letGo(rank)
       this.ask(at)
     }
   }
@@ -122,4 +124,9 @@ export class KvOrder {
   private tellKv(rank: Rank, at: number, changes: KvChange[]): void {
     this.effects.tell({ kind: 'kv', rank: at, seq: rank.told++, changes })
   }
+}
+
+function letGo(rank: Rank): void {
+  rank.held = []
+  rank.heldBlocks = 0
 }
