@@ -201,12 +201,12 @@ export function planeSuite(name: string, plane: PlaneKind): void {
       expect(openStream(client, {}).error).toMatchObject({ code: 'engine_unavailable' })
     }, 20_000)
 
-    test('a worker that is stopped is missed within two seconds, and found again when it goes on', async () => {
+    test('a worker that is stopped is missed by its silence (1.5 s), and found again when it goes on', async () => {
       const { child, client } = await remotePair()
       const heard = openStream(client, { count: 1_000_000, bytes: 8, everyMs: 5 })
       await until('it runs', () => heard.messages.length > 3)
       child.kill('SIGSTOP')
-      await gone(client, 2000)
+      await gone(client, 4000)
       expect((await heard.done).error).toMatchObject({ code: 'engine_unavailable' })
       child.kill('SIGCONT')
       await connected(client, 10_000)
@@ -235,7 +235,7 @@ export function planeSuite(name: string, plane: PlaneKind): void {
       expect(process.memoryUsage().rss - before).toBeLessThan(150e6)
     }, 20_000)
 
-    test('a client that stands still for a moment keeps its streams, one that stays so is missed within five seconds', async () => {
+    test('a client that stands still for a moment keeps its streams, one that stays so is missed by its silence (4 s)', async () => {
       const streams: IncomingStream[] = []
       const server = await plane.serve((_, stream) => {
         streams.push(stream)
@@ -249,7 +249,7 @@ export function planeSuite(name: string, plane: PlaneKind): void {
       await Bun.sleep(600)
       expect(streams[0]!.signal.aborted).toBe(false)
       child.kill('SIGSTOP')
-      await until('the stream is given up', () => streams[0]!.signal.aborted, 5000)
+      await until('the stream is given up', () => streams[0]!.signal.aborted, 8000)
     }, 20_000)
 
     test('a quiet connection stays', async () => {
