@@ -251,3 +251,8 @@ export const routerOverhead = new FastHistogram(
   'Time to place a request: hashing, lookup, choice and booking, without waiting in the queue',
   decades(0.001, 100, [1, 2, 5]),
 )
+export const routerHitRate = new FastHistogram(
+  'dynamo_component_router_kv_hit_rate',
+  'Part of a prompt that the chosen rank was believed to hold, 0 to 1',
+  [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1],
+)

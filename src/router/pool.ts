@@ -1,7 +1,7 @@
 // The router over one pool of workers, all of one role: candidates → scores → pick → book; and the way back when a request is over.
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
-import { type HistogramChild, routerOverhead } from '../lib/metrics.ts'
+import { type HistogramChild, routerHitRate, routerOverhead } from '../lib/metrics.ts'
 import { Affinity } from './admission/affinity.ts'
 import { queueWeight } from './admission/queue.ts'
 import { clientGone, WaitingRoom } from './admission/waiting-room.ts'
@@ -28,7 +28,7 @@ import type { Workers } from './workers.ts'
 
 /** What most callers leave out. */
 export interface PoolParts {
-  /** The label of its histogram. */
+  /** The label of its histograms. */
   readonly model?: string
   readonly makeIndex?: () => KvIndex
   /** From 0 to below 1. */
@@ -44,6 +44,7 @@ export function createPool(workers: Workers, options: RouterOptions = defaultRou
 export class Pool implements Router {
   private readonly options: RouterOptions
   private readonly overhead: HistogramChild
+  private readonly hitRate: HistogramChild
   private readonly policy: Policy
   private readonly cost: Cost
   private readonly scoring: ScoreOptions
@@ -68,6 +69,7 @@ export class Pool implements Router {
   ) {
     this.options = options
     this.overhead = routerOverhead.model(model)
+    this.hitRate = routerHitRate.model(model)
     this.policy = findPolicy(options.mode)
     this.cost = findCost(options.cost)
     this.scoring = { ...options, shareBlocks: options.assumeKvReuse && options.trackActiveBlocks }
@@ -178,6 +180,7 @@ export class Pool implements Router {
     const lease = this.ledger.take(slot, placement, scoring)
     if (placement.sessionId !== undefined) this.affinity?.bind(placement.sessionId, slot, this.clock.now())
     this.overhead.observe(performance.now() - begin)
+    if (this.policy.scored && placement.promptIds.length > 0) this.hitRate.observe(lease.overlapTokens / placement.promptIds.length)
     return lease
   }
 

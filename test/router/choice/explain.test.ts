@@ -96,7 +96,7 @@ test('the log has one short line a decision', () => {
 
 test('/metrics has placements, overlap and bookings by rank while the pool lives', async () => {
   const a = fakeWorker('figures')
-  const { pool, place } = testPool([a])
+  const { pool, place } = testPool([a], {}, { model: 'figures' })
   a.holds(tokens(32))
   place({ promptIds: tokens(64) })
   const lines = (await registry.metrics()).split('\n').filter((line) => line.includes('worker_id="figures"'))
@@ -108,6 +108,7 @@ test('/metrics has placements, overlap and bookings by rank while the pool lives
     'dynamo_frontend_worker_active_decode_blocks{worker_id="figures",dp_rank="0"} 4',
     'dynamo_frontend_worker_active_requests{worker_id="figures",dp_rank="0"} 1',
   ])
+  expect(await registry.metrics()).toContain('dynamo_component_router_kv_hit_rate_sum{model="figures"} 0.5')
   pool.close()
   expect(await registry.metrics()).not.toContain('worker_id="figures"')
 })
