@@ -58,20 +58,22 @@ export function matcher(store: Store): (chain: HashPairs, slots: number) => Matc
     let words: Int32Array = none
     let at = 0
     let masked = true
-    for (let block = 0; block < blocks; block++) {
+    /** Blocks from `since` on have lain on these two slots at most: nothing to do until that changes. 0: not so. */
+    let pair = 0
+    let since = 0
+    let block = 0
+    for (; block < blocks; block++) {
       const low = chain[2 * block]! | 0
       const high = chain[2 * block + 1]! | 0
       at += nodeWords
       if (words[at] !== low || words[at + 1] !== high || words[at + deviceWord] === 0) {
         const node = byHash.find(low, high)
-        if (node < 0) {
-          if (masked && block > 0) settleMask(depth, block)
-          return
-        }
+        if (node < 0) break
         words = pages[node >>> pageBits]!
         at = (node & pageMask) * nodeWords
       }
       const word = words[at + deviceWord]!
+      if (word === pair && word !== 0) continue
       if (masked) {
         if (places.isBits(word)) {
           if (!places.and(word, mask, depth, block)) return
@@ -80,23 +82,34 @@ export function matcher(store: Store): (chain: HashPairs, slots: number) => Matc
         masked = false
         if (block > 0) settleMask(depth, block)
       }
-      let alive = false
-      if (word >= 0) {
-        // Two slots at most: the most frequent case by far, so not in a call.
-        const first = (word & slotMask) - 1
-        const second = (word >>> slotBits) - 1
-        if (first >= 0 && first < slots && depth[first] === block) {
-          depth[first] = block + 1
-          alive = true
-        }
-        if (second >= 0 && second < slots && depth[second] === block) {
-          depth[second] = block + 1
-          alive = true
-        }
-      } else alive = places.advance(word, depth, block) > 0
-      if (!alive) return
+      advancePair(pair, slots, depth, since, block)
+      pair = 0
+      if (word < 0) {
+        if (places.advance(word, depth, block) === 0) return
+        continue
+      }
+      if (!advancePair(word, slots, depth, block, block + 1)) return
+      pair = word
+      since = block + 1
     }
-    if (masked) settleMask(depth, blocks)
+    if (masked && block > 0) settleMask(depth, block)
+    advancePair(pair, slots, depth, since, block)
+  }
+
+  /** Of the two slots of a word, those that stand at `from` stand at `to` now; returns whether there are any. */
+  function advancePair(word: number, slots: number, depth: Uint32Array, from: number, to: number): boolean {
+    const first = (word & slotMask) - 1
+    const second = (word >>> slotBits) - 1
+    let any = false
+    if (first >= 0 && first < slots && depth[first] === from) {
+      depth[first] = to
+      any = true
+    }
+    if (second >= 0 && second < slots && depth[second] === from) {
+      depth[second] = to
+      any = true
+    }
+    return any
   }
 
   /** All slots that are asked for, as far as bit sets go. */
