@@ -130,6 +130,17 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       await side.engine.control('flush_cache', {})
       await until('nothing is left', () => side.mirror.size(0) === 0)
     }, 60_000)
+
+    test('an engine that died and came back has an empty cache, and the mirror knows', async () => {
+      const ids = prompt(400, 120)
+      await check(side, ids, 0)
+      process.kill(side.engine.pids[0]!, 'SIGKILL')
+      await until('it is down', () => !side.engine.ready)
+      await until('it is up again', () => side.engine.ready, 200_000)
+      await until('the old blocks are forgotten', () => side.depth(0, ids) === 0)
+      await check(side, ids, 0)
+      await check(side, ids, 0)
+    }, 300_000)
   })
 
   describe('two ranks, set up by the user', () => {
