@@ -49,6 +49,8 @@ export async function runChoice(choice: Choice, first: Lease): Promise<void> {
     if (next.kind !== 'failed' || told === undefined || from === 0) told = cause
     if (next.kind === 'over') return decoder.complete(next.finish)
     avoid.add(lease.workerId)
+    // Either leg of a pair may be the one that failed.
+    if (lease.prefillWorkerId !== undefined) avoid.add(lease.prefillWorkerId)
     const placed = next.kind === 'failed' ? undefined : await anotherPlace(choice, decoder, avoid, next, attempts)
     if (answer.over) return placed?.release()
     if (placed === undefined) {

@@ -52,19 +52,22 @@ def install():
 
 
 def feed(penalizer):
-    """Counts the earlier ids of the batch's continued requests."""
+    """Counts the earlier ids of the batch's continued requests, as far as SGLang would have by now: with overlapped scheduling it is one
+    token behind and began with the prompt's last (ScheduleBatch.cumulate_penalty_output_tokens)."""
     names = _KINDS.get(type(penalizer).__name__)
     if names is None:
         return
     import torch
 
     counts, strength = getattr(penalizer, names[0]), getattr(penalizer, names[1])
+    behind = 1 if getattr(penalizer.orchestrator.batch, "enable_overlap", False) else 0
     for row, req in enumerate(penalizer.orchestrator.reqs()):
         params = req.sampling_params.custom_params
         earlier = params.get(PARAM) if isinstance(params, dict) else None
         if not earlier:
             continue
-        ids = torch.tensor(list(req.origin_input_ids)[-earlier:], dtype=torch.int64, device=counts.device)
+        end = len(req.origin_input_ids) - behind
+        ids = torch.tensor(list(req.origin_input_ids)[max(0, end - earlier) : end], dtype=torch.int64, device=counts.device)
         values = strength[row].expand(len(ids))
         if names[2]:
             counts[row].scatter_add_(0, ids, values)
