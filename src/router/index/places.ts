@@ -5,10 +5,12 @@ export const maxSlots = 0x7ffe
 /** A wide word from 0 up is slot + 1 in its low bits and another slot + 1, or 0, above them. */
 export const slotMask = 0x7fff
 export const slotBits = 15
-/** A wide word below 0 is `kind << 29 | index`; kinds 0 and 1 are lists, 2 a bit set. */
+/** A wide word below 0 is `kind << 29 | index`; kinds 0 to 2 are lists, 3 a bit set. */
 const indexMask = 2 ** 29 - 1
-const listLengths = [4, 16] as const
-const bitSet = 2
+const listLengths = [4, 8, 16] as const
+const bitSet = 3
+
+type ListKind = 0 | 1 | 2
 
 /** Records of one length with a list of free ones. The words of the records in use are the owner's to know. */
 class Pool {
@@ -53,16 +55,16 @@ export class Places {
   wide = false
   /** Words of a bit set: its count of slots, then its bits. */
   private bitWords = 17
-  private lists: [Pool, Pool] = [new Pool(2), new Pool(8)]
+  private lists = makeLists()
   private bits = new Pool(this.bitWords)
 
   get bytes(): number {
-    return this.lists[0].data.byteLength + this.lists[1].data.byteLength + this.bits.data.byteLength
+    return this.lists.reduce((sum, list) => sum + list.data.byteLength, this.bits.data.byteLength)
   }
 
   /** True when most records are free: time for `repack`. */
   get isSparse(): boolean {
-    return this.lists[0].isSparse || this.lists[1].isSparse || this.bits.isSparse
+    return this.bits.isSparse || this.lists.some((list) => list.isSparse)
   }
 
   has(word: number, slot: number): boolean {
@@ -72,8 +74,8 @@ export class Places {
     const index = word & indexMask
     if (kind === bitSet)
       return slot < 32 * (this.bitWords - 1) && (this.bits.data[index * this.bitWords + 1 + (slot >>> 5)]! & (1 << (slot & 31))) !== 0
-    for (let i = 0, at = index * listLengths[kind as 0 | 1], end = listLengths[kind as 0 | 1]; i < end; i++)
-      if (this.listed(kind as 0 | 1, at + i) === slot + 1) return true
+    for (let i = 0, at = index * listLengths[kind as ListKind], end = listLengths[kind as ListKind]; i < end; i++)
+      if (this.listed(kind as ListKind, at + i) === slot + 1) return true
     return false
   }
 
@@ -91,10 +93,10 @@ export class Places {
       this.setBit(index, slot)
       return word
     }
-    const length = listLengths[kind as 0 | 1]
+    const length = listLengths[kind as ListKind]
     for (let at = index * length; at < (index + 1) * length; at++)
-      if (this.listed(kind as 0 | 1, at) === 0) {
-        this.list(kind as 0 | 1, at, slot + 1)
+      if (this.listed(kind as ListKind, at) === 0) {
+        this.list(kind as ListKind, at, slot + 1)
         return word
       }
     const slots = [...this.slotsOf(word), slot]
@@ -131,7 +133,7 @@ export class Places {
       for (let i = 0; i < this.bitWords - 1; i++)
         for (let left = this.bits.data[at + i]!; left !== 0; left &= left - 1) slots.push(32 * i + 31 - Math.clz32(left & -left))
     } else {
-      const kind = ((word >>> 29) & 1) as 0 | 1
+      const kind = ((word >>> 29) & 3) as ListKind
       const length = listLengths[kind]
       for (let at = (word & indexMask) * length; at < ((word & indexMask) + 1) * length; at++) {
         const entry = this.listed(kind, at)
@@ -162,7 +164,7 @@ export class Places {
         }
       return count
     }
-    const kind = ((word >>> 29) & 1) as 0 | 1
+    const kind = ((word >>> 29) & 3) as ListKind
     const length = listLengths[kind]
     for (let at = (word & indexMask) * length, end = at + length; at < end; at++) {
       const slot = this.listed(kind, at) - 1
@@ -205,7 +207,7 @@ export class Places {
     const old = new Places()
     Object.assign(old, { wide: this.wide, bitWords: this.bitWords, lists: this.lists, bits: this.bits })
     this.bitWords = Math.max(this.bitWords, 1 + 16 * Math.ceil((highest + 1) / 512))
-    this.lists = [new Pool(2), new Pool(8)]
+    this.lists = makeLists()
     this.bits = new Pool(this.bitWords)
     each((word) => (word >= 0 ? word : this.wordOf(old.slotsOf(word))))
   }
@@ -214,22 +216,22 @@ export class Places {
     if (slots.length === 0) return 0
     if (slots.length === 1) return slots[0]! + 1
     if (slots.length === 2) return (slots[0]! + 1) | ((slots[1]! + 1) << slotBits)
-    return this.make(slots.length <= 4 ? 0 : slots.length <= 16 ? 1 : bitSet, slots)
+    return this.make(slots.length <= 4 ? 0 : slots.length <= 8 ? 1 : slots.length <= 16 ? 2 : bitSet, slots)
   }
 
   private make(kind: number, slots: readonly number[]): number {
-    const pool = kind === bitSet ? this.bits : this.lists[kind as 0 | 1]
+    const pool = kind === bitSet ? this.bits : this.lists[kind as ListKind]
     const index = pool.take()
     slots.forEach((slot, i) => {
       if (kind === bitSet) this.setBit(index, slot)
-      else this.list(kind as 0 | 1, index * listLengths[kind as 0 | 1] + i, slot + 1)
+      else this.list(kind as ListKind, index * listLengths[kind as ListKind] + i, slot + 1)
     })
     return (1 << 31) | (kind << 29) | index
   }
 
   private drop(word: number): void {
     const kind = (word >>> 29) & 3
-    ;(kind === bitSet ? this.bits : this.lists[kind as 0 | 1]).give(word & indexMask)
+    ;(kind === bitSet ? this.bits : this.lists[kind as ListKind]).give(word & indexMask)
   }
 
   private setBit(index: number, slot: number): void {
@@ -238,13 +240,18 @@ export class Places {
   }
 
   /** Entry `at` of a list pool: half a word. */
-  private listed(kind: 0 | 1, at: number): number {
+  private listed(kind: ListKind, at: number): number {
     return (this.lists[kind].data[at >>> 1]! >>> (16 * (at & 1))) & 0xffff
   }
 
-  private list(kind: 0 | 1, at: number, entry: number): void {
+  private list(kind: ListKind, at: number, entry: number): void {
     const shift = 16 * (at & 1)
     const word = this.lists[kind].data[at >>> 1]!
     this.lists[kind].data[at >>> 1] = (word & ~(0xffff << shift)) | (entry << shift)
   }
+}
+
+/** Entries are half words. */
+function makeLists(): [Pool, Pool, Pool] {
+  return [new Pool(listLengths[0] / 2), new Pool(listLengths[1] / 2), new Pool(listLengths[2] / 2)]
 }
