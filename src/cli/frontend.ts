@@ -10,7 +10,7 @@ export async function frontend(settings: Settings, env: Environment): Promise<nu
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
   const { openFrontend } = await import('../serve/fleet/frontend.ts')
-  const front = await openFrontend(frontendOptions(settings, env))
+  const front = openFrontend(frontendOptions(settings, env))
   const unsignal = onSignals(front.lifecycle, () => {})
   const { discoveryBackend: discovery, fileKv, namespace } = settings
   log.info({ url: front.url, discovery, ...(discovery === 'file' ? { folder: fileKv } : {}), namespace }, 'listening; looking for workers')

@@ -11,7 +11,7 @@ export async function serve(settings: Settings, env: Environment): Promise<numbe
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
   const { openServing } = await import('../serve/fleet/local.ts')
-  const serving = await openServing(serveOptions(settings, env))
+  const serving = openServing(serveOptions(settings, env))
   const unsignal = onSignals(serving.lifecycle, () => serving.kill())
   log.info({ url: serving.url, engine: settings.engine, model: settings.modelPath }, 'listening; the engine is starting')
   try {

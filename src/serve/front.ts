@@ -20,8 +20,10 @@ const CANARY_TIMEOUT_MS = 10_000
 export interface FrontParts {
   models: ModelRegistry
   workers(): readonly Worker[]
-  /** Ask each engine for a token (engines of this process); else a worker's own word counts. */
-  canary: boolean
+  /** Whose engines are asked for a token (those of this process); of the others, their own word counts. */
+  canary(worker: Worker): boolean
+  /** Takes what this process shows out of others' sight, before the grace period. */
+  leaving?(): Promise<void>
   /** Ends engines, connections and announcements; runs before the port closes. */
   stop(): Promise<void>
 }
@@ -49,6 +51,7 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
     graceMs: options.graceMs,
     drainMs: options.drainMs,
     inFlight: () => Math.max(app.inFlight(), http.pending()),
+    ...(parts.leaving === undefined ? {} : { leaving: parts.leaving }),
     stop,
   })
   const deps: AppDeps = {

@@ -6,8 +6,8 @@ import type { Worker } from '../router/workers.ts'
 
 export interface HealthOptions {
   workers(): readonly Worker[]
-  /** False: the engines' own word counts, no token is asked of them. */
-  canary: boolean
+  /** Whose engines are asked for a token; of the others their own word counts. */
+  canary(worker: Worker): boolean
   /** How long one proof of life counts (DYN_CANARY_WAIT_TIME). */
   canaryFreshMs: number
   canaryTimeoutMs: number
@@ -100,9 +100,10 @@ export function createHealth(options: HealthOptions): Health {
     }
   }
 
-  async function one({ id, engine }: Worker): Promise<WorkerHealth> {
+  async function one(worker: Worker): Promise<WorkerHealth> {
+    const { id, engine } = worker
     const entry = watch(engine)
-    if (engine.ready && options.canary) {
+    if (engine.ready && options.canary(worker)) {
       entry.running ??= prove(engine, entry).finally(() => {
         entry.running = undefined
       })

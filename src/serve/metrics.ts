@@ -1,12 +1,12 @@
 // GET /metrics: our families, then what the engines say about themselves.
 import { registry } from '../lib/metrics.ts'
-import type { LocalWorker } from '../router/local.ts'
+import type { Worker } from '../router/workers.ts'
 
 /** A scrape must not hang on a hanging engine. */
 const ENGINE_MS = 2000
 
 /** Prometheus text. An engine that does not answer is left out. */
-export async function metricsText(workers: readonly LocalWorker[]): Promise<string> {
+export async function metricsText(workers: readonly Worker[]): Promise<string> {
   const own = await registry.metrics()
   const all = await Promise.all(
     workers.map(({ id, engine }) =>

@@ -96,6 +96,13 @@ export interface FrontOptions extends ProcessOptions {
 
 /** `serve`: everything in one process tree. */
 export interface ServeOptions extends FrontOptions {
+  /** Unique in the deployment, another for each start. */
+  id: string
+  /** The name of each copy. */
+  workerId(index: number): string
+  /** Absent: this process alone. */
+  fleet?: FleetOptions
+  workerAddresses: readonly string[]
   model: ModelOptions
   engine: EngineOptions
   /** Copies of the engine. */

@@ -98,8 +98,10 @@ test('a new frontend knows at once what the workers hold', async () => {
   await known(url, 2)
   await served(url)
   await until('the index is there', async () => {
-    const asked = await fetch(`${url}/debug/route?prompt=${encodeURIComponent(words)}&model=models/tiny-llm`)
-    return JSON.stringify(await asked.json()).includes('"device":') && asked.ok
+    const body = JSON.stringify({ model: 'models/tiny-llm', messages: [{ role: 'user', content: words }] })
+    const asked = await fetch(`${url}/debug/route`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const { candidates } = (await asked.json()) as { candidates: { overlap: { device: number } }[] }
+    return candidates.some(({ overlap }) => overlap.device > 5)
   })
   const again = await chat(url, words)
   expect(again.headers.get('x-worker-id')).toBe(place)
@@ -113,7 +115,10 @@ test('several models behind one frontend', async () => {
     worker(['--served-model-name', 'first,alias']),
     worker(['--served-model-name', 'second']),
   ])
-  await until('both', async () => (await models(url)).length === 2)
+  await until('both', async () => {
+    const ids = await models(url)
+    return ids.includes('first') && ids.includes('second')
+  })
   expect((await chat(url, 'Hi', { model: 'alias' })).headers.get('x-worker-id')).toBe(a.id)
   expect((await chat(url, 'Hi', { model: 'second' })).headers.get('x-worker-id')).toBe(b.id)
   expect((await chat(url, 'Hi', { model: 'third' })).status).toBe(404)
@@ -126,4 +131,18 @@ test('two frontends on one port', async () => {
   await Promise.all([frontend(['--reuse-port', '--http-port', port]), worker()])
   await served(first.url)
   for (let i = 0; i < 8; i++) expect((await chat(first.url, `Hello ${i}`)).status).toBe(200)
+}, 60_000)
+
+test('serve with discovery: its engine and a worker elsewhere are one pool, and other frontends see both', async () => {
+  const { worker, frontend, serve } = fleet()
+  const [own, other, apart] = await Promise.all([serve(), frontend(), worker()])
+  for (const { url } of [own, other]) {
+    await known(url, 2)
+    await served(url)
+    expect((await workersOf(url)).map((one) => one.worker_id)).toContain(apart.id)
+  }
+  const elsewhere = { 'x-dynamo-worker-instance-id': apart.id }
+  expect((await chat(own.url, 'Hello', { headers: elsewhere })).headers.get('x-worker-id')).toBe(apart.id)
+  expect(await own.stop(20_000)).toBe(0)
+  await known(other.url, 1)
 }, 60_000)

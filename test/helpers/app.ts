@@ -29,7 +29,7 @@ export function testApp({ script, limits, ...options }: TestAppOptions = {}): Te
     pipeline,
     ignoreUnknownFields: false,
     workers,
-    health: createHealth({ workers, canary: true, canaryFreshMs: 10_000, canaryTimeoutMs: 500 }),
+    health: createHealth({ workers, canary: () => true, canaryFreshMs: 10_000, canaryTimeoutMs: 500 }),
     state: () => 'ready',
     log,
     version: '0.0.0-test',

@@ -30,6 +30,8 @@ export interface Fleet {
   worker(args?: string[], env?: Record<string, string>): Promise<FleetWorker>
   /** A frontend that listens; it may know no worker yet. */
   frontend(args?: string[], env?: Record<string, string>): Promise<FleetFrontend>
+  /** `serve` with a mock engine of the same model that joins the fleet. */
+  serve(args?: string[], env?: Record<string, string>): Promise<FleetFrontend>
   /** Ends everything that still runs. */
   stop(): Promise<void>
 }
@@ -96,6 +98,12 @@ export function startFleet(env?: Record<string, string>): Fleet {
     async frontend(args = [], more = {}) {
       const port = freePort()
       const [one] = await spawn(['frontend', '--http-host', '127.0.0.1', '--http-port', String(port), ...args], more, /Frontend at/)
+      return { ...one, url: `http://127.0.0.1:${port}` }
+    },
+    async serve(args = [], more = {}) {
+      const port = freePort()
+      const preset = ['serve', '--engine', 'mock', '--model-path', 'models/tiny-llm', '--speedup-ratio', '1000000']
+      const [one] = await spawn([...preset, '--http-host', '127.0.0.1', '--http-port', String(port), ...args], more, /Serving .* at/)
       return { ...one, url: `http://127.0.0.1:${port}` }
     },
     async stop() {

@@ -4,7 +4,8 @@ import { inflightRequests } from '../../src/lib/metrics.ts'
 import { type LoadedModel, modelRegistry } from '../../src/pipeline/model.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import type { Answer, AnswerSink, TextRequest } from '../../src/pipeline/types.ts'
-import { localRouter } from '../../src/router/local.ts'
+import { createPool } from '../../src/router/pool.ts'
+import { workerSet } from '../../src/router/workers.ts'
 import { ids, letterTokenizer } from '../helpers/letter-tokenizer.ts'
 import { type Running, type ScriptedEngine, scriptedEngine, scriptedInfo } from '../helpers/scripted-engine.ts'
 
@@ -30,9 +31,15 @@ function loaded(engine: ScriptedEngine): LoadedModel {
     template: undefined,
     samplingDefaults: { top_k: 20 },
     engineTokenizes: false,
-    router: localRouter([{ id: 'w0', engine }]),
+    router: poolOf(engine),
     info: scriptedInfo,
   }
+}
+
+function poolOf(engine: ScriptedEngine) {
+  const workers = workerSet()
+  workers.add({ id: 'w0', engine })
+  return createPool(workers)
 }
 
 function serve(engine: ScriptedEngine) {

@@ -57,7 +57,7 @@ function fakeEngine(answer: 'token' | 'silence' | 'abort' = 'token') {
 }
 
 function healthOf(engine: Engine, canaryFreshMs = 10_000) {
-  return createHealth({ workers: () => [{ id: 'w0', engine }], canary: true, canaryFreshMs, canaryTimeoutMs: 30 })
+  return createHealth({ workers: () => [{ id: 'w0', engine }], canary: () => true, canaryFreshMs, canaryTimeoutMs: 30 })
 }
 
 test('every rank is asked for one token, and not again while the proof is fresh', async () => {
@@ -90,7 +90,13 @@ test('a busy engine is not asked', async () => {
 test('a busy engine whose load stands still is asked, one whose load moves is not', async () => {
   const { engine, asked, state, emit } = fakeEngine('silence')
   state.inFlight = 3
-  const health = createHealth({ workers: () => [{ id: 'w0', engine }], canary: true, canaryFreshMs: 0, canaryTimeoutMs: 5, stallMs: 40 })
+  const health = createHealth({
+    workers: () => [{ id: 'w0', engine }],
+    canary: () => true,
+    canaryFreshMs: 0,
+    canaryTimeoutMs: 5,
+    stallMs: 40,
+  })
   expect((await health.check())[0]).toMatchObject({ healthy: true })
   await Bun.sleep(45)
   emit({ kind: 'load', rank: 0, running: 3, waiting: 0, usedTokens: 1, totalTokens: 2 })

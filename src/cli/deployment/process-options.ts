@@ -25,11 +25,25 @@ const MEGABYTE = 1 << 20
 
 export function serveOptions(settings: Settings, env: Environment): ServeOptions {
   const { workers, migrationLimit, dpSize = 1 } = settings
+  const id = processId()
+  const alone = isStatic(settings) && settings.workerAddresses.length === 0
   // With one rank there is nothing to choose, and following its cache would be work for nothing.
-  const follow = workers * dpSize > 1
-  const engine = engineOptions(settings, env, cacheDir(settings, env), follow && needsEvents(settings))
-  return { ...frontOptions(settings), model: modelOptions(settings, env), engine, workers, migrationLimit }
+  const follow = !alone || (workers * dpSize > 1 && needsEvents(settings))
+  return {
+    ...frontOptions(settings),
+    id,
+    // Alone, short names are enough.
+    workerId: (index) => (alone ? `${settings.engine}-${index}` : `${id}-${index}`),
+    model: modelOptions(settings, env),
+    engine: engineOptions(settings, env, cacheDir(settings, env), follow),
+    workers,
+    migrationLimit,
+    ...(alone ? {} : { fleet: fleetOptions(settings, env) }),
+    workerAddresses: isStatic(settings) ? settings.workerAddresses : [],
+  }
 }
+
+const isStatic = ({ discoveryBackend }: Settings): boolean => discoveryBackend === 'static' || discoveryBackend === 'mem'
 
 export function frontendOptions(settings: Settings, env: Environment): FrontendOptions {
   return {
@@ -37,7 +51,7 @@ export function frontendOptions(settings: Settings, env: Environment): FrontendO
     id: processId(),
     model: modelOptions(settings, env),
     fleet: fleetOptions(settings, env),
-    workerAddresses: settings.discoveryBackend === 'static' || settings.discoveryBackend === 'mem' ? settings.workerAddresses : [],
+    workerAddresses: isStatic(settings) ? settings.workerAddresses : [],
     minWorkers: settings.minInitialWorkers,
   }
 }

@@ -15,11 +15,10 @@ interface Facts {
   engine: Settings['engine']
   engineArgs: readonly string[]
   command: Command
-  discovery: Settings['discoveryBackend']
 }
 
 /** In the order of the table, then what SGLang gets. */
-export function noticesFor({ given, written, draft, engine, engineArgs, command, discovery }: Facts): string[] {
+export function noticesFor({ given, written, draft, engine, engineArgs, command }: Facts): string[] {
   const notices: string[] = []
   for (const [name, setting] of Object.entries(table) as [keyof Values, Setting][]) {
     if (!given.has(name)) continue
@@ -32,8 +31,6 @@ export function noticesFor({ given, written, draft, engine, engineArgs, command,
     if (command === 'worker' && !setting.state && written.has(name) && frontends.has(setting.group))
       notices.push(`${said}: the frontend routes, so it goes there; a worker has no use for it`)
   }
-  if (command === 'serve' && (draft.workerAddresses.length > 0 || (discovery !== 'static' && discovery !== 'mem')))
-    notices.push(`serve has its own engines and looks for no others: for ${discovery} discovery run 'frontend' and 'worker'`)
   const known = spellings(table)
   const flags = engineArgs.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!)
   for (const flag of new Set(flags)) {

@@ -30,7 +30,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
   // A frontend may share variables and files with its workers: what they say of an engine is not its own.
   const engine = command === 'frontend' ? (draft.engine ?? 'mock') : chooseEngine(draft)
   const discovery = discoveryOf(draft, command, env)
-  checkTogether(draft, engine, command)
+  checkTogether(draft, engine, command, discovery.discoveryBackend)
   const engineArgs = command === 'frontend' ? [] : arrange(draft, rest, section)
   if (command !== 'frontend' && engine === 'mock' && draft.engine === undefined) refuseForeign(engineArgs)
   return {
@@ -43,7 +43,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
     ...discovery,
     healthCheckPayload: payload(draft.healthCheckPayload),
     engineArgs,
-    notices: noticesFor({ given, written, draft, engine, engineArgs, command, discovery: discovery.discoveryBackend }),
+    notices: noticesFor({ given, written, draft, engine, engineArgs, command }),
   }
 }
 

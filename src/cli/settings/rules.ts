@@ -7,7 +7,7 @@ import { type Command, nameOf, type Setting } from './setting.ts'
 import { type Settings, table, type Values } from './settings.ts'
 
 /** Settings that exclude or need each other, once the engine and the discovery are known. */
-export function checkTogether(draft: Values, engine: Settings['engine'], command: Command): void {
+export function checkTogether(draft: Values, engine: Settings['engine'], command: Command, discovery: Settings['discoveryBackend']): void {
   for (const [name, setting] of Object.entries(table) as [keyof Values, Setting][]) {
     if (setting.state === 'refused' && draft[name]) throw invalid(nameOf(setting), `${nameOf(setting)} is not in this version yet`)
   }
@@ -27,18 +27,18 @@ export function checkTogether(draft: Values, engine: Settings['engine'], command
   if (draft.customJinjaTemplate !== undefined && !existsSync(draft.customJinjaTemplate)) {
     throw invalid('--custom-jinja-template', `--custom-jinja-template: there is no file '${draft.customJinjaTemplate}'`)
   }
-  checkRole(draft, command)
+  checkRole(draft, command === 'serve' && (discovery === 'static' || discovery === 'mem') && draft.workerAddresses.length === 0)
   if (draft.workers > 1 && engine === 'http') {
     throw invalid('--workers', '--workers starts engines of its own; a server at --engine-url is one: run a worker for each and a frontend')
   }
 }
 
-function checkRole({ disaggregationMode: mode, embeddingWorker, isEmbedding }: Values, command: Command): void {
+function checkRole({ disaggregationMode: mode, embeddingWorker, isEmbedding }: Values, alone: boolean): void {
   if (mode === 'encode') throw invalid('--disaggregation-mode', '--disaggregation-mode encode is not in this version yet')
   if (mode !== 'prefill' && mode !== 'decode') return
   if (embeddingWorker || isEmbedding)
     throw invalid('--disaggregation-mode', `--disaggregation-mode ${mode}: an embedding has no ${mode} of its own`)
-  if (command === 'serve') {
+  if (alone) {
     throw invalid(
       '--disaggregation-mode',
       `'serve' alone would have no partner for --disaggregation-mode ${mode}: run 'frontend', and 'worker' once with prefill and once with decode`,

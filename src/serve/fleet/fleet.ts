@@ -26,9 +26,18 @@ export interface FleetParts {
 }
 
 export interface Fleet {
+  /** A model that this process serves itself: workers elsewhere join its own; cards of the own ones mean nothing here. */
+  adopt(model: string, local: LocalModel): void
   change(change: CardChange): void
   workers(): readonly Worker[]
   close(): Promise<void>
+}
+
+export interface LocalModel {
+  workers: Workers
+  router: Router
+  files: WorkerCard['model']['files']
+  own: ReadonlySet<string>
 }
 
 interface ServedModel {
@@ -51,6 +60,7 @@ export function createFleet(parts: FleetParts): Fleet {
   const served = new Map<string, ServedModel>()
   const members = new Map<string, Member>()
   let closed = false
+  let own: ReadonlySet<string> = new Set()
 
   function modelOf(card: WorkerCard): ServedModel {
     const id = card.model.names[0]!
@@ -72,7 +82,7 @@ export function createFleet(parts: FleetParts): Fleet {
   function add(card: WorkerCard): void {
     const id = card.model.names[0]!
     const model = modelOf(card)
-    const sum = card.model.files['tokenizer.json']?.sha256
+    const sum = tokenizerSum(card.model.files)
     if (model.workers.all().length > 0 && model.tokenizerSum !== sum) {
       log.error({ worker: card.id, model: id }, 'this worker has another tokenizer than the workers that serve the model; it is not used')
       return
@@ -143,9 +153,13 @@ export function createFleet(parts: FleetParts): Fleet {
   }
 
   return {
+    adopt(id, { workers, router, files, own: ids }) {
+      own = ids
+      served.set(id, { workers, router, tokenizerSum: tokenizerSum(files), loading: false, loaded: true, forget: undefined })
+    },
     workers: () => [...members.values()].map((member) => member.worker),
     change({ kind, card }) {
-      if (closed || card.kind !== 'worker') return
+      if (closed || card.kind !== 'worker' || own.has(card.id)) return
       if (kind === 'gone') return remove(card.id, 'worker left')
       const body = understood(card)
       if (body === undefined) return
@@ -167,4 +181,8 @@ export function createFleet(parts: FleetParts): Fleet {
       await Promise.all([...members.values()].map((member) => member.worker.engine.stop(0)))
     },
   }
+}
+
+function tokenizerSum(files: WorkerCard['model']['files']): string | undefined {
+  return (files['tokenizer.json'] ?? files['tokenizer.model'])?.sha256
 }

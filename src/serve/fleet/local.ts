@@ -1,16 +1,17 @@
-// `serve`: the engines are in this process tree. N copies of one engine behind one router.
+// `serve`: the engines are in this process tree, N copies of one engine behind one router. With discovery it is part of a fleet as well:
+// its engines are shown to other frontends, and workers of its model elsewhere get requests from here.
 import type { Engine } from '../../engine/engine.ts'
-import { log } from '../../lib/log.ts'
-import { engineReady, engineRestarts } from '../../lib/metrics.ts'
 import { type ModelRegistry, modelRegistry } from '../../pipeline/model.ts'
 import { createRouter } from '../../router/create.ts'
-import { type Worker, workerSet } from '../../router/workers.ts'
+import { type Worker, type Workers, workerSet } from '../../router/workers.ts'
 import { type Front, openFront } from '../front.ts'
 import { loadModelFiles, mockModel } from '../load-model.ts'
 import { makeEngine } from '../make-engine.ts'
 import type { ServeOptions } from '../options.ts'
 import { engineCopy } from './engine-copies.ts'
-import { loadedModel } from './loaded-model.ts'
+import type { Joined } from './join.ts'
+import { loadedModel, type ModelParts } from './loaded-model.ts'
+import { watchWorker } from './watch-worker.ts'
 
 export interface Serving {
   /** Where the API listens. */
@@ -23,46 +24,70 @@ export interface Serving {
 }
 
 /** Opens the port and answers /live; `start` makes it serve. Throws AppError `port_in_use`. */
-export async function openServing(options: ServeOptions): Promise<Serving> {
+export function openServing(options: ServeOptions): Serving {
   const models = modelRegistry()
   const workers = workerSet()
-  const stopEngines = async () => {
-    await Promise.all(workers.all().map((worker) => worker.engine.stop(0)))
+  const own: Worker[] = []
+  let joined: Joined | undefined
+  const all = () => [...workers.all(), ...(joined?.others() ?? [])]
+  const front = openFront(options, { models, workers: all, canary: (worker) => own.includes(worker), leaving, stop })
+
+  async function leaving(): Promise<void> {
+    await joined?.withdraw()
+  }
+  async function stop(): Promise<void> {
+    await joined?.close()
+    await Promise.all(own.map((worker) => worker.engine.stop(0)))
     for (const model of models.all()) model.router.close()
   }
-  const front = openFront(options, { models, workers: workers.all, canary: true, stop: stopEngines })
+
   return {
     url: front.url,
     lifecycle: front.lifecycle,
     async start() {
       try {
-        const started = await start(options, models, workers)
+        const started = await start(options, workers, own)
+        if (options.fleet !== undefined) {
+          const { joinFleet } = await import('./join.ts')
+          joined = await joinFleet({ ...options, fleet: options.fleet }, started, workers, own, models)
+        } else addModel(models, started)
         front.lifecycle.markReady()
         await front.warm()
-        return started
+        return { model: started.names[0]!, engine: own[0]!.engine }
       } catch (error) {
         await front.stop()
         throw error
       }
     },
     kill() {
-      for (const worker of workers.all()) void worker.engine.stop(0)
+      for (const worker of own) void worker.engine.stop(0)
     },
   }
 }
 
-async function start(options: ServeOptions, models: ModelRegistry, workers: ReturnType<typeof workerSet>) {
-  const { path } = options.model
+function addModel(models: ModelRegistry, parts: ModelParts): void {
+  models.add(loadedModel(parts))
+}
+
+/** Starts every copy; resolves when all of them can serve. */
+async function start(
+  options: ServeOptions,
+  workers: Workers,
+  own: Worker[],
+): Promise<ModelParts & { router: ReturnType<typeof createRouter> }> {
+  const { model, migrationLimit } = options
+  const { path, engineTokenizes } = model
   // SGLang takes tens of seconds to start, so the files are read beside it.
-  const reading = path === undefined ? undefined : loadModelFiles(path, options.model)
+  const reading = path === undefined ? undefined : loadModelFiles(path, model)
   reading?.catch(() => {})
-  const router = createRouter(workers, options.router)
+  const router = createRouter(workers, options.router, { model: model.servedNames[0] ?? path ?? '' })
   const starting: Promise<unknown>[] = []
   for (let i = 0; i < options.workers; i++) {
     const copy = engineCopy(options.engine, i, options.workers)
-    const engine = await makeEngine(copy, options, async () => mockModel(path!, await reading!, options.model.contextLength))
-    const worker = { id: `${options.engine.kind}-${i}`, engine }
+    const engine = await makeEngine(copy, options, async () => mockModel(path!, await reading!, model.contextLength))
+    const worker = { id: options.workerId(i), engine }
     watchWorker(worker)
+    own.push(worker)
     workers.add(worker)
     const start = engine.start()
     start.catch(() => {})
@@ -70,25 +95,8 @@ async function start(options: ServeOptions, models: ModelRegistry, workers: Retu
   }
   const early = reading === undefined ? undefined : await reading
   await Promise.all(starting)
-  const { engine } = workers.all()[0]!
-  const { info } = engine
-  const files = early ?? (await loadModelFiles(info.modelPath, options.model))
-  const [id = path ?? info.modelPath, ...aliases] = options.model.servedNames
-  const { engineTokenizes } = options.model
-  models.add(loadedModel({ names: [id, ...aliases], files, info, router, engineTokenizes, migrationLimit: options.migrationLimit }))
-  return { model: id, engine }
-}
-
-/** An engine's ups and downs into the log and the metrics. */
-export function watchWorker(worker: Worker): void {
-  const labels = { worker_id: worker.id }
-  let wasReady = false
-  engineReady.set(labels, 0)
-  worker.engine.on((event) => {
-    if (event.kind !== 'state') return
-    engineReady.set(labels, event.ready ? 1 : 0)
-    if (event.ready && wasReady) engineRestarts.inc(labels)
-    wasReady ||= event.ready
-    log[event.ready ? 'info' : 'warn']({ worker: worker.id, ready: event.ready }, event.reason)
-  })
+  const { info } = own[0]!.engine
+  const files = early ?? (await loadModelFiles(info.modelPath, model))
+  const names = model.servedNames.length > 0 ? model.servedNames : [path ?? info.modelPath]
+  return { names, files, info, router, engineTokenizes, migrationLimit }
 }

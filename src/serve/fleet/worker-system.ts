@@ -14,7 +14,7 @@ export function startSystem(options: WorkerOptions, workers: readonly Worker[], 
   const { canaryFreshMs, canaryIds } = options.health
   const health = createHealth({
     workers: () => workers,
-    canary: true,
+    canary: () => true,
     canaryFreshMs,
     canaryTimeoutMs: CANARY_TIMEOUT_MS,
     ...(canaryIds === undefined ? {} : { canaryIds }),

@@ -110,9 +110,10 @@ describe('rules between settings', () => {
     expect(frontend(`-f ${shared}`)).toMatchObject({ command: 'frontend', engineArgs: [] })
   })
 
-  test('serve does not silently pass over another place to look for workers', () => {
-    expect(parse('', { DYN_FILE_KV: '/d' }).notices.join()).toContain("for file discovery run 'frontend' and 'worker'")
-    expect(parse('--discovery-backend mem').notices).toEqual([])
+  test('serve joins the fleet that a folder, a broker or an address names', () => {
+    expect(parse('', { DYN_FILE_KV: '/d' })).toMatchObject({ discoveryBackend: 'file', notices: [] })
+    expect(parse('--model-path m --disaggregation-mode prefill', { DYN_FILE_KV: '/d' })).toMatchObject({ disaggregationMode: 'prefill' })
+    expect(parse('')).toMatchObject({ discoveryBackend: 'static' })
   })
 
   test('what routes on a worker is told to belong to the frontend, unless it is a variable that both see', () => {

@@ -8,7 +8,7 @@ export const discoverySettings = {
     'DYN_DISCOVERY_BACKEND',
     ['static', 'mem', 'file', 'etcd', 'nats', 'kubernetes'],
     undefined,
-    'Where workers are found. Absent: what --worker-address, --file-kv or (frontend, worker) --etcd-endpoints ask for; else static in serve (its own engines only), and file for frontend and worker',
+    'Where workers are found. Absent: what --worker-address, --file-kv or (frontend, worker) --etcd-endpoints ask for; else static in serve (its own engines only), and file for frontend and worker. With another one serve shows its engines to frontends and uses theirs',
   ),
   workerAddresses: list('discovery', '--worker-address', 'DYN_WORKER_ADDRESS', 'static: workers at known addresses, tcp://HOST:PORT', {
     commands: ['serve', 'frontend'],

@@ -1,0 +1,50 @@
+// How `serve` takes part in a fleet: its engines are shown to other frontends, and workers of other processes join its router.
+import type { ModelRegistry } from '../../pipeline/model.ts'
+import type { ModelRouter } from '../../router/create.ts'
+import type { Worker, Workers } from '../../router/workers.ts'
+import type { FleetOptions, ServeOptions } from '../options.ts'
+import { type Hosted, hostWorker } from './host-worker.ts'
+import { loadedModel, type ModelParts } from './loaded-model.ts'
+import { openRemoteFleet, sharedRouter } from './remote-fleet.ts'
+
+export interface Joined {
+  /** Workers elsewhere. */
+  others(): readonly Worker[]
+  /** Takes our engines out of others' sight. */
+  withdraw(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Adds the model to the registry, and everything that discovery finds. `workers` are those of our own model, `own` our engines. */
+export async function joinFleet(
+  options: ServeOptions & { fleet: FleetOptions },
+  model: ModelParts & { router: ModelRouter },
+  workers: Workers,
+  own: readonly Worker[],
+  models: ModelRegistry,
+): Promise<Joined> {
+  const remote = await openRemoteFleet(options, models)
+  const { fleet, planes, discovery, peers } = remote
+  const id = model.names[0]!
+  const router = sharedRouter(model.router, id, peers)
+  models.add(loadedModel({ ...model, router }))
+  const { endpoint, migrationLimit } = options
+  const { namespace } = options.fleet
+  const hosted: Hosted[] = []
+  for (const { id, engine } of own) {
+    const parts = { id, engine, names: model.names, files: model.files, model: options.model, endpoint, namespace, migrationLimit }
+    hosted.push(await hostWorker(parts, planes, discovery))
+  }
+  fleet.adopt(id, { workers, router, files: hosted[0]!.card.model.files, own: new Set(own.map((worker) => worker.id)) })
+  await remote.watch()
+  return {
+    others: () => fleet.workers().filter((worker) => !workers.all().includes(worker)),
+    async withdraw() {
+      await Promise.all(hosted.map((one) => one.withdraw()))
+    },
+    async close() {
+      await Promise.all(hosted.map((one) => one.close()))
+      await remote.close()
+    },
+  }
+}

@@ -1,0 +1,124 @@
+// Workers of other processes as engines of this one: planes, discovery, the fleet and the other frontends, opened together and closed together.
+import type { Card, Discovery } from '../../discovery/discovery.ts'
+import { openDiscovery } from '../../discovery/open.ts'
+import { readWorkerCard, type WorkerCard } from '../../engine/remote/card.ts'
+import { type RemoteEngine, remoteEngine } from '../../engine/remote/engine.ts'
+import { remoteEvents } from '../../engine/remote/kv-follow.ts'
+import type { ModelRegistry } from '../../pipeline/model.ts'
+import { createRouter, type ModelRouter } from '../../router/create.ts'
+import type { Router } from '../../router/router.ts'
+import { loadModelFiles } from '../load-model.ts'
+import type { FleetOptions, FrontOptions, ModelOptions } from '../options.ts'
+import { createFleet, type Fleet } from './fleet.ts'
+import { loadedModel } from './loaded-model.ts'
+import { obtainModel } from './model-share.ts'
+import { joinPeers, type Peers } from './peers.ts'
+import { openPlanes, type Planes } from './planes.ts'
+
+export interface RemoteFleetOptions {
+  /** Unique in the deployment, another for each start. */
+  id: string
+  fleet: FleetOptions
+  router: FrontOptions['router']
+  /** How the files of a worker's model are read; paths and names come from its card. */
+  model: ModelOptions
+  /** static discovery: where workers are (`tcp://host:port`). */
+  workerAddresses: readonly string[]
+}
+
+export interface RemoteFleet {
+  readonly fleet: Fleet
+  readonly planes: Planes
+  readonly discovery: Discovery
+  readonly peers: Peers | undefined
+  /** Resolves once it is known which workers there are now; more may come at any time. */
+  watch(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Rejects with what is wrong with the planes or discovery. */
+export async function openRemoteFleet(options: RemoteFleetOptions, models: ModelRegistry): Promise<RemoteFleet> {
+  const { id, fleet: settings, workerAddresses: addresses } = options
+  const { namespace } = settings
+  const planes = await openPlanes(settings.planes, namespace)
+  const fetchCard = (address: string, signal: AbortSignal) => askForCard(address, signal, namespace, planes)
+  const discovery = await openDiscovery({
+    ...settings.discovery,
+    ...(addresses.length === 0 ? {} : { workers: { addresses, fetchCard } }),
+  })
+  const peers = addresses.length === 0 && settings.replicaSync ? await joinPeers(planes.events, discovery, namespace, id) : undefined
+  const fleet = createFleet({
+    models,
+    connect: (card) => connect(card, planes),
+    router: (workers, model) => sharedRouter(createRouter(workers, options.router, { model }), model, peers),
+    added: () => peers?.renew(),
+    load: (card, engine, router) => load(card, engine, router, options),
+  })
+  return {
+    fleet,
+    planes,
+    discovery,
+    peers,
+    async watch() {
+      await discovery.watch(namespace, (change) => {
+        fleet.change(change)
+        peers?.change(change)
+      })
+    },
+    async close() {
+      await discovery.close()
+      await fleet.close()
+      peers?.close()
+      await planes.close()
+    },
+  }
+}
+
+/** The same router, whose bookings other frontends hear of until it is closed. */
+export function sharedRouter(router: ModelRouter, model: string, peers: Peers | undefined): Router {
+  const end = peers?.share(model, router)
+  if (end === undefined) return router
+  const close = router.close.bind(router)
+  router.close = () => {
+    end()
+    close()
+  }
+  return router
+}
+
+function connect(card: WorkerCard, planes: Planes): RemoteEngine {
+  const events = remoteEvents({
+    plane: planes.events,
+    address: card.events,
+    ranks: card.info.dpSize,
+    kv: card.info.kvEvents,
+    dump: async (rank) => (await engine.call('kv.dump', { rank })) as Uint8Array,
+  })
+  const engine: RemoteEngine = remoteEngine({ card, client: planes.connect(card.address), events })
+  return engine
+}
+
+/** The card of a worker at a known address, asked of itself. */
+async function askForCard(address: string, signal: AbortSignal, namespace: string, planes: Planes): Promise<Card> {
+  const nobody = { ready: true } as WorkerCard
+  const engine = remoteEngine({ card: nobody, client: planes.connect(address), startMs: 1000 })
+  try {
+    await engine.start()
+    const body = readWorkerCard((await engine.call('card', {}, signal)) as Record<string, unknown>)
+    return { id: body.id, kind: 'worker', namespace, body: { ...body } }
+  } finally {
+    await engine.stop(0)
+  }
+}
+
+async function load(card: WorkerCard, engine: RemoteEngine, router: Router, { fleet, model }: RemoteFleetOptions) {
+  const folder = await obtainModel(card.model, fleet.cacheDir, (args) => engine.call('model.file', args))
+  const custom = card.model.customTemplate
+  const files = await loadModelFiles(folder, {
+    ...model,
+    tokenizerPath: undefined,
+    customTemplate: custom === undefined ? undefined : `${folder}/${custom}`,
+  })
+  const { names, engineTokenizes } = card.model
+  return loadedModel({ names, files, info: card.info, router, engineTokenizes, migrationLimit: card.migrationLimit })
+}
