@@ -8,6 +8,7 @@ import type { EtcdOptions } from '../options.ts'
 /** An answer, or the lack of one, is waited for so long. */
 const answerMs = 1000
 const unauthenticated = 16
+const permissionDenied = 7
 
 export interface KeyValue {
   readonly key: string
@@ -90,7 +91,12 @@ export class EtcdClient {
       const again = await this.send(path, body, signal)
       if (again.ok) return again
     }
-    throw new Error(`${this.name} refused ${path}: ${failure.message ?? failure.error ?? (text.trim() || `status ${answer.status}`)}`)
+    const message = `${this.name} refused ${path}: ${failure.message ?? failure.error ?? (text.trim() || `status ${answer.status}`)}`
+    if (failure.code !== permissionDenied && !/user name is empty/.test(message)) throw new Error(message)
+    throw new AppError('invalid_setting', {
+      message: `${message}. Set ETCD_AUTH_USERNAME and ETCD_AUTH_PASSWORD to a user that may read and write /dynamo-sglang/.`,
+      param: 'ETCD_AUTH_USERNAME',
+    })
   }
 
   private async authenticate(signal: AbortSignal): Promise<string> {

@@ -17,10 +17,16 @@ export function etcdPlace(client: EtcdClient): CardPlace {
   const leases = new Map<string, string>()
   let beats = 0
 
+  /** False: there is no such lease any more. */
+  async function renew(lease: string): Promise<boolean> {
+    const renewed = await client.call<{ result?: { TTL?: string } }>('/v3/lease/keepalive', { ID: lease })
+    return Number(renewed.result?.TTL ?? 0) > 0
+  }
   async function put(card: Card): Promise<void> {
     const key = keyOf(card)
     let lease = leases.get(key)
-    if (lease === undefined) {
+    // Cards that change all the time leave no time for beats: showing one is a sign of life too.
+    if (lease === undefined || !(await renew(lease))) {
       lease = (await client.call<{ ID: string }>('/v3/lease/grant', { TTL: String(ttlSecs), ID: '0' })).ID
       leases.set(key, lease)
     }
@@ -40,8 +46,8 @@ export function etcdPlace(client: EtcdClient): CardPlace {
     },
     async beat(card) {
       const key = keyOf(card)
-      const renewed = await client.call<{ result?: { TTL?: string } }>('/v3/lease/keepalive', { ID: leases.get(key)! })
-      if (Number(renewed.result?.TTL ?? 0) <= 0) {
+      const lease = leases.get(key)
+      if (lease === undefined || !(await renew(lease))) {
         leases.delete(key)
         return false
       }

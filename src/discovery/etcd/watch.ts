@@ -77,10 +77,11 @@ export async function watchEtcd(
   async function ask(key: string): Promise<void> {
     const entry = known.get(key)
     if (entry === undefined) return
-    const left = entry.missing ? {} : await client.call<{ TTL?: string; grantedTTL?: string }>('/v3/lease/timetolive', { ID: entry.lease })
+    const unleased = entry.missing || entry.lease === '0'
+    const left = unleased ? {} : await client.call<{ TTL?: string; grantedTTL?: string }>('/v3/lease/timetolive', { ID: entry.lease })
     // Changed meanwhile: what was asked is about another lease.
     if (signal.aborted || known.get(key) !== entry) return
-    if (!entry.missing) answered()
+    if (!unleased) answered()
     const [remaining, granted] = [Number(left.TTL ?? 0), Number(left.grantedTTL ?? 0)]
     if (granted > 0 && remaining >= granted - 1) {
       entry.suspectSince = undefined

@@ -52,23 +52,23 @@ export async function watchNats(
     versions.delete(id)
     roster.removed(id)
   }
-  const say: Record<string, (message: Msg) => void> = {
+  const words: Record<string, (message: Msg) => void> = {
     card: (message) => heard(message.json()),
     beat: (message) => beat(message.json()),
     bye: (message) => bye(message.string()),
   }
-  function hear(error: Error | null, message: Msg): void {
+  const hear = (error: Error | null, message: Msg) => take(message.subject.slice(message.subject.lastIndexOf('.') + 1), error, message)
+  function take(word: string, error: Error | null, message: Msg): void {
     try {
       if (error !== null) throw error
-      say[message.subject.slice(message.subject.lastIndexOf('.') + 1)]?.(message)
+      words[word]?.(message)
     } catch (failure) {
       log.warn({ namespace, reason: (failure as Error).message }, 'a message of discovery over NATS is skipped')
     }
   }
   function answered(_: Error | null, message: Msg): void {
     if (message.headers?.code === noResponders) gathered.ring()
-    else if (message.data.length > 0)
-      hear(null, { ...message, subject: '.card', json: () => message.json(), string: () => message.string() } as Msg)
+    else if (message.data.length > 0) take('card', null, message)
     else pulse()
   }
   /** Our own empty message came back: what others sent before it was heard. */
