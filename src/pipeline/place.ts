@@ -78,5 +78,5 @@ export function noteMigration(
   line: { id: string; choice?: number; from: string; to: string; tokens: number; reason: string },
 ): void {
   migrations.inc({ model: model.served.id, reason: line.reason })
-  log.warn(line, line.tokens > 0 ? 'answer continued on another worker' : 'request tried on another worker')
+  log.warn(line, line.tokens > 0 ? 'answer continued' : 'request tried again')
 }
