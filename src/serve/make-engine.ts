@@ -44,7 +44,8 @@ export async function makeEngine(options: EngineOptions, serve: { version: strin
 async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: { version: string }, model: MockModel): Promise<Engine> {
   const { mockEngine } = await import('../engine/mock/engine.ts')
   const { tokenizer } = model
-  const { speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, role, bootstrapHost } = options
+  const { speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, kvEvents, role, bootstrapHost } =
+    options
   return mockEngine({
     modelPath: model.path,
     vocabSize: model.vocabSize,
@@ -53,6 +54,6 @@ async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: { 
     encode: (text) => tokenizer.encode(text, false),
     contextLength: model.contextLength,
     version: serve.version,
-    ...{ speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, role, bootstrapHost },
+    ...{ speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, kvEvents, role, bootstrapHost },
   })
 }

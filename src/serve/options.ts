@@ -43,6 +43,7 @@ export type EngineOptions =
       maxRunningRequests: number | undefined
       totalKvTokens: number | undefined
       isEmbedding: boolean
+      kvEvents: boolean
       role: 'aggregated' | 'prefill' | 'decode'
       /** Where a prefill mock can be reached by decode mocks; undefined: this machine only. */
       bootstrapHost: string | undefined

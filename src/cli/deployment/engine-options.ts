@@ -27,6 +27,7 @@ export function engineOptions(settings: Settings, env: Environment, cacheDir: st
     failure: settings.mockFailure,
     seed: settings.mockSeed,
     isEmbedding: settings.embeddingWorker,
+    kvEvents,
     role: mode === 'prefill' || mode === 'decode' ? mode : 'aggregated',
     bootstrapHost: settings.rpcHost,
     totalKvTokens: settings.maxTotalTokens ?? (blocks === undefined ? undefined : blocks * (blockSize ?? 16)),

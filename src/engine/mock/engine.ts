@@ -39,7 +39,7 @@ class MockEngine implements Engine {
   private readonly loop: Loop
   private readonly jobs = new Map<Sequence, Job>()
   private aborts: Job[] = []
-  private readonly events = new Events()
+  private readonly events: Events
   private readonly legs: Legs
   private restartTimer: ReturnType<typeof setTimeout> | undefined
   private asked = 0
@@ -64,6 +64,7 @@ class MockEngine implements Engine {
 
   constructor(config: MockConfig) {
     this.config = config
+    this.events = new Events(this.config.kvEvents)
     this.crashAt = config.failure.crashAfter
     this.stallAt = config.failure.stallAfter
     this.ranks = makeRanks(this.config)

@@ -8,6 +8,12 @@ export class Events {
   private readonly listeners = new Set<(event: EngineEvent) => void>()
   private readonly kvSeq: number[] = []
   private ranks: readonly Rank[] = []
+  private readonly kv: boolean
+
+  /** `kv`: tell what the caches do. */
+  constructor(kv: boolean) {
+    this.kv = kv
+  }
 
   /** The ranks that are noted for from now on. */
   watch(ranks: readonly Rank[]): void {
@@ -45,7 +51,7 @@ export class Events {
 
   /** KV changes and loads cost something to note, so they are only noted for someone. */
   private record(): void {
-    for (const rank of this.ranks) rank.kv.recording = this.listeners.size > 0
+    for (const rank of this.ranks) rank.kv.recording = this.kv && this.listeners.size > 0
     this.loads.enabled = this.listeners.size > 0
   }
 }

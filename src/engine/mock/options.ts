@@ -26,6 +26,8 @@ export interface MockOptions {
   maxRunningRequests?: number | undefined
   /** KV room per rank, in tokens; rounded down to whole blocks. Default 1048576. */
   totalKvTokens?: number | undefined
+  /** Tell `kv` events. Default true. */
+  kvEvents?: boolean | undefined
   /** Serves `embed` and refuses `generate`. Default false: the other way round. */
   isEmbedding?: boolean | undefined
   /** What part of a request it does when that comes with a bootstrap; without one it does all of it. Default `aggregated`. */
@@ -62,6 +64,7 @@ export interface MockConfig {
   readonly dpSize: number
   readonly maxRunningRequests: number
   readonly totalKvTokens: number
+  readonly kvEvents: boolean
   readonly isEmbedding: boolean
   readonly role: EngineRole
   readonly bootstrapHost: string
@@ -111,6 +114,7 @@ export function resolveOptions(options: MockOptions): MockConfig {
     dpSize: count('--dp-size', options.dpSize ?? 1, 1, 1024),
     maxRunningRequests: count('--max-running-requests', options.maxRunningRequests ?? 1024, 1, 1 << 20),
     totalKvTokens,
+    kvEvents: options.kvEvents ?? true,
     isEmbedding: options.isEmbedding ?? false,
     role: role(options.role ?? 'aggregated'),
     bootstrapHost: options.bootstrapHost ?? '127.0.0.1',
@@ -147,7 +151,7 @@ export function engineInfo(config: MockConfig): EngineInfo {
     ...(config.role === 'aggregated' ? {} : { worksAlone: true }),
     tpSize: config.tpSize,
     isMla: config.isMla,
-    kvEvents: true,
+    kvEvents: config.kvEvents,
   }
 }
 
