@@ -1,5 +1,5 @@
 // The router of one model: a pool of aggregated workers, and pools of prefill and decode workers that work in pairs. Which of them is there decides what a request gets.
-import type { EngineRole } from '../engine/types.ts'
+import type { EngineInfo, EngineRole } from '../engine/types.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import { pairLease } from './disagg.ts'
 import type { RouterOptions } from './options.ts'
@@ -30,7 +30,7 @@ export interface ModelRouter extends Router {
   onPool(listener: (name: string, pool: Pool) => void): () => void
 }
 
-/** Workers that can work together: one tensor-parallel size, or all when the model's attention is MLA. */
+/** Workers that can work together: of one block size, and of one tensor-parallel size unless the attention is MLA. */
 interface Group {
   readonly key: string
   readonly prefill: Side
@@ -235,14 +235,18 @@ function prefillPlacement(placement: Placement): Placement {
   return { ...placement, workerId: placement.prefillWorkerId, dpRank: placement.prefillDpRank, maxNewTokens: 1 }
 }
 
-function groupKey({ isMla, tpSize = 1 }: { isMla?: boolean; tpSize?: number }): string {
-  return isMla === true ? 'MLA' : String(tpSize)
+/** What both sides must have in common: `tp2-block16`, or `mla-block64` where every tensor-parallel rank has the same KV. */
+function groupKey({ isMla, tpSize = 1, blockSize }: EngineInfo): string {
+  return `${isMla === true ? 'mla' : `tp${tpSize}`}-block${blockSize}`
 }
 
 function mismatch(prefill: string, decode: string): AppError {
-  const size = (key: string) => (key === 'MLA' ? 'any tensor-parallel size (MLA)' : `tensor-parallel size ${key}`)
+  const sizes = (key: string) => {
+    const [heads = '', block = ''] = key.split('-block')
+    return `${heads === 'mla' ? 'MLA attention' : `tensor-parallel size ${heads.slice(2)}`} and KV blocks of ${block} tokens`
+  }
   return new AppError('engine_unavailable', {
-    message: `Prefill workers have ${size(prefill)} and decode workers ${size(decode)}: they can only work together when both are equal, or when the model's attention is MLA.`,
+    message: `Prefill workers have ${sizes(prefill)}, decode workers ${sizes(decode)}: KV can only go between equal ones (--tp-size, --page-size).`,
     retryAfterSecs: 30,
   })
 }

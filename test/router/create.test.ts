@@ -165,6 +165,16 @@ describe('who gets a request', () => {
   })
 })
 
+test('unequal block sizes are no pair: a real decode engine dies of such a prefill engine', async () => {
+  const made = await world('p1 d1', (id) => ({ blockSize: id === 'p1' ? 32 : 16 }))
+  for (const engine of made.engines.values()) (engine.info as { worksAlone?: boolean }).worksAlone = false
+  const refused = await place(made).catch((thrown) => thrown)
+  expect(refused.message).toContain('blocks of 32 tokens')
+  expect(refused.message).toContain('blocks of 16 tokens')
+  await join(made, 'd2', { blockSize: 32 })
+  expect(sides((await ask(made)).lease)).toBe('p1>d2')
+})
+
 describe('workers come and go', () => {
   test('prefill workers that appear are used, and when the last one goes aggregated workers answer', async () => {
     const made = await world('a1 d1')

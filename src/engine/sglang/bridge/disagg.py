@@ -18,18 +18,12 @@ def with_bootstrap(argv: list[str]) -> list[str]:
 
     The port is a free one, another at each start: decode engines remember an address's KV endpoints and would write to those of the dead engine.
     The host is one that other machines reach; SGLang's own default is the loopback, because it means the HTTP server."""
-    file = config_file(given(argv, "--config"))
-
-    def wanted(flag: str):
-        found = given(argv, flag)
-        return file.get(flag[2:], file.get(flag[2:].replace("-", "_"))) if found is None else found
-
-    if wanted("--disaggregation-mode") != "prefill" or int(wanted("--node-rank") or 0) != 0:
+    if setting(argv, "--disaggregation-mode") != "prefill" or int(setting(argv, "--node-rank") or 0) != 0:
         return argv
     added = []
-    if wanted("--host") is None:
-        added += ["--host", reachable_host(wanted("--dist-init-addr"))]
-    if wanted("--disaggregation-bootstrap-port") is None:
+    if setting(argv, "--host") is None:
+        added += ["--host", reachable_host(setting(argv, "--dist-init-addr"))]
+    if setting(argv, "--disaggregation-bootstrap-port") is None:
         added += ["--disaggregation-bootstrap-port", str(free_port())]
     return argv + added
 
@@ -43,6 +37,20 @@ def given(argv: list[str], flag: str) -> str | None:
         elif word.startswith(f"{flag}="):
             found = word[len(flag) + 1 :]
     return found
+
+
+def setting(argv: list[str], flag: str):
+    """The flag's value from the arguments or, behind them, from the file of `--config`."""
+    found = given(argv, flag)
+    if found is None:
+        file = config_file(given(argv, "--config"))
+        found = file.get(flag[2:], file.get(flag[2:].replace("-", "_")))
+    return found
+
+
+def apart(argv: list[str]) -> bool:
+    """Whether this engine does one part of a request."""
+    return setting(argv, "--disaggregation-mode") in ("prefill", "decode")
 
 
 def config_file(path: str | None) -> dict:

@@ -41,13 +41,15 @@ def with_events(argv: list[str], folder: str) -> list[str]:
 
 def parsed(parse, argv: list[str]):
     """SGLang's parsed arguments. When they publish for us and the user chose no page size, pages have 16 tokens: SGLang's default of one token costs
-    its scheduler a hash, an event and some Python for each prompt token. A model that takes no such pages keeps the default."""
-    if disagg.given(argv, FLAG) is None or disagg.given(argv, _PAGE) is not None or not os.environ.pop(_PAGED, ""):
+    its scheduler a hash, an event and some Python for each prompt token. So have those of every prefill and decode engine, whether it publishes or
+    not: a decode scheduler dies of a prefill engine with other pages. A model that takes no such pages keeps the default."""
+    publishes = os.environ.pop(_PAGED, "") and disagg.given(argv, FLAG) is not None
+    if disagg.setting(argv, _PAGE) is not None or not (publishes or disagg.apart(argv)):
         return parse(argv)
     try:
         return parse([*argv, _PAGE, _PAGE_TOKENS])
     except Exception as error:
-        logger.warning("dynamo-sglang: this model takes no pages of %s tokens, its KV events go by its own: %s", _PAGE_TOKENS, error)
+        logger.warning("dynamo-sglang: this model takes no pages of %s tokens, it keeps its own: %s", _PAGE_TOKENS, error)
         return parse(argv)
 
 
