@@ -1,4 +1,5 @@
 // The documents' launch scripts as data: what `dynamo-sglang example` lists, prints and runs.
+import { composeFile, kubernetesFile } from './example/files.ts'
 
 export interface ExampleProcess {
   /** What its lines begin with. */
@@ -111,38 +112,13 @@ curl -X POST localhost:8083/engine/dump_expert_distribution_record`,
     name: 'compose',
     about: 'docker compose file with etcd and NATS, for setups that want them (docker compose -f FILE up -d)',
     processes: [],
-    file: `# etcd for --discovery-backend etcd, NATS for --discovery-backend nats, --request-plane nats and --event-plane nats.
-# One machine needs neither: its processes find each other through a folder. With them, on every machine:
-#   export ETCD_ENDPOINTS=http://HOST:2379 NATS_SERVER=nats://HOST:4222 DYN_DISCOVERY_BACKEND=etcd
-services:
-  etcd:
-    image: quay.io/coreos/etcd:v3.6.5
-    command: [etcd, --advertise-client-urls=http://0.0.0.0:2379, --listen-client-urls=http://0.0.0.0:2379, --data-dir=/data]
-    ports: ["2379:2379"]
-    volumes: [etcd:/data]
-  nats:
-    image: nats:2.12
-    command: [-js, -m, "8222"]
-    ports: ["4222:4222", "8222:8222"]
-  # Our own halves, from the image of this repository's Dockerfile:
-  # frontend:
-  #   image: dynamo-sglang
-  #   command: [frontend]
-  #   environment: &cluster
-  #     DYN_DISCOVERY_BACKEND: etcd
-  #     ETCD_ENDPOINTS: http://etcd:2379
-  #     NATS_SERVER: nats://nats:4222
-  #     DYN_PLANE_SECRET: a word of your own
-  #   ports: ["8000:8000"]
-  # worker:
-  #   image: dynamo-sglang-with-sglang # the same file in an image that has SGLang
-  #   command: [worker, --model-path, Qwen/Qwen3-0.6B]
-  #   environment: *cluster
-  #   shm_size: 10gb
-  #   deploy: { resources: { reservations: { devices: [{ driver: nvidia, count: 1, capabilities: [gpu] }] } } }
-volumes:
-  etcd: {}
-`,
+    file: composeFile,
+  },
+  {
+    name: 'kubernetes',
+    about: 'Kubernetes manifest: the rights for discovery, a frontend and workers (kubectl apply -f -)',
+    processes: [],
+    file: kubernetesFile,
   },
 ]
 

@@ -41,8 +41,8 @@ export async function checkDiscovery(options: DiscoveryOptions, namespace: strin
 const advice: Readonly<Record<'file' | 'etcd' | 'nats' | 'kubernetes', string>> = {
   file: 'give another folder: DYN_FILE_KV',
   etcd: 'is etcd running there? ETCD_ENDPOINTS and ETCD_AUTH_… say where and who; `dynamo-sglang example compose` starts one',
-  nats: 'is NATS running there, with JetStream (-js)? NATS_SERVER and NATS_AUTH_… say where and who; `dynamo-sglang example compose` starts one',
-  kubernetes: "may this pod's service account get, list, watch, create, update and delete leases.coordination.k8s.io?",
+  nats: 'is NATS running there? NATS_SERVER and NATS_AUTH_… say where and who; `dynamo-sglang example compose` starts one',
+  kubernetes: "may this pod's service account get, list, watch, create, patch and delete leases.coordination.k8s.io?",
 }
 
 /** undefined: it, or the nearest folder above it that exists, can be written. */
