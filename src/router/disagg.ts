@@ -198,10 +198,12 @@ class Pair {
   private fail(error: AppError): void {
     if (this.over) return
     // Each leg of a cancelled request may call the end of the other a failed transfer.
-    if (this.signal.aborted) return this.end({ kind: 'abort', message: 'Aborted' }, noUsage)
-    this.over = true
-    this.sink.fail(error)
-    this.settle(true)
+    if (this.signal.aborted) this.end({ kind: 'abort', message: 'Aborted' }, noUsage)
+    else {
+      this.over = true
+      this.sink.fail(error)
+      this.settle(true)
+    }
   }
 
   /** After the sink's terminal: what still runs has nobody to run for. */
