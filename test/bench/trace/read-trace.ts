@@ -6,7 +6,8 @@ export interface TraceRequest {
   outputTokens: number
 }
 
-interface TraceLine {
+/** One line of the file. */
+export interface TraceLine {
   timestamp: number
   input_length: number
   output_length: number
@@ -26,14 +27,18 @@ export interface TraceShape {
 /** `shared/tools/trace/replay.py`'s settings for which Dynamo's figures are known: 128 words a block are about 149 tokens of its model. */
 export const referenceShape: TraceShape = { speed: 15, requests: 2500, skip: 0, unitTokens: 149, mostOutput: 32 }
 
-/** Equal hashes become equal ids; the end of each prompt is its own. `path` may be packed with xz. */
-export async function readTrace(path: string, shape: TraceShape): Promise<TraceRequest[]> {
+/** The trace as it is; `path` may be packed with xz. */
+export async function readLines(path: string): Promise<TraceLine[]> {
   const text = path.endsWith('.xz') ? await new Response(Bun.spawn(['xz', '-dc', path]).stdout).text() : await Bun.file(path).text()
-  const lines = text
+  return text
     .trim()
     .split('\n')
-    .slice(shape.skip, shape.skip + shape.requests)
     .map((line) => JSON.parse(line) as TraceLine)
+}
+
+/** Equal hashes become equal ids; the end of each prompt is its own. `path` may be packed with xz. */
+export async function readTrace(path: string, shape: TraceShape): Promise<TraceRequest[]> {
+  const lines = (await readLines(path)).slice(shape.skip, shape.skip + shape.requests)
   const start = lines[0]!.timestamp
   const units = new Map<number, Uint32Array>()
   return lines.map((line, i) => {
