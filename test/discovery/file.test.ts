@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,6 +75,12 @@ test('files that are no cards are skipped', async () => {
     writeFileSync(join(base, `${name}.json`), text)
     writeFileSync(join(base, `${name}.beat`), beatLine('v', 1))
   }
+  // Reading these would never end, or fill the memory.
+  for (const file of ['pipe.json', 'pipe-beat.beat']) Bun.spawnSync(['mkfifo', join(base, file)])
+  symlinkSync('/dev/zero', join(base, 'endless.json'))
+  writeFileSync(join(base, 'huge.json'), '')
+  truncateSync(join(base, 'huge.json'), 1 << 30)
+  for (const name of ['pipe', 'endless', 'huge']) writeFileSync(join(base, `${name}.beat`), beatLine('v', 1))
   const discovery = fileDiscovery({ folder })
   await discovery.announce(cardOf('good'))
   const heard = await listen(discovery, 'ns')

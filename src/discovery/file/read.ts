@@ -9,6 +9,8 @@ import { beatFile, bye, cardFile, readBeat } from './layout.ts'
 
 /** A heartbeat written so recently by this machine's clock is believed at once; an older one only when it changes. */
 const freshMs = 1000
+/** Far more than any card has; what is bigger is none, and would only fill the memory. */
+const maxBytes = 8 << 20
 
 export class CardFiles {
   private readonly base: string
@@ -27,7 +29,7 @@ export class CardFiles {
 
   /** Reads the heartbeat, and the card if it is another than the known one. Never rejects. */
   async read(name: string): Promise<void> {
-    const line = await this.text(beatFile(name))
+    const line = await this.text(beatFile(name), this.known.has(name))
     if (line === undefined) return
     const beat = readBeat(line)
     if (beat === undefined) return this.complain(beatFile(name), 'not a heartbeat')
@@ -68,10 +70,15 @@ export class CardFiles {
     return written !== undefined && Math.abs(Date.now() - written.mtimeMs) < freshMs
   }
 
-  /** Undefined when there is no such file, or it cannot be read. */
-  private async text(file: string): Promise<string | undefined> {
+  /** Undefined when there is no such file, or it cannot be read. A pipe or a device would never come to an end: `trusted` files were read before. */
+  private async text(file: string, trusted = false): Promise<string | undefined> {
+    const path = join(this.base, file)
     try {
-      return await readFile(join(this.base, file), 'utf8')
+      if (!trusted) {
+        const about = await stat(path)
+        if (!about.isFile() || about.size > maxBytes) return this.complain(file, about.isFile() ? `${about.size} bytes` : 'no plain file')
+      }
+      return await readFile(path, 'utf8')
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       if (code !== 'ENOENT') this.complain(file, message)
@@ -79,7 +86,7 @@ export class CardFiles {
     }
   }
 
-  private complain(file: string, reason: string): void {
+  private complain(file: string, reason: string): undefined {
     if (!this.complained.has(file)) log.warn({ file: join(this.base, file), reason }, 'a file in the discovery folder is skipped')
     this.complained.add(file)
   }

@@ -36,6 +36,16 @@ export interface ModelCard {
   readonly reasoningParser?: string
 }
 
+/** A router makes room for every rank and divides by the block size: one wrong card must not stop the workers beside it. */
+const ranges = [
+  ['contextLength', [1, Number.MAX_SAFE_INTEGER]],
+  ['blockSize', [1, 1 << 20]],
+  ['dpSize', [1, 4096]],
+  ['totalKvTokens', [0, Number.MAX_SAFE_INTEGER]],
+  ['maxRunningRequests', [0, Number.MAX_SAFE_INTEGER]],
+  ['vocabSize', [0, Number.MAX_SAFE_INTEGER]],
+] as const
+
 /** A card's body as another process wrote it. Throws AppError `invalid_value` naming what is missing: versions may differ. */
 export function readWorkerCard(body: Readonly<Record<string, unknown>>): WorkerCard {
   const card = body as unknown as WorkerCard
@@ -45,9 +55,11 @@ export function readWorkerCard(body: Readonly<Record<string, unknown>>): WorkerC
   const { model, info } = card
   if (!Array.isArray(model?.names) || !model.names.every((name) => typeof name === 'string') || model.names.length === 0)
     throw wrong('model.names')
-  if (typeof model.path !== 'string' || typeof model.files !== 'object') throw wrong('model.files')
-  for (const name of ['contextLength', 'blockSize', 'dpSize', 'totalKvTokens', 'maxRunningRequests', 'vocabSize'] as const)
-    if (!Number.isFinite(info?.[name])) throw wrong(`info.${name}`)
+  if (typeof model.path !== 'string' || typeof model.files !== 'object' || model.files === null) throw wrong('model.files')
+  for (const [name, [least, most]] of ranges) {
+    const value = info?.[name]
+    if (!Number.isInteger(value) || value < least || value > most) throw wrong(`info.${name}`)
+  }
   if (!['aggregated', 'prefill', 'decode', 'encode'].includes(info.role)) throw wrong('info.role')
   return card
 }
