@@ -3,7 +3,7 @@
 import { bootstrapRoom, loneBootstrap } from '../engine/canary.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { EngineUsage, Finish, GenerateRequest, PromptLogprobs, RowLogprobs, SamplingParams, Sink } from '../engine/types.ts'
-import { AppError } from '../lib/errors.ts'
+import { AppError, toAppError } from '../lib/errors.ts'
 import type { Lease, Outcome } from './router.ts'
 
 /** A prefill leg ends when its KV has left; one that is still there so long after its answer is stuck. */
@@ -118,9 +118,13 @@ class Pair {
       this.signal.addEventListener('abort', this.onAbort, { once: true })
       if (this.signal.aborted) this.onAbort()
       prefillSide.began()
-      void prefillSide.engine.generate(leg, this.prefillSink(alone), this.stopPrefill.signal)
+      const first = this.prefillSink(alone)
+      prefillSide.engine.generate(leg, first, this.stopPrefill.signal).catch((thrown) => first.fail(toAppError(thrown)))
       if (this.over || alone) return
-      void this.decodeSide.engine.generate({ ...request, bootstrap }, this.decodeSink(), this.stopDecode.signal)
+      const rest = this.decodeSink()
+      this.decodeSide.engine
+        .generate({ ...request, bootstrap }, rest, this.stopDecode.signal)
+        .catch((thrown) => rest.fail(toAppError(thrown)))
     })
   }
 

@@ -222,3 +222,13 @@ test('a prefill worker that tells no address is a failure, not a hang', async ()
   expect(ran.error).toMatchObject({ code: 'engine_failed' })
   expect(made.prefill.outcomes.length).toBe(1)
 })
+
+test('an engine that throws instead of telling its sink ends both legs all the same', async () => {
+  for (const side of ['prefillEngine', 'decodeEngine'] as const) {
+    const world = pair()
+    world[side].generate = () => Promise.reject(new Error('a bug'))
+    expect((await world.run([1])).error).toMatchObject({ code: 'internal_error' })
+    const other = side === 'prefillEngine' ? world.decodeEngine : world.prefillEngine
+    expect(other.running[0]!.signal.aborted).toBe(true)
+  }
+})
