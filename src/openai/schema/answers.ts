@@ -1,4 +1,4 @@
-// What the endpoints answer, for /openapi.json. The handlers write these shapes by hand; test/serve/openapi.test.ts holds real answers against them.
+// What the endpoints answer, for /openapi.json. The handlers write these shapes by hand; test/serve/http/openapi.test.ts holds real answers against them.
 import * as z from 'zod'
 
 const usage = z.object({

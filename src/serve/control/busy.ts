@@ -2,7 +2,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { LoadedModel, ModelRegistry } from '../../pipeline/model.ts'
 import type { BusyThresholds } from '../../router/router.ts'
-import type { Limits } from '../limits.ts'
+import type { Limits } from '../http/limits.ts'
 import { objectBody, type Route } from './route.ts'
 
 export interface BusyDeps {

@@ -8,7 +8,7 @@ import type { ModelRegistry } from '../../pipeline/model.ts'
 import type { TextRequest } from '../../pipeline/types.ts'
 import type { CandidateScore, Decision } from '../../router/router.ts'
 import type { Worker } from '../../router/workers.ts'
-import type { Limits } from '../limits.ts'
+import type { Limits } from '../http/limits.ts'
 import { objectBody, type Route } from './route.ts'
 
 export interface DebugDeps extends Api {

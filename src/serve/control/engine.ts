@@ -4,7 +4,7 @@ import { type AppError, AppError as Failure, toAppError } from '../../lib/errors
 import type { Logger } from '../../lib/log.ts'
 import { errorBody } from '../../openai/errors.ts'
 import type { Worker } from '../../router/workers.ts'
-import { defaultLimits, type Limits } from '../limits.ts'
+import { defaultLimits, type Limits } from '../http/limits.ts'
 import { failureIn, type Operation, operations } from './operations.ts'
 import { objectBody, type Route } from './route.ts'
 

@@ -1,7 +1,7 @@
 // A route beside the API: what answers a GET and what a POST, for the port's router and for its list of methods.
 import type { Context } from 'hono'
 import { AppError } from '../../lib/errors.ts'
-import { type Limits, readJson } from '../limits.ts'
+import { type Limits, readJson } from '../http/limits.ts'
 
 export interface Route {
   readonly path: string

@@ -1,10 +1,10 @@
 // DYN_SYSTEM_PORT of a worker: its probes, metrics and engine routes. A worker without one is still watched through discovery.
 import type { Worker } from '../../router/workers.ts'
 import { createHealth } from '../health.ts'
-import { type HttpServer, startHttp } from '../http.ts'
+import { type HttpServer, startHttp } from '../http/http.ts'
+import { createSystemApp } from '../http/system-server.ts'
 import type { Lifecycle } from '../lifecycle.ts'
 import type { WorkerOptions } from '../options.ts'
-import { createSystemApp } from '../system-server.ts'
 
 const CANARY_TIMEOUT_MS = 10_000
 

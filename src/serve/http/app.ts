@@ -1,0 +1,150 @@
+// Every route on one screen. The POST routes also run without the router in front of them: they are the hot ones (http.ts).
+import { type Context, Hono } from 'hono'
+import { AppError, toAppError } from '../../lib/errors.ts'
+import type { Api, Handler } from '../../openai/call.ts'
+import { chatHandler, chatRules } from '../../openai/chat.ts'
+import { completionRules, completionsHandler } from '../../openai/completions.ts'
+import { embeddingsHandler } from '../../openai/embeddings.ts'
+import { errorResponse } from '../../openai/errors.ts'
+import { listModels, oneModel } from '../../openai/models.ts'
+import { detokenizeHandler, tokenizeHandler } from '../../openai/tokenize.ts'
+import type { ModelRegistry } from '../../pipeline/model.ts'
+import type { Worker } from '../../router/workers.ts'
+import { busyRoutes } from '../control/busy.ts'
+import { debugRoutes } from '../control/debug.ts'
+import { engineRoutes } from '../control/engine.ts'
+import { mount } from '../control/route.ts'
+import type { Health } from '../health.ts'
+import { docsPage } from './docs.ts'
+import { type EndpointDeps, endpoint, type RawHandler, type SocketTimer } from './endpoint.ts'
+import { InFlight } from './limits.ts'
+import { probes } from './probes.ts'
+import { requestIdOf } from './request-id.ts'
+
+export interface AppDeps extends Api, EndpointDeps {
+  workers(): readonly Worker[]
+  health: Health
+  version: string
+  /** `dyn://namespace.component.endpoint` of this process. */
+  endpoint: string
+  /** For what operators ask about: bookings and thresholds. */
+  models?: ModelRegistry
+  /** The API port takes engine operations too, not only the system port. */
+  controlRoutes?: boolean
+}
+
+export interface HttpApp {
+  /** POST path → handler, for Bun's own router. */
+  readonly posts: ReadonlyMap<string, RawHandler>
+  fetch(request: Request, server?: SocketTimer): Response | Promise<Response>
+  /** Loads what the first request would have to wait for (schemas); call it when the start is over. */
+  warm(): Promise<void>
+  /** Requests whose last byte is not out yet. */
+  inFlight(): number
+}
+
+export function createApp(deps: AppDeps): HttpApp {
+  const inFlight = new InFlight(deps.limits)
+  const posts = new Map<string, RawHandler>()
+  const hono = new Hono<{ Bindings: { server?: SocketTimer } }>()
+  const methods = new Map<string, string>()
+
+  function post(path: string, name: string, handler: Handler): void {
+    const raw = endpoint(name, path, handler, deps, inFlight)
+    posts.set(path, raw)
+    hono.post(path, (c) => raw(c.req.raw, c.env?.server))
+    methods.set(path, 'POST, OPTIONS')
+  }
+  function get(path: string, answer: (c: Context) => Response | Promise<Response>): void {
+    route('GET', path, answer)
+  }
+  /** For what is not hot; a path may have both methods. */
+  function route(method: 'GET' | 'POST', path: string, answer: (c: Context) => Response | Promise<Response>): void {
+    hono.on(method, path, answer)
+    const own = method === 'GET' ? 'GET, HEAD' : method
+    methods.set(path, methods.has(path) ? `${own}, ${methods.get(path)}` : `${own}, OPTIONS`)
+  }
+
+  hono.use(around(deps))
+  post('/v1/chat/completions', 'chat_completions', chatHandler(deps))
+  post('/v1/completions', 'completions', completionsHandler(deps))
+  post('/v1/embeddings', 'embeddings', embeddingsHandler(deps))
+  for (const prefix of ['', '/v1']) {
+    post(`${prefix}/tokenize`, 'tokenize', tokenizeHandler(deps))
+    post(`${prefix}/detokenize`, 'detokenize', detokenizeHandler(deps))
+  }
+  get('/v1/models', () => listModels(deps.pipeline))
+  get('/v1/models/:id{.+}', (c) => oneModel(deps.pipeline, decoded(c.req.path.slice('/v1/models/'.length))))
+  const { live, ready, health, metrics } = probes({ ...deps, served: () => deps.pipeline.models().map((model) => model.id) })
+  get('/live', live)
+  get('/ready', ready)
+  get('/health', health)
+  get('/metrics', metrics)
+  get('/openapi.json', async (c) => c.json(await (await import('./openapi.ts')).openapiDocument(deps.version)))
+  get('/docs', (c) => c.html(docsPage))
+
+  mount(route, debugRoutes(deps))
+  if (deps.controlRoutes === true) mount(route, [...engineRoutes(deps), ...busyRoutes(deps)])
+
+  for (const [path, allow] of methods) hono.all(path, (c) => otherMethod(c, allow, deps))
+  hono.notFound((c) => {
+    const message = `There is no route ${c.req.method} ${c.req.path}. GET /openapi.json lists the routes.`
+    return errorResponse(new AppError('route_not_found', { message }))
+  })
+  hono.onError((thrown) => {
+    const error = toAppError(thrown)
+    if (error.status >= 500) deps.log.error({ err: error.cause ?? error }, 'request failed')
+    return errorResponse(error)
+  })
+  return {
+    posts,
+    fetch(request, server) {
+      // Bun gives a bare path when the Host header makes no URL; the router would cut a wrong route out of it.
+      if (request.url.startsWith('/'))
+        return errorResponse(new AppError('invalid_value', { message: 'The Host header is not a host name.', param: 'host' }))
+      return hono.fetch(request, server === undefined ? {} : { server })
+    },
+    inFlight: () => inFlight.count,
+    async warm() {
+      await Promise.all([chatRules(deps.ignoreUnknownFields), completionRules(deps.ignoreUnknownFields)])
+    },
+  }
+}
+
+/** A path segment as the client meant it; broken escapes stay as they are. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch {
+    return path
+  }
+}
+
+/** What every routed answer gets besides its body. Answers of `endpoint` have their id already. */
+function around(deps: AppDeps) {
+  return async (c: Context, next: () => Promise<void>): Promise<void> => {
+    await next()
+    const { headers } = c.res
+    if (!headers.has('x-request-id')) {
+      const id = requestIdOf(c.req.raw.headers)
+      headers.set('x-request-id', id)
+      deps.log.debug({ id, method: c.req.method, path: c.req.path, status: c.res.status }, 'request')
+    }
+    if (deps.corsOrigin !== undefined && c.req.header('origin') !== undefined) headers.set('access-control-allow-origin', deps.corsOrigin)
+  }
+}
+
+function otherMethod(c: Context, allow: string, deps: AppDeps): Response {
+  if (c.req.method !== 'OPTIONS') {
+    const error = new AppError('method_not_allowed', { message: `${c.req.path} does not answer ${c.req.method}; it answers ${allow}.` })
+    return errorResponse(error, { allow })
+  }
+  const headers: Record<string, string> = { allow }
+  if (deps.corsOrigin !== undefined) {
+    headers['access-control-allow-origin'] = deps.corsOrigin
+    headers['access-control-allow-methods'] = allow
+    headers['access-control-allow-headers'] = c.req.header('access-control-request-headers') ?? 'authorization, content-type, x-request-id'
+    headers['access-control-max-age'] = '600'
+  }
+  return new Response(null, { status: 204, headers })
+}

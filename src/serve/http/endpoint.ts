@@ -1,0 +1,112 @@
+// Around every handler that answers a POST: id, limits, body, errors, log line. Each request leaves here with exactly one of each.
+import { AppError, toAppError } from '../../lib/errors.ts'
+import type { Logger } from '../../lib/log.ts'
+import type { Call, Handler } from '../../openai/call.ts'
+import { errorResponse } from '../../openai/errors.ts'
+import type { Outcome } from '../../openai/outcome.ts'
+import type { Pipeline } from '../../pipeline/types.ts'
+import type { LifeState } from '../lifecycle.ts'
+import { countStart, type Entry, logEnd } from './access-log.ts'
+import { type InFlight, type Limits, readJson } from './limits.ts'
+import { requestIdOf } from './request-id.ts'
+
+export interface EndpointDeps {
+  pipeline: Pipeline
+  limits: Limits
+  state(): LifeState
+  log: Logger
+  /** Where the line for each request goes; absent: `log`. */
+  accessLog?: Logger
+  /** What browsers of other sites may read: `*`, one origin, or absent for none. */
+  corsOrigin?: string
+}
+
+/** What the endpoint needs of Bun's server: how long a silent connection may stay. */
+export interface SocketTimer {
+  timeout(request: Request, seconds: number): void
+}
+
+/** States in which new requests are refused. */
+const stopping: ReadonlySet<LifeState> = new Set(['draining', 'stopped'])
+
+export type RawHandler = (request: Request, server?: SocketTimer) => Promise<Response>
+
+/** Seconds that an answered connection may idle before it is closed. */
+const KEEP_ALIVE_SECS = 120
+
+/** `name` is the endpoint's label in metrics. */
+export function endpoint(name: string, path: string, handler: Handler, deps: EndpointDeps, inFlight: InFlight): RawHandler {
+  return (request, server) => new EndpointCall(name, path, request, server, deps, inFlight).answer(handler)
+}
+
+class EndpointCall implements Call {
+  requestId: string
+  readonly receivedAt = performance.now()
+  readonly headers: Headers
+  readonly signal: AbortSignal
+  body: unknown
+  readonly #name: string
+  readonly #request: Request
+  readonly #server: SocketTimer | undefined
+  readonly #deps: EndpointDeps
+  readonly #inFlight: InFlight
+  readonly #entry: Entry
+  #label = ''
+  #entered = false
+  #over = false
+
+  constructor(name: string, path: string, request: Request, server: SocketTimer | undefined, deps: EndpointDeps, inFlight: InFlight) {
+    this.#name = name
+    this.#request = request
+    this.#server = server
+    this.#deps = deps
+    this.#inFlight = inFlight
+    this.headers = request.headers
+    this.signal = request.signal
+    this.requestId = requestIdOf(request.headers)
+    this.#entry = { id: this.requestId, method: request.method, path, receivedAt: this.receivedAt }
+  }
+
+  async answer(handler: Handler): Promise<Response> {
+    let response: Response
+    try {
+      if (stopping.has(this.#deps.state()))
+        throw new AppError('shutting_down', {
+          message: 'The server is stopping. Send the request again, to another server if there is one.',
+          retryAfterSecs: 5,
+        })
+      this.#inFlight.enter()
+      this.#entered = true
+      this.body = await readJson(this.#request, this.#deps.limits)
+      response = await handler(this)
+      this.#entry.status = response.status
+    } catch (thrown) {
+      const error = toAppError(thrown)
+      this.outcome({ error })
+      response = errorResponse(error)
+      // The rest of an unread body would be taken for the next request.
+      if (this.body === undefined) response.headers.set('connection', 'close')
+    }
+    response.headers.set('x-request-id', this.requestId)
+    if (this.#deps.corsOrigin !== undefined && this.headers.get('origin') !== null)
+      response.headers.set('access-control-allow-origin', this.#deps.corsOrigin)
+    return response
+  }
+
+  begin(model: string, stream: boolean): void {
+    const served = this.#deps.pipeline.models().find((one) => one.id === model || one.aliases.includes(model))
+    this.#label = served?.id ?? 'unknown'
+    this.#entry.model = model.slice(0, 200)
+    this.#entry.stream = stream
+    countStart(this.#entry, this.#name, this.#label)
+  }
+
+  outcome(outcome: Outcome): void {
+    if (this.#over) return
+    this.#over = true
+    if (this.#entered) this.#inFlight.leave()
+    this.#entry.id = this.requestId
+    logEnd(this.#entry, this.#name, this.#label, outcome, this.#deps.accessLog ?? this.#deps.log)
+    this.#server?.timeout(this.#request, KEEP_ALIVE_SECS)
+  }
+}

@@ -1,0 +1,71 @@
+// The port: Bun.serve with the hot routes in its own router and everything else in the app's.
+import { AppError } from '../../lib/errors.ts'
+import type { HttpApp } from './app.ts'
+
+export interface HttpOptions {
+  app: HttpApp
+  /** Default 0.0.0.0. */
+  host?: string
+  port: number
+  /** PEM texts. */
+  tls?: { cert: string; key: string }
+  /** Several processes share the port; the kernel spreads connections. */
+  reusePort?: boolean
+  /** The flag that chose the port, for messages. */
+  portFlag?: string
+}
+
+export interface HttpServer {
+  /** With the port that was really taken. */
+  readonly url: string
+  readonly port: number
+  /** Requests whose last byte has not been handed to the kernel: a slow reader's answer may be long made and not yet out. */
+  pending(): number
+  /** Takes no new connection; resolves when the running answers are out. `now` cuts them. */
+  stop(now?: boolean): Promise<void>
+}
+
+/** Bodies are limited with an answer in limits.ts; Bun's own limit only closes the connection. */
+const NO_LIMIT = Number.MAX_SAFE_INTEGER
+
+/** Throws `port_in_use`, `invalid_setting`. */
+export function startHttp(options: HttpOptions): HttpServer {
+  const { app, host = '0.0.0.0', port, tls, reusePort = false, portFlag = '--http-port' } = options
+  const routes: Record<string, { POST: (request: Request, server: Bun.Server<undefined>) => Promise<Response> }> = {}
+  for (const [path, handler] of app.posts) routes[path] = { POST: handler }
+  let server: Bun.Server<undefined>
+  try {
+    server = Bun.serve({
+      hostname: host,
+      port,
+      reusePort,
+      ...(tls === undefined ? {} : { tls }),
+      // An answer may be silent for long while a prompt waits; silence is bounded per request instead (endpoint.ts), a slow head by Bun.
+      idleTimeout: 0,
+      maxRequestBodySize: NO_LIMIT,
+      routes,
+      fetch: (request, self) => app.fetch(request, self),
+    })
+  } catch (cause) {
+    throw bindError(cause, host, port, portFlag)
+  }
+  const shownHost = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${shownHost}:${server.port}`,
+    port: server.port!,
+    pending: () => server.pendingRequests,
+    stop: (now = false) => server.stop(now),
+  }
+}
+
+function bindError(cause: unknown, host: string, port: number, flag: string): AppError {
+  const code = (cause as { code?: string } | null)?.code
+  if (code === 'EADDRINUSE')
+    return new AppError('port_in_use', {
+      message: `Port ${port} on ${host} is already in use. Stop the other program, or choose another port with ${flag}.`,
+      param: flag,
+      cause,
+    })
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new AppError('invalid_setting', { message: `Cannot listen on ${host}:${port} (${flag}): ${why}`, param: flag, cause })
+}

@@ -1,0 +1,189 @@
+// What a client may cost before its request is understood: body size, time to send it, JSON depth, requests at once.
+import { AppError } from '../../lib/errors.ts'
+
+export interface Limits {
+  bodyBytes: number
+  /** From the head to the last byte of the body. Bun itself ends connections that are slow with their head, after 12 s. */
+  bodyMs: number
+  /** HTTP requests at once; 0: no limit. */
+  inFlight: number
+  /** Status of a refusal for overload (DYN_HTTP_OVERLOAD_STATUS_CODE). */
+  overloadStatus: number
+}
+
+export const defaultLimits: Limits = { bodyBytes: 45 << 20, bodyMs: 60_000, inFlight: 0, overloadStatus: 529 }
+
+const MAX_DEPTH = 128
+/** JSON.parse takes seconds and gigabytes for megabytes of brackets: texts longer than this are looked at first. */
+const SMALL_TEXT = 1 << 16
+const DISCARD_BYTES = 256 << 20
+const DISCARD_MS = 5000
+/** Arrays may be longer only where token ids are expected. */
+const MAX_ITEMS = 65_536
+const idFields = new Set(['prompt', 'input', 'input_ids', 'tokens', 'token_data'])
+
+/** The body as parsed JSON. Throws `unsupported_media_type`, `body_too_large`, `request_timeout`, `invalid_json`. */
+export async function readJson(request: Request, limits: Limits): Promise<unknown> {
+  const type = request.headers.get('content-type')
+  if (type !== 'application/json' && !isJson(type))
+    throw new AppError('unsupported_media_type', {
+      message: `The request body must be JSON: send the header 'content-type: application/json'${type === null ? '' : ` instead of '${type.slice(0, 60)}'`}.`,
+    })
+  const coding = request.headers.get('content-encoding')
+  if (coding !== null && coding !== 'identity')
+    throw new AppError('unsupported_media_type', {
+      message: `Bodies are read as they are: send the JSON without 'content-encoding: ${coding.slice(0, 60)}'.`,
+    })
+  const length = request.headers.get('content-length')
+  if (length !== null && Number(length) > limits.bodyBytes) {
+    await discard(request, Number(length), Math.min(limits.bodyMs, DISCARD_MS))
+    throw tooLarge(limits)
+  }
+  const text = await inTime(length === null ? countedText(request, limits) : request.text(), limits)
+  if (text === '') throw new AppError('invalid_json', { message: 'The request body is empty; it must be a JSON object.' })
+  if (text.length > SMALL_TEXT && nestedTooDeep(text)) throw tooDeep()
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('invalid_json', { message: `The request body is not valid JSON: ${(cause as Error).message}.`, cause })
+  }
+  checkShape(body, 0, '')
+  return body
+}
+
+/** Counts the requests that run; throws `overloaded` at the limit. */
+export class InFlight {
+  count = 0
+  readonly #limits: Limits
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  enter(): void {
+    if (this.#limits.inFlight > 0 && this.count >= this.#limits.inFlight)
+      throw new AppError('overloaded', {
+        message: `The server already works on ${this.count} requests, its limit. Try again shortly.`,
+        status: this.#limits.overloadStatus,
+        retryAfterSecs: 1,
+      })
+    this.count++
+  }
+
+  leave(): void {
+    this.count--
+  }
+}
+
+function isJson(type: string | null): boolean {
+  return type !== null && /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)
+}
+
+function tooLarge(limits: Limits): AppError {
+  const megabytes = limits.bodyBytes / (1 << 20)
+  return new AppError('body_too_large', {
+    message: `The request body is larger than ${Number(megabytes.toFixed(3))} MB, the limit set by DYN_HTTP_BODY_LIMIT_MB.`,
+  })
+}
+
+function inTime(reading: Promise<string>, limits: Limits): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new AppError('request_timeout', { message: `The request body did not arrive within ${limits.bodyMs / 1000} s.` })),
+      limits.bodyMs,
+    )
+    reading.then(
+      (text) => {
+        clearTimeout(timer)
+        resolve(text)
+      },
+      (cause) => {
+        clearTimeout(timer)
+        reject(
+          cause instanceof AppError
+            ? cause
+            : new AppError('client_closed_request', { message: 'The connection closed while the body was read.', cause }),
+        )
+      },
+    )
+  })
+}
+
+/** Many clients read an answer only when they have sent everything: a moderate excess is read away, a large or slow one cut off. */
+async function discard(request: Request, length: number, ms: number): Promise<void> {
+  if (length > DISCARD_BYTES || request.body === null) return
+  const reader = request.body.getReader()
+  const timer = setTimeout(() => void reader.cancel().catch(() => {}), ms)
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // The client is gone; so is the reason to answer it.
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A body of unknown length (chunked), read no further than the limit. */
+async function countedText(request: Request, limits: Limits): Promise<string> {
+  if (request.body === null) return ''
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    bytes += chunk.byteLength
+    if (bytes > limits.bodyBytes) throw tooLarge(limits)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+function tooDeep(): AppError {
+  return new AppError('invalid_json', { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` })
+}
+
+/** True when brackets outside of strings nest deeper than the limit; texts that are no JSON may go either way. */
+function nestedTooDeep(text: string): boolean {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x5b || code === 0x7b) {
+      if (++depth > MAX_DEPTH + 1) return true
+    } else if (code === 0x5d || code === 0x7d) depth--
+    else if (code === 0x22) {
+      at = stringEnd(text, at)
+      if (at < 0) return false
+    }
+  }
+  return false
+}
+
+/** The closing quote of the string that opens at `open`; -1 when it has none. */
+function stringEnd(text: string, open: number): number {
+  for (let at = text.indexOf('"', open + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let before = at - 1
+    while (text.charCodeAt(before) === 0x5c) before--
+    if ((at - before) % 2 === 1) return at
+  }
+  return -1
+}
+
+/** What JSON.parse takes but later code must not meet: nesting that would exhaust a stack, arrays that would flood a checker. */
+function checkShape(value: unknown, depth: number, key: string): void {
+  if (typeof value !== 'object' || value === null) return
+  if (depth > MAX_DEPTH) throw tooDeep()
+  if (Array.isArray(value)) {
+    if (value.length > MAX_ITEMS && !idFields.has(key))
+      throw new AppError('invalid_value', { message: `'${key}' has ${value.length} items; at most ${MAX_ITEMS} are allowed.`, param: key })
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i]
+      if (typeof item === 'object' && item !== null) checkShape(item, depth + 1, key)
+    }
+    return
+  }
+  const members = value as Record<string, unknown>
+  for (const name in members) {
+    const member = members[name]
+    if (typeof member === 'object' && member !== null) checkShape(member, depth + 1, name)
+  }
+}
