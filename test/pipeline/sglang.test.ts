@@ -27,7 +27,7 @@ const schema = JSON.stringify({
   additionalProperties: false,
 })
 const long = { temperature: 0, max_new_tokens: 200, ignore_eos: true }
-// Not under penalties: what SGLang counts for them depends on the prefills of other requests (bridge-checks.py has them, one by one).
+// Not under penalties: what SGLang counts for them depends on the prefills of other requests (test/engine/sglang/bridge/answers.py has them, one by one).
 const requests: [string, TextRequest['sampling'], Partial<TextRequest>?][] = [
   ['log-probabilities', long, { topLogprobs: 2 }],
   ['a JSON schema', { temperature: 0, max_new_tokens: 300, json_schema: schema }],

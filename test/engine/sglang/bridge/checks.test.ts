@@ -1,12 +1,12 @@
-// The bridge on its wire, against a real SGLang on CPU, without the TypeScript engine: bridge-checks.py plays the other side.
+// The bridge on its wire, against a real SGLang on CPU, without the TypeScript engine: checks.py plays the other side.
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { need } from '../../helpers/need.ts'
-import { cpuEnv, sglangPython, tinyModel } from '../../helpers/sglang.ts'
+import { need } from '../../../helpers/need.ts'
+import { cpuEnv, sglangPython, tinyModel } from '../../../helpers/sglang.ts'
 
 const python = sglangPython()
 const model = tinyModel()
-const embedding = join(import.meta.dir, '../../../models/tiny-embed')
+const embedding = join(import.meta.dir, '../../../../models/tiny-embed')
 const present = need('a real SGLang (bun run sglang:setup)', python !== undefined && model !== undefined)
 
 const groups = {
@@ -22,7 +22,7 @@ for (const [group, name] of Object.entries(groups))
   test.skipIf(!present)(
     name,
     async () => {
-      const script = join(import.meta.dir, 'bridge-checks.py')
+      const script = join(import.meta.dir, 'checks.py')
       const child = Bun.spawn([python!, script, model!, embedding, group], { env: cpuEnv(), stdout: 'pipe', stderr: 'pipe' })
       const [out, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
       expect({ status: await child.exited, errors }).toMatchObject({ status: 0 })

@@ -13,7 +13,7 @@ import time
 import msgspec
 import zmq
 
-BRIDGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../src/engine/sglang/bridge")
+BRIDGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../../src/engine/sglang/bridge")
 EPOCH = "abc123"
 
 
@@ -53,7 +53,7 @@ class BridgeClient:
         self.rest, self.frames, self.requests, self.next_slot, self.last_seq, self.calls = b"", [], {}, 1, {}, {}
         self.loads = []
         self.channels = {"A": 0, "B": 0}
-        self.hello = self.wait(lambda: self.seen(1), 60)
+        self.hello = self.wait(lambda: self.seen(1), 240)
         assert self.hello["secret"] == "s3cret"
         self.send([1, {"level": level, "tok": tok, "epoch": EPOCH}])
 
@@ -71,7 +71,7 @@ class BridgeClient:
         """Reads both channels until `condition()` is true; returns its value."""
         limit = time.time() + timeout
         while not (value := condition()):
-            assert time.time() < limit, f"nothing after {timeout} s; {str(self.frames[-1])[:500]}"
+            assert time.time() < limit, f"nothing after {timeout} s; {str(self.frames[-1:])[:500]}"
             self.step(0.05)
         return value
 

@@ -1,36 +1,11 @@
-"""Checks of the bridge against a real SGLang on CPU: `python bridge-checks.py MODEL EMBED_MODEL GROUP…`. Run by bridge-checks.test.ts."""
+"""What a bridge answers: on every level the same, also refused, aborted and continued."""
 
 import json
 import os
-import signal
 import struct
-import subprocess
-import sys
-import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bridge_client import BridgeClient, group_alive  # noqa: E402
-
-FLAGS = "--device cpu --attention-backend torch_native --mem-fraction-static 0.3 --max-total-tokens 8192 --max-running-requests 8"
-FLAGS = [*FLAGS.split(), "--context-length", "2048", "--log-level", "warning"]
-CPU = {"SGLANG_USE_CPU_ENGINE": "1", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "SGLANG_NCCL_SO_PATH": "/nonexistent/libnccl.so"}
-MODEL, EMBED_MODEL = sys.argv[1:3]
-GRAMMAR = not os.environ.get("BRIDGE_NO_GRAMMAR")
-"""Older releases can compile no grammar without a GPU."""
-GREEDY = {"temperature": 0, "ignore_eos": True}
-PROMPTS = [[5, 6, 7, 8, 9], list(range(20, 84)), [300], [41, 42, 43] * 9]
-
-
-def start(level, *more, model=MODEL, env=None, ready=True):
-    log = tempfile.NamedTemporaryFile("w", prefix=f"bridge-{level}-", suffix=".log", delete=False)
-    bridge = BridgeClient(["--model-path", model, *FLAGS, *more], level=level, env={**CPU, **(env or {})}, stderr=log)
-    bridge.log = log.name
-    if ready:
-        bridge.wait(lambda: bridge.seen(190) or bridge.seen(2), 240)
-        assert not bridge.seen(190), bridge.seen(190)
-        bridge.ready = bridge.seen(2)
-    return bridge
+from setup import EMBED_MODEL, GRAMMAR, GREEDY, PROMPTS, hang_up, kill_scheduler, shut_down, start
 
 
 def answers(bridge):
@@ -191,61 +166,6 @@ def messages(bridge):
     assert bridge.run(None, {**GREEDY, "max_new_tokens": 2}, {"text": "hello"}).first[1] >= 1
 
 
-def shut_down(bridge):
-    assert bridge.shutdown() == 0
-    gone(bridge)
-
-
-def kill_scheduler(bridge):
-    """kill -9 of a scheduler in the middle of a stream: FATAL within a second, status not 0."""
-    request = bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 1900})
-    bridge.wait(lambda: request.rows > 5)
-    killed = time.time()
-    os.kill(bridge.ready["schedulers"][0], signal.SIGKILL)
-    bridge.wait(lambda: bridge.seen(190), 5)
-    assert time.time() - killed < 1, f"FATAL after {time.time() - killed:.2f} s"
-    assert bridge.seen(190)["code"] == "scheduler_died"
-    assert bridge.exit_status() != 0
-    gone(bridge)
-
-
-def hang_up(bridge):
-    """The other side of the socket goes away."""
-    bridge.sock.close()
-    bridge.sock = None
-    assert bridge.exit_status(5) != 0
-    gone(bridge)
-
-
-def gone(bridge):
-    limit = time.time() + 3
-    while group_alive(bridge.process.pid) and time.time() < limit:
-        time.sleep(0.05)
-    assert not group_alive(bridge.process.pid), "processes are left"
-
-
-def ranks():
-    """Two data-parallel ranks: both serve, a request can name its rank, KV endpoints are told; a killed parent leaves nothing behind."""
-    events = json.dumps({"publisher": "zmq", "endpoint": "tcp://*:21557", "topic": "kv"})
-    bridge = start("L1", "--dp-size", "2", "--kv-events-config", events, "--enable-metrics", env={"SGLANG_CPU_OMP_THREADS_BIND": "0|1"})
-    assert bridge.ready["level"] == "L1" and bridge.ready["dp_size"] == 2 and len(bridge.ready["schedulers"]) == 2
-    assert [found["endpoint"] for found in bridge.ready["kv_events"]] == ["tcp://127.0.0.1:21557", "tcp://127.0.0.1:21558"]
-    for rank in (0, 1, 1):
-        request = bridge.run(PROMPTS[0], {**GREEDY, "max_new_tokens": 4}, {"dp": rank})
-        assert request.rank == rank and len(request.ids) == 4
-    request = bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 1900}, {"dp": 1})
-    bridge.wait(lambda: request.rows > 5)
-    bridge.send([12, [request.rid]])
-    bridge.wait(lambda: request.done, 5)
-    assert "sglang:" in bridge.call("metrics")[1]
-    assert {load[0] for load in bridge.loads} == {0, 1}
-    os.kill(bridge.ready["schedulers"][1], signal.SIGKILL)
-    bridge.wait(lambda: bridge.seen(190), 5)
-    assert bridge.exit_status() != 0
-    gone(bridge)
-    print("ok ranks", flush=True)
-
-
 def embeddings():
     """All levels make the same vectors."""
     first = None
@@ -261,47 +181,3 @@ def embeddings():
         assert bridge.run(PROMPTS[0], GREEDY).error[0] == 400
         shut_down(bridge)
         print(f"ok embeddings {level}", flush=True)
-
-
-def failures():
-    """What goes wrong at the start is told in SGLang's words, once, and nothing is left."""
-    for more, model, code, word in (
-        (["--no-such-flag"], MODEL, "bad_args", "no-such-flag"),
-        (["--tp-size", "nonsense"], MODEL, "bad_args", "tp"),
-        (["--tokenizer-worker-num", "2"], MODEL, "bad_args", "tokenizer-worker-num"),
-        ([], "/nonexistent/model", None, "/nonexistent/model"),
-        (["--load-format", "sharded_state"], MODEL, "start_failed", ""),
-    ):
-        bridge = start("L1", *more, model=model, ready=False)
-        bridge.wait(lambda: bridge.seen(190), 120)
-        fatal = bridge.seen(190)
-        assert code in (None, fatal["code"]) and word in fatal["message"] + "\n".join(fatal["lines"]), fatal
-        assert bridge.exit_status(10) == 1, bridge.process.returncode
-        gone(bridge)
-        print("ok", fatal["code"], fatal["message"][:150], flush=True)
-
-
-def parent():
-    """Started by `orphans`: a bridge's other side that is about to die."""
-    bridge = start("L1")
-    print(bridge.process.pid, flush=True)
-    time.sleep(600)
-
-
-def orphans():
-    """kill -9 of the process that started the bridge leaves nothing running."""
-    starter = subprocess.Popen([sys.executable, __file__, MODEL, EMBED_MODEL, "parent"], stdout=subprocess.PIPE, text=True)
-    group = int(starter.stdout.readline())
-    assert len(group_alive(group)) >= 2
-    starter.kill()
-    starter.wait()
-    limit = time.time() + 5
-    while group_alive(group) and time.time() < limit:
-        time.sleep(0.05)
-    assert not group_alive(group), "processes are left"
-    print("ok orphans", flush=True)
-
-
-if __name__ == "__main__":
-    for group in sys.argv[3:]:
-        globals()[group]()
