@@ -1,5 +1,6 @@
 // Who is measured on the GPU: our executable over the real engine, and SGLang's own server as it comes and at its best settings.
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { leader } from './processes.ts'
 
 export interface Contender {
   name: string
@@ -51,6 +52,7 @@ export async function startContender(command: string[], port: number, log: strin
     env: { ...process.env, BUN_BE_BUN: undefined },
   })
   closeSync(out)
+  leader(child.pid, log)
   const url = `http://127.0.0.1:${port}`
   while (performance.now() - began < timeoutSecs * 1000) {
     if (child.exitCode !== null) break

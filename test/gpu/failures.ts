@@ -1,9 +1,10 @@
 // `bun test/gpu/failures.ts`: on a GPU, what clients see when they leave, when the scheduler is killed and when we are killed. Prints one JSON object.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { contenders, modelName, startContender } from './contenders.ts'
 import { describeMachine, engineFlags, gpuBusyPercent, gpuMemoryMiB } from './machine.ts'
+import { alive, family, msUntil } from './processes.ts'
 import { writeShape } from './shapes.ts'
 
 const { values: options } = parseArgs({
@@ -26,54 +27,6 @@ const command = contenders.find((one) => one.name === 'ours')!.command(at)
 const idleMiB = gpuMemoryMiB()
 const server = await startContender(command, port, join(options.work, 'failures.log'), 240)
 const model = await modelName(server.url)
-
-/** All processes below `root`, with the names they gave themselves. */
-function family(root: number): Map<number, string> {
-  const parents = new Map<number, number>()
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8')
-      parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
-    } catch {} // gone meanwhile
-  }
-  const found = new Map<number, string>()
-  for (let grew = true; grew; ) {
-    grew = false
-    for (const [pid, parent] of parents)
-      if (!found.has(pid) && (parent === root || found.has(parent))) {
-        found.set(pid, commandLine(pid))
-        grew = true
-      }
-  }
-  return found
-}
-
-function commandLine(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim().slice(0, 120)
-  } catch {
-    return ''
-  }
-}
-
-/** Milliseconds until `done`, or null after `limitMs`. */
-async function msUntil(done: () => boolean | Promise<boolean>, limitMs = 60_000): Promise<number | null> {
-  const began = performance.now()
-  while (!(await done())) {
-    if (performance.now() - began > limitMs) return null
-    await Bun.sleep(2)
-  }
-  return Math.round((performance.now() - began) * 10) / 10
-}
-
-function alive(pid: number): boolean {
-  try {
-    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
-  } catch {
-    return false
-  }
-}
 
 async function inFlight(): Promise<number> {
   const text = await (await fetch(`${server.url}/metrics`)).text()

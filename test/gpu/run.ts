@@ -1,9 +1,10 @@
 // `bun run test:gpu`: SSE throughput on a GPU, ours in turns with SGLang's own server, on the same engine flags and the same client.
-// The client is an OpenAI load generator that prints one JSON line (fields as in `Row`).
+// The client is an OpenAI load generator that prints one JSON line (load.ts).
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { contenders, modelName, startContender } from './contenders.ts'
+import { type Contender, contenders, modelName, startContender } from './contenders.ts'
+import { load, median, shown } from './load.ts'
 import { engineFlags as commonFlags, describeMachine } from './machine.ts'
 import { writeShape } from './shapes.ts'
 
@@ -13,6 +14,8 @@ const { values: options } = parseArgs({
     contenders: { type: 'string', default: 'ours,sglang,sglang-best' },
     concurrency: { type: 'string', default: '1,64,256,1024' },
     rounds: { type: 'string', default: '1' },
+    /** All servers stand at the same time (idle ones take memory, no GPU time), so that a round costs no start. */
+    together: { type: 'boolean', default: false },
     python: { type: 'string', default: 'python3' },
     binary: { type: 'string', default: 'dist/dynamo-sglang' },
     tokenizer: { type: 'string', default: 'models/tiny-llm' },
@@ -25,41 +28,8 @@ const { values: options } = parseArgs({
   },
 })
 
-interface Row {
-  req_per_s: number
-  tok_per_s: number
-  errors: Record<string, number>
-  ttft_ms?: { p50: number; p99: number }
-  gap_ms?: { p50: number; p99: number }
-  latency_ms: { p50: number; p99: number }
-  [more: string]: unknown
-}
-
+if (options.client === undefined) throw new Error('name the load client: --client PATH')
 const engineFlags = [...commonFlags, ...options['engine-flags'].split(' ').filter(Boolean)]
-
-function load(url: string, model: string, concurrency: number, pid: number): Row {
-  if (options.client === undefined) throw new Error('name the load client: --client PATH')
-  const requests = concurrency === 1 ? 8 : concurrency * (concurrency > 256 ? 4 : 8)
-  const command = [
-    options.client,
-    '-url',
-    url,
-    '-model',
-    model,
-    '-stream',
-    '-c',
-    String(concurrency),
-    '-n',
-    String(requests),
-    '-pids',
-    `server=${pid}`,
-  ]
-  command.push('-in', options['input-words'], '-out', options['output-tokens'], '-warm', '1', '-extra', '{"temperature":1.0}')
-  const ran = Bun.spawnSync(command, { stdout: 'pipe', stderr: 'pipe' })
-  const line = ran.stdout.toString().trim().split('\n').at(-1) ?? ''
-  if (!line.startsWith('{')) throw new Error(`the load client failed: ${ran.stderr.toString().slice(-1000)}`)
-  return JSON.parse(line)
-}
 
 mkdirSync(options.work, { recursive: true })
 const chosen = options.contenders.split(',').map((name) => {
@@ -70,35 +40,60 @@ const chosen = options.contenders.split(',').map((name) => {
 const machine = describeMachine(options.python, options.binary)
 const rows: Record<string, unknown>[] = []
 let port = 21900
+
+async function start(shape: string, contender: Contender) {
+  port++
+  const at = { model: join(options.work, shape), port, python: options.python, binary: options.binary, engineFlags }
+  const server = await startContender(contender.command(at), port, join(options.work, `${shape}-${contender.name}.log`), 240)
+  return { ...server, model: await modelName(server.url) }
+}
+
+function measure(
+  shape: string,
+  contender: Contender,
+  round: number,
+  { url, model, pid, readySecs }: Awaited<ReturnType<typeof start>>,
+): void {
+  for (const concurrency of options.concurrency.split(',').map(Number)) {
+    const [inputWords, outputTokens] = [Number(options['input-words']), Number(options['output-tokens'])]
+    const row = load({ client: options.client!, url, model, concurrency, pid, inputWords, outputTokens })
+    rows.push({ shape, contender: contender.name, round, readySecs: Math.round(readySecs), ...row })
+    console.log(shape, contender.name, `c=${concurrency}`, JSON.stringify(shown(row)))
+    write()
+  }
+}
+
+function write(): void {
+  const medians: Record<string, number> = {}
+  for (const { shape, contender, concurrency } of rows) {
+    const alike = rows.filter((row) => row.shape === shape && row.contender === contender && row.concurrency === concurrency)
+    medians[`${shape} ${contender} c=${concurrency}`] = Math.round(median(alike.map((row) => row.tok_per_s as number)))
+  }
+  const result = { date: new Date().toISOString(), command: process.argv.slice(2).join(' '), machine, engineFlags, medians, rows }
+  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(result, null, 1)}\n`)
+}
+
+const failed = (shape: string, contender: Contender, error: unknown) =>
+  console.log(shape, contender.name, `FAILED: ${error instanceof Error ? error.message : error}`)
+
 for (const shape of options.shapes.split(',')) {
-  const model = join(options.work, shape)
-  writeShape(model, shape, options.tokenizer)
+  writeShape(join(options.work, shape), shape, options.tokenizer)
+  const standing = new Map<Contender, Awaited<ReturnType<typeof start>>>()
+  if (options.together)
+    for (const one of chosen)
+      await start(shape, one)
+        .then((server) => standing.set(one, server))
+        .catch((error) => failed(shape, one, error))
   for (let round = 0; round < Number(options.rounds); round++)
     for (const contender of chosen) {
-      port++
-      const command = contender.command({ model, port, python: options.python, binary: options.binary, engineFlags })
+      if (options.together && !standing.has(contender)) continue
       try {
-        const server = await startContender(command, port, join(options.work, `${shape}-${contender.name}.log`), 240)
-        const name = await modelName(server.url)
-        for (const concurrency of options.concurrency.split(',').map(Number)) {
-          const row = load(server.url, name, concurrency, server.pid)
-          rows.push({ shape, contender: contender.name, round, readySecs: Math.round(server.readySecs), ...row })
-          const { tok_per_s, ttft_ms, gap_ms, errors } = row
-          console.log(
-            shape,
-            contender.name,
-            `c=${concurrency}`,
-            `${Math.round(tok_per_s)} tok/s`,
-            `ttft p50 ${ttft_ms?.p50}`,
-            `itl p50 ${gap_ms?.p50}`,
-            JSON.stringify(errors),
-          )
-        }
-        await server.stop()
+        const server = standing.get(contender) ?? (await start(shape, contender))
+        measure(shape, contender, round, server)
+        if (!standing.has(contender)) await server.stop()
       } catch (error) {
-        console.log(shape, contender.name, `FAILED: ${error instanceof Error ? error.message : error}`)
+        failed(shape, contender, error)
       }
     }
+  await Promise.all([...standing.values()].map((server) => server.stop()))
 }
-const result = { date: new Date().toISOString(), command: process.argv.slice(2).join(' '), machine, engineFlags, rows }
-if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(result, null, 1)}\n`)
