@@ -28,7 +28,7 @@ const ranks: Record<string, number> = {
 }
 
 /** After the settings are parsed nothing reads the environment but these, which run before or without them. */
-const mayReadEnv = ['build/', 'cli/cli.ts', 'cli/doctor.ts', 'cli/failure.ts', 'lib/native.ts']
+const mayReadEnv = ['build/', 'cli/cli.ts', 'cli/doctor/doctor.ts', 'cli/failure.ts', 'lib/native.ts']
 
 const files = sourceFiles()
 const map = readMap(readFileSync(join(srcFolder, 'README.md'), 'utf8'))

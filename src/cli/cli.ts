@@ -42,15 +42,19 @@ export const commands: readonly Command[] = [
   {
     name: 'route',
     summary: 'ask a running server where a prompt would go, and why',
-    run: async (argv) => (await import('./route.ts')).runRoute(argv),
+    run: async (argv) => (await import('./route/route.ts')).runRoute(argv),
   },
-  { name: 'bench', summary: 'load test of any OpenAI server', run: async (argv) => (await import('./bench.ts')).runBench(argv) },
+  { name: 'bench', summary: 'load test of any OpenAI server', run: async (argv) => (await import('./bench/bench.ts')).runBench(argv) },
   {
     name: 'example',
     summary: 'list, print or run ready-made setups',
-    run: async (argv) => (await import('./example.ts')).runExample(argv, process.env),
+    run: async (argv) => (await import('./example/example.ts')).runExample(argv, process.env),
   },
-  { name: 'doctor', summary: 'check this machine and say what to do', run: async (argv) => (await import('./doctor.ts')).runDoctor(argv) },
+  {
+    name: 'doctor',
+    summary: 'check this machine and say what to do',
+    run: async (argv) => (await import('./doctor/doctor.ts')).runDoctor(argv),
+  },
   { name: 'version', summary: 'print the version', run: async () => (await import('./version.ts')).printVersion() },
   { name: 'help', summary: 'this text, or a command and its flags', run: help },
 ]

@@ -1,9 +1,9 @@
 // POST /v1/chat/completions.
 import type { TextRequest } from '../pipeline/types.ts'
+import { chatLogprobs } from './answer/logprobs.ts'
 import type { Api, Handler, Unrun } from './call.ts'
 import { forcedEndpoint, forcesTools } from './forced-tools.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
-import { chatLogprobs } from './logprobs.ts'
 import { chatRequest } from './request/chat.ts'
 import { type BodyRules, bodyRules, checkBody, eachRule, lazyRules } from './request/check.ts'
 import type { ChatBody } from './schema/chat.ts'

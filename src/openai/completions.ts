@@ -1,8 +1,8 @@
 // POST /v1/completions: one prompt or a batch, as text or token ids.
 import type { TextRequest } from '../pipeline/types.ts'
+import { completionLogprobs } from './answer/logprobs.ts'
 import type { Api, Handler, Unrun } from './call.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
-import { completionLogprobs } from './logprobs.ts'
 import { type BodyRules, bodyRules, checkBody, lazyRules } from './request/check.ts'
 import { completionRequests } from './request/completion.ts'
 import { checkedLater } from './request/prompts.ts'

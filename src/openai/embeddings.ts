@@ -1,8 +1,8 @@
 // POST /v1/embeddings: texts or token ids, one or a batch, as numbers or base64.
 import type { EmbeddingRequest } from '../pipeline/types.ts'
+import { placeHeaders } from './answer/place.ts'
 import { type Api, type Handler, json } from './call.ts'
 import { takeRid } from './generate.ts'
-import { placeHeaders } from './place.ts'
 import { type BodyRules, bodyRules, checkBody } from './request/check.ts'
 import { checkedLater, readPrompts } from './request/prompts.ts'
 import { routingOf } from './request/routing.ts'

@@ -2,14 +2,14 @@
 // here. Needs no parser of the model's own format, because the grammar decides the format. In a stream the calls come in one piece.
 import { newId } from '../lib/ids.ts'
 import type { Pipeline, TextRequest } from '../pipeline/types.ts'
-import { gather, sumUsage } from './gather.ts'
+import { gather, sumUsage } from './answer/gather.ts'
+import { chatLogprobs } from './answer/logprobs.ts'
+import { placeHeaders } from './answer/place.ts'
+import { usageBody } from './answer/usage.ts'
 import type { Endpoint } from './generate.ts'
-import { chatLogprobs } from './logprobs.ts'
-import { placeHeaders } from './place.ts'
 import { invalid } from './request/faults.ts'
 import type { ChatBody } from './schema/chat.ts'
 import type { StreamOptions } from './stream/text.ts'
-import { usageBody } from './usage.ts'
 
 type Tool = NonNullable<ChatBody['tools']>[number]
 type Schema = Record<string, unknown>

@@ -1,14 +1,14 @@
 // The way of a text request that chat and completions share: check → convert → stream or gather → answer.
 import { AppError } from '../lib/errors.ts'
 import type { Pipeline, TextRequest } from '../pipeline/types.ts'
+import { type Gathered, gather, sumUsage } from './answer/gather.ts'
+import { nvextAnswer } from './answer/nvext.ts'
+import { placeHeaders } from './answer/place.ts'
+import { tap } from './answer/tap.ts'
+import { usageBody } from './answer/usage.ts'
 import { type Api, type Call, json, nowSecs } from './call.ts'
-import { type Gathered, gather, sumUsage } from './gather.ts'
-import { nvextAnswer } from './nvext.ts'
-import { placeHeaders } from './place.ts'
 import type { GenerationBody } from './schema/common.ts'
 import type { StreamOptions } from './stream/text.ts'
-import { tap } from './tap.ts'
-import { usageBody } from './usage.ts'
 
 /** What differs between the endpoints. */
 export interface Endpoint {

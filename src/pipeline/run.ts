@@ -2,7 +2,7 @@
 import { AppError, toAppError } from '../lib/errors.ts'
 import { cachedTokens, inflightRequests, inputTokens, outputLength, outputTokens, queuedRequests, requestDuration } from '../lib/metrics.ts'
 import { RunningAnswer } from './answer.ts'
-import { runChoice } from './migrate.ts'
+import { runChoice } from './migration/migrate.ts'
 import type { LoadedModel, ModelRegistry } from './model.ts'
 import { placementOf } from './place.ts'
 import { type Prepared, prepare } from './prepare.ts'

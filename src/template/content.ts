@@ -1,7 +1,7 @@
 // What a template wants its messages to look like, read from its parsed form, and messages brought into that form. Pure.
 import { AppError } from '../lib/errors.ts'
-import type { Expr, Stmt } from './jinja/ast.ts'
-import { flatten, type Seen } from './jinja/walk.ts'
+import type { Expr, Stmt } from './jinja/parse/ast.ts'
+import { flatten, type Seen } from './jinja/parse/walk.ts'
 
 export interface Wishes {
   /** 'parts': the template walks over content parts; 'string': it wants one text. */

@@ -3,8 +3,8 @@ import { AppError } from '../lib/errors.ts'
 import { shapeMessages, type Wishes, wishesOf } from './content.ts'
 import { type Compiled, compileTemplate } from './jinja/compile.ts'
 import { TemplateFault } from './jinja/fault.ts'
-import { makeGlobals } from './jinja/globals.ts'
-import { strip, stripEnd } from './jinja/text.ts'
+import { makeGlobals } from './jinja/library/globals.ts'
+import { strip, stripEnd } from './jinja/library/text.ts'
 import type { ChatTemplate, TemplateInput } from './template.ts'
 
 export interface TemplateSet {

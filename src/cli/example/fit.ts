@@ -1,9 +1,10 @@
 // An example with the user's own flags: each goes to the processes that know it; --mock takes away what only GPUs and SGLang have.
-import type { Example, ExampleProcess } from '../examples.ts'
+
 import { spellings } from '../settings/read-settings.ts'
 import { invalid } from '../settings/rules.ts'
 import type { Command } from '../settings/setting.ts'
 import { table } from '../settings/settings.ts'
+import type { Example, ExampleProcess } from './examples.ts'
 
 /** A flag with its values, as they were written. */
 interface Words {

@@ -1,6 +1,6 @@
 // Chat answers as `chat.completion.chunk` events.
 import type { Pipeline, TextRequest } from '../../pipeline/types.ts'
-import { chatLogprobs } from '../logprobs.ts'
+import { chatLogprobs } from '../answer/logprobs.ts'
 import { type StreamOptions, type StreamShape, streamText } from './text.ts'
 
 const shape: StreamShape = {

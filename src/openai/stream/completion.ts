@@ -1,6 +1,6 @@
 // Completions as `text_completion` events.
 import type { Pipeline, TextRequest } from '../../pipeline/types.ts'
-import { completionLogprobs } from '../logprobs.ts'
+import { completionLogprobs } from '../answer/logprobs.ts'
 import { type StreamOptions, type StreamShape, streamText } from './text.ts'
 
 const PLAIN = '","logprobs":null,"finish_reason":null}'

@@ -2,10 +2,10 @@
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { jsonInner } from '../../lib/json.ts'
 import type { Answer, AnswerSink, ChoiceFinish, Pipeline, TextRequest, TokenLogprob, Usage } from '../../pipeline/types.ts'
+import { placeHeaders } from '../answer/place.ts'
+import { usageBody } from '../answer/usage.ts'
 import { errorEvent } from '../errors.ts'
 import type { Outcome } from '../outcome.ts'
-import { placeHeaders } from '../place.ts'
-import { usageBody } from '../usage.ts'
 import { SseWriter } from './sse-writer.ts'
 
 export interface StreamOptions {

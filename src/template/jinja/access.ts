@@ -1,6 +1,7 @@
 // `value.name` and `value[key]` as Jinja's environment looks them up.
+
+import { methodOf } from './library/methods.ts'
 import { Loop } from './loop.ts'
-import { methodOf } from './methods.ts'
 import { elementAt } from './operators.ts'
 import { isDict, Namespace, PyFloat } from './values.ts'
 

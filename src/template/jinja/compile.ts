@@ -1,12 +1,13 @@
 // Statements compiled to closures that write into an output; a whole template becomes one function of its inputs.
-import type { Stmt, Target } from './ast.ts'
+
 import { compileExpr, type Eval, filterText } from './evaluate.ts'
 import { TemplateFault } from './fault.ts'
 import { flow, type Inner, type Out, type Run } from './flow.ts'
 import { Loop } from './loop.ts'
 import { compileCallBlock, compileMacro } from './macro.ts'
+import type { Stmt, Target } from './parse/ast.ts'
+import { parseTemplate } from './parse/statements.ts'
 import { assignedNames, declare, type Frame, makeFrame, makeScope, reader, resolve, type Scope, targetNames } from './scope.ts'
-import { parseTemplate } from './statements.ts'
 import { iterate, Namespace, toText, truthy } from './values.ts'
 
 export interface Compiled {

@@ -1,12 +1,12 @@
 // Expressions compiled to closures over a frame: parsed once, then a render is only calls. test/template holds them against Python's jinja2.
 import { attribute, item } from './access.ts'
-import type { Args, Expr } from './ast.ts'
-import { checks } from './checks.ts'
 import { TemplateFault } from './fault.ts'
-import { escapeHtml, type Filter } from './filters.ts'
-import { filterNamed } from './filters-list.ts'
-import { methodOf } from './methods.ts'
+import { checks } from './library/checks.ts'
+import { escapeHtml, type Filter } from './library/filters.ts'
+import { filterNamed } from './library/filters-list.ts'
+import { methodOf } from './library/methods.ts'
 import { compare, compute, slice } from './operators.ts'
+import type { Args, Expr } from './parse/ast.ts'
 import { type Frame, reader, type Scope } from './scope.ts'
 import { type Dict, isDict, isNumber, iterate, type Named, numeric, PyFloat, toText, truthy, tuple, typeName } from './values.ts'
 

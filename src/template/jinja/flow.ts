@@ -1,5 +1,5 @@
 // How compiled statements run: they write into an output and tell the loop around them what to do next.
-import type { Stmt } from './ast.ts'
+import type { Stmt } from './parse/ast.ts'
 import type { Frame, Scope } from './scope.ts'
 
 export interface Out {

@@ -1,8 +1,9 @@
 // Macros and call blocks: functions whose value is the text that their body writes.
-import type { Expr, Param, Stmt } from './ast.ts'
+
 import { compileArgs, compileExpr, type Eval } from './evaluate.ts'
 import { TemplateFault } from './fault.ts'
 import type { CompileInner, Out } from './flow.ts'
+import type { Expr, Param, Stmt } from './parse/ast.ts'
 import { declare, type Frame, makeScope, type Scope } from './scope.ts'
 import { type Callable, tuple, typeName } from './values.ts'
 

@@ -1,7 +1,8 @@
 // Python's operators on template values: arithmetic, order, membership, subscripts, slices.
-import type { CompareOp, MathOp } from './ast.ts'
+
 import { TemplateFault } from './fault.ts'
-import { compareText, points } from './text.ts'
+import { compareText, points } from './library/text.ts'
+import type { CompareOp, MathOp } from './parse/ast.ts'
 import { equal, isDict, isFloat, isNumber, iterate, Lazy, numeric, repr, Tuple, toFloat, toText, tuple, typeName } from './values.ts'
 
 /** `a op b`; neither is undefined. */

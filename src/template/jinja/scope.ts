@@ -1,5 +1,5 @@
 // Where a name of the template lives at run time: decided while compiling, so that reading one is an array access.
-import type { Stmt, Target } from './ast.ts'
+import type { Stmt, Target } from './parse/ast.ts'
 
 /** Values of one scope at run time; slot 0 is the frame around it. */
 export type Frame = unknown[]

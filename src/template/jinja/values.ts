@@ -1,6 +1,6 @@
 // The values of a rendering template, as Python would hold them: None is null, a missing name is undefined, dicts are plain objects.
 import { TemplateFault } from './fault.ts'
-import { points } from './text.ts'
+import { points } from './library/text.ts'
 
 /** A float that JavaScript would print as an integer (1.0). Other floats are plain numbers. */
 export class PyFloat {

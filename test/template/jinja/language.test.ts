@@ -3,7 +3,7 @@ import { describe, expect, test } from 'bun:test'
 import expected from '../../../models/templates/expected/language.json'
 import { compileTemplate } from '../../../src/template/jinja/compile.ts'
 import { TemplateFault } from '../../../src/template/jinja/fault.ts'
-import { makeGlobals } from '../../../src/template/jinja/globals.ts'
+import { makeGlobals } from '../../../src/template/jinja/library/globals.ts'
 
 const inputs = {
   s: 'text',
