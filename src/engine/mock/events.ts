@@ -1,7 +1,7 @@
 // Who listens to a mock engine, and what they are told: states, KV changes by rank with a sequence number, loads.
 import type { EngineEvent } from '../types.ts'
 import { LoadReports } from './load.ts'
-import type { Rank } from './step.ts'
+import type { Rank } from './rank/step.ts'
 
 export class Events {
   readonly loads = new LoadReports((event) => this.emit(event))

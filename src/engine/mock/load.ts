@@ -1,6 +1,6 @@
 // Load events of the mock's ranks: at once after a quiet time, then at most one in 50 ms, and always a last one.
 import type { EngineEvent } from '../types.ts'
-import type { Rank } from './step.ts'
+import type { Rank } from './rank/step.ts'
 
 type LoadEvent = Extract<EngineEvent, { kind: 'load' }>
 

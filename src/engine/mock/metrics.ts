@@ -1,5 +1,5 @@
 // The mock's share of /metrics: the families of SGLang that a dashboard or a router looks at.
-import type { Rank } from './step.ts'
+import type { Rank } from './rank/step.ts'
 
 /** Prometheus text, one series a rank. */
 export function metricsText(ranks: readonly Rank[], model: string): string {

@@ -2,7 +2,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { EngineInfo, EngineRole } from '../types.ts'
 import { type Failure, parseFailure } from './failure.ts'
-import { defaultTiming, type Timing } from './timing.ts'
+import { defaultTiming, type Timing } from './rank/timing.ts'
 
 export interface MockOptions {
   modelPath: string

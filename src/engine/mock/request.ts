@@ -1,9 +1,9 @@
 // From a GenerateRequest to a sequence's plan, or to the refusal that SGLang would give: checked before anything is queued.
 import type { GenerateRequest, Sink } from '../types.ts'
-import { jsonInstance } from './json-instance.ts'
+import { jsonInstance } from './answer/json-instance.ts'
+import { roll, rollAll, seedHash } from './answer/text.ts'
 import type { MockConfig } from './options.ts'
-import type { SequencePlan } from './sequence.ts'
-import { roll, rollAll, seedHash } from './text.ts'
+import type { SequencePlan } from './rank/sequence.ts'
 
 export interface Refusal {
   kind: 'refusal'

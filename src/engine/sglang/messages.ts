@@ -2,11 +2,11 @@
 import { decode } from '../../transport/msgpack.ts'
 import type { Calls } from './control.ts'
 import { refused } from './facts.ts'
-import { toFinish } from './finish.ts'
 import { toUs } from './frames.ts'
 import type { LoadListener } from './load.ts'
-import type { Rows } from './rows.ts'
-import type { Slots } from './slots.ts'
+import { toFinish } from './requests/finish.ts'
+import type { Rows } from './requests/rows.ts'
+import type { Slots } from './requests/slots.ts'
 
 export interface MessageEvents {
   load: LoadListener

@@ -3,8 +3,8 @@
 import type { Engine } from '../../../src/engine/engine.ts'
 import { type MockOptions, mockEngine } from '../../../src/engine/mock/engine.ts'
 import { type MockConfig, resolveOptions } from '../../../src/engine/mock/options.ts'
+import { Sequence, type SequencePlan } from '../../../src/engine/mock/rank/sequence.ts'
 import { planRequest } from '../../../src/engine/mock/request.ts'
-import { Sequence, type SequencePlan } from '../../../src/engine/mock/sequence.ts'
 import type { EngineUsage, Finish, GenerateRequest, PromptLogprobs, RowLogprobs, SamplingParams, Sink } from '../../../src/engine/types.ts'
 import type { AppError } from '../../../src/lib/errors.ts'
 

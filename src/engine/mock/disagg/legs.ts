@@ -2,7 +2,7 @@
 import { fakeBootstrapHost } from '../../canary.ts'
 import type { Finish, GenerateRequest } from '../../types.ts'
 import type { MockConfig } from '../options.ts'
-import type { Sequence } from '../sequence.ts'
+import type { Sequence } from '../rank/sequence.ts'
 import { fetchKv } from './kv-fetch.ts'
 import { PrefillRooms } from './prefill-rooms.ts'
 

@@ -1,7 +1,7 @@
 // The answer of SGLang's POST /generate, as its server streams it, into a sink. Not the fast way: one JSON object an event.
 import { AppError } from '../../../lib/errors.ts'
 import type { EngineUsage, Finish, RowLogprobs, Sink, TopLogprobs } from '../../types.ts'
-import { finishFromDict } from '../finish.ts'
+import { finishFromDict } from '../requests/finish.ts'
 
 type Pair = [value: number | null, id: number, text?: string | null]
 

@@ -1,5 +1,5 @@
 // The `lp` column of an OUT frame: binary columns of one row to the words of engine/types.ts. Only rows that asked for it have one.
-import type { PromptLogprobs, RowLogprobs, TopLogprobs } from '../types.ts'
+import type { PromptLogprobs, RowLogprobs, TopLogprobs } from '../../types.ts'
 
 /** `[n per position, or u32 bytes when it varies; values f32; ids i32]` */
 type WireTop = [count: number | Uint8Array, values: Uint8Array, ids: Uint8Array]

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { KeyChain, KvCache } from '../../../src/engine/mock/kv.ts'
+import { KeyChain, KvCache } from '../../../../src/engine/mock/rank/kv.ts'
 
 const size = 4
 const block = (n: number) => Int32Array.from({ length: size }, (_, i) => n * size + i)

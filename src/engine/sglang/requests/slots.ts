@@ -1,7 +1,7 @@
 // Who is running: a slot number for each request inside the engine, from its GEN until the engine's own terminal.
 // A slot is used again only after that; its generation number tells a late row of the one before apart.
-import { AppError, toAppError } from '../../lib/errors.ts'
-import type { EngineUsage, Finish, Sink } from '../types.ts'
+import { AppError, toAppError } from '../../../lib/errors.ts'
+import type { EngineUsage, Finish, Sink } from '../../types.ts'
 
 export interface Running {
   readonly slot: number

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { jsonInstance } from '../../../src/engine/mock/json-instance.ts'
+import { jsonInstance } from '../../../../src/engine/mock/answer/json-instance.ts'
 
 test.each([
   [{ type: 'object' }, {}],

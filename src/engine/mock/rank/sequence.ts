@@ -1,8 +1,8 @@
 // One sequence inside the mock: made from a request (or refused), then fed one step at a time.
-import type { EngineUsage, Finish, GenerateRequest, RowLogprobs, Sink } from '../types.ts'
+import type { EngineUsage, Finish, GenerateRequest, RowLogprobs, Sink } from '../../types.ts'
+import { rowLogprobs } from '../answer/logprobs.ts'
+import { draw, drawWith, naturalLength, roll, type Wishes } from '../answer/text.ts'
 import { KeyChain } from './kv.ts'
-import { rowLogprobs } from './logprobs.ts'
-import { draw, drawWith, naturalLength, roll, type Wishes } from './text.ts'
 
 export interface SequencePlan {
   request: GenerateRequest

@@ -1,5 +1,5 @@
 // An engine that lives but says nothing: who waits on it must not wait for ever. Quiet ranks are asked for a token; one that does not give it is dead.
-import type { Running, Slots } from './slots.ts'
+import type { Running, Slots } from '../requests/slots.ts'
 
 /** After frames were lost, a request that gets no row for this long is given up. */
 const doubtMs = 3000

@@ -1,5 +1,5 @@
 // Log-probabilities that look like a model's: functions of the ids so far, never above 0, best first, summing to less than one.
-import type { LogprobRequest, PromptLogprobs, RowLogprobs, TopLogprobs } from '../types.ts'
+import type { LogprobRequest, PromptLogprobs, RowLogprobs, TopLogprobs } from '../../types.ts'
 import { draw, roll } from './text.ts'
 
 /** For the token `id` that was chosen in state `hash`: its value and, when asked for, the alternatives with itself first. */

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
-import { KvCache } from '../../../src/engine/mock/kv.ts'
-import type { Sequence } from '../../../src/engine/mock/sequence.ts'
-import { begin, complete, enqueue, makeFrame, makeRank, type Rank, remove } from '../../../src/engine/mock/step.ts'
-import { defaultTiming } from '../../../src/engine/mock/timing.ts'
-import { blockNames as names } from '../../helpers/block-names.ts'
-import { config, request, sequence } from './world.ts'
+import { KvCache } from '../../../../src/engine/mock/rank/kv.ts'
+import type { Sequence } from '../../../../src/engine/mock/rank/sequence.ts'
+import { begin, complete, enqueue, makeFrame, makeRank, type Rank, remove } from '../../../../src/engine/mock/rank/step.ts'
+import { defaultTiming } from '../../../../src/engine/mock/rank/timing.ts'
+import { blockNames as names } from '../../../helpers/block-names.ts'
+import { config, request, sequence } from '../world.ts'
 
 const settings = config()
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { draw, drawWith, naturalLength, roll, rollAll, seedHash } from '../../../src/engine/mock/text.ts'
+import { draw, drawWith, naturalLength, roll, rollAll, seedHash } from '../../../../src/engine/mock/answer/text.ts'
 
 const ids = Int32Array.from({ length: 50 }, (_, i) => i + 10)
 

@@ -1,5 +1,5 @@
 // How SGLang says that a request is over, in our words.
-import type { Finish } from '../types.ts'
+import type { Finish } from '../../types.ts'
 
 /** `type` is "stop", "length" or "abort"; `matched` the stop string, stop id, or the ids that ended it. */
 export function toFinish(type: unknown, matched: unknown, message: unknown, status: unknown, errorType: unknown): Finish {

@@ -1,6 +1,6 @@
 // OUT frames, one per engine step, to sinks. The hot path: read in place, no object, closure or promise per token or row.
-import { AppError } from '../../lib/errors.ts'
-import { Cursor } from '../../transport/msgpack.ts'
+import { AppError } from '../../../lib/errors.ts'
+import { Cursor } from '../../../transport/msgpack.ts'
 import { toFinish } from './finish.ts'
 import { readRowLogprobs, type WireLogprobs } from './logprobs.ts'
 import type { Running, Slots } from './slots.ts'

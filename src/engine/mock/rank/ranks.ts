@@ -1,6 +1,7 @@
 // The data-parallel ranks of a mock engine: each with a queue and KV of its own.
+
+import type { MockConfig } from '../options.ts'
 import { KvCache } from './kv.ts'
-import type { MockConfig } from './options.ts'
 import { makeRank, type Rank } from './step.ts'
 
 export function makeRanks({ dpSize, totalKvTokens, blockSize, timing, maxRunningRequests }: MockConfig): Rank[] {

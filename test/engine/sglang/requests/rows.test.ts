@@ -1,10 +1,10 @@
 // OUT frames to sinks, compared with a plain decoding of the same frames; frames start at every alignment.
 import { expect, test } from 'bun:test'
-import { Rows } from '../../../src/engine/sglang/rows.ts'
-import { type Running, Slots } from '../../../src/engine/sglang/slots.ts'
-import type { EngineUsage, Finish, PromptLogprobs, RowLogprobs } from '../../../src/engine/types.ts'
-import { AppError } from '../../../src/lib/errors.ts'
-import { encode } from '../../../src/transport/msgpack.ts'
+import { Rows } from '../../../../src/engine/sglang/requests/rows.ts'
+import { type Running, Slots } from '../../../../src/engine/sglang/requests/slots.ts'
+import type { EngineUsage, Finish, PromptLogprobs, RowLogprobs } from '../../../../src/engine/types.ts'
+import { AppError } from '../../../../src/lib/errors.ts'
+import { encode } from '../../../../src/transport/msgpack.ts'
 
 interface Told {
   ids: number[]

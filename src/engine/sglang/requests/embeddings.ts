@@ -1,7 +1,7 @@
 // Embeddings inside the engine: the same slots as generation, one vector as the answer (EMB_OUT).
-import { AppError } from '../../lib/errors.ts'
-import { decode } from '../../transport/msgpack.ts'
-import type { Embedding, Sink } from '../types.ts'
+import { AppError } from '../../../lib/errors.ts'
+import { decode } from '../../../transport/msgpack.ts'
+import type { Embedding, Sink } from '../../types.ts'
 import { toFinish } from './finish.ts'
 import type { Rows } from './rows.ts'
 import type { Running, Slots } from './slots.ts'

@@ -1,7 +1,7 @@
 // The mock's KV memory: a fixed number of blocks, a prefix cache keyed by chained hashes, eviction of the longest unused first.
 // A block's key depends on every id before it. Children are never older than their parent in the queue, so a prefix is evicted from its end.
-import type { HashPairs } from '../../lib/block-hash.ts'
-import type { KvChange } from '../types.ts'
+import type { HashPairs } from '../../../lib/block-hash.ts'
+import type { KvChange } from '../../types.ts'
 
 const none = -1
 

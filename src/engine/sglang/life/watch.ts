@@ -1,13 +1,13 @@
 // Nobody waits for ever on an engine that lives but is silent: what `Silence` finds out, and what is done about it.
-import { AppError } from '../../lib/errors.ts'
-import type { Engine } from '../engine.ts'
-import type { Calls } from './control.ts'
-import { abortFrame } from './frames.ts'
-import type { Bridge } from './launch/launch.ts'
+import { AppError } from '../../../lib/errors.ts'
+import type { Engine } from '../../engine.ts'
+import type { Calls } from '../control.ts'
+import { abortFrame } from '../frames.ts'
+import type { Bridge } from '../launch/launch.ts'
+import type { Rows } from '../requests/rows.ts'
+import type { Running, Slots } from '../requests/slots.ts'
 import { probe } from './probe.ts'
-import type { Rows } from './rows.ts'
 import { Silence } from './silence.ts'
-import type { Running, Slots } from './slots.ts'
 
 /** Watches one life of the engine until `stop` of the result; `limitMs` 0: only lost frames end requests. */
 export function watchSilence(

@@ -1,10 +1,10 @@
 // Before a prefill or decode engine counts as ready: one token of each rank, so that no request pays for SGLang's first pass.
-import { canaryRequest } from '../canary.ts'
-import type { EngineInfo, Sink } from '../types.ts'
-import { abortFrame, generateFrame } from './frames.ts'
-import type { Bridge } from './launch/launch.ts'
-import type { Rows } from './rows.ts'
-import type { Slots } from './slots.ts'
+import { canaryRequest } from '../../canary.ts'
+import type { EngineInfo, Sink } from '../../types.ts'
+import { abortFrame, generateFrame } from '../frames.ts'
+import type { Bridge } from '../launch/launch.ts'
+import type { Rows } from '../requests/rows.ts'
+import type { Slots } from '../requests/slots.ts'
 
 /** The first pass may compile kernels for minutes. */
 const limitMs = 1_800_000

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { answer, request, started } from './world.ts'
+import { answer, request, started } from '../world.ts'
 
 const prompt = Array.from({ length: 40 }, (_, i) => i)
 

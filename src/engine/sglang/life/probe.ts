@@ -1,7 +1,7 @@
 // A sign of life: does the bridge answer, and does each of these ranks still make a token (or a vector)?
-import { canaryRequest } from '../canary.ts'
-import type { Engine } from '../engine.ts'
-import type { Sink } from '../types.ts'
+import { canaryRequest } from '../../canary.ts'
+import type { Engine } from '../../engine.ts'
+import type { Sink } from '../../types.ts'
 
 /** Resolves when the bridge and every rank answered, whatever they said. Rejects when one did not within `limitMs`. */
 export async function probe(engine: Engine, ranks: readonly number[], limitMs: number): Promise<void> {

@@ -1,8 +1,8 @@
 // Time for the ranks: begins and ends their steps when they are due and hands each step's rows to the sinks, in one synchronous turn.
 // Gives the event loop back after 2 ms of work, whatever the speed; late timers do not add up.
-import { log } from '../../lib/log.ts'
-import { promptLogprobs } from './logprobs.ts'
-import type { MockConfig } from './options.ts'
+import { log } from '../../../lib/log.ts'
+import { promptLogprobs } from '../answer/logprobs.ts'
+import type { MockConfig } from '../options.ts'
 import type { Sequence } from './sequence.ts'
 import { begin, complete, type Frame, makeFrame, type Rank } from './step.ts'
 

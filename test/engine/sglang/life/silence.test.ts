@@ -3,10 +3,10 @@ import { afterAll, afterEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
-import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
-import { fakePython } from '../../helpers/fake-python.ts'
-import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { type SglangEngine, sglangEngine } from '../../../../src/engine/sglang/engine.ts'
+import type { SglangOptions } from '../../../../src/engine/sglang/options.ts'
+import { fakePython } from '../../../helpers/fake-python.ts'
+import { requestOf, runRequest, until } from '../../../helpers/run-request.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'silence-'))
 const python = fakePython(folder)

@@ -1,8 +1,8 @@
 // Embeddings without a model: every id and every pair of neighbours votes for a few coordinates, so texts that share words point the same way.
-import type { AppError } from '../../lib/errors.ts'
-import type { Embedding, Sink } from '../types.ts'
-import { embedError } from './endings.ts'
-import type { MockConfig } from './options.ts'
+import type { AppError } from '../../../lib/errors.ts'
+import type { Embedding, Sink } from '../../types.ts'
+import { embedError } from '../endings.ts'
+import type { MockConfig } from '../options.ts'
 import { draw, roll } from './text.ts'
 
 const votes = 8

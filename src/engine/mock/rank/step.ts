@@ -1,6 +1,6 @@
 // One rank of the mock engine as a pure machine: `begin` decides the next step and says how long it takes, `complete` does it.
 // No timers, no sinks, no randomness. Prefill goes before decode, as in SGLang; a rank whose KV is full sends its youngest row back to the queue.
-import { type HashPairs, localHashes } from '../../lib/block-hash.ts'
+import { type HashPairs, localHashes } from '../../../lib/block-hash.ts'
 import type { KvCache } from './kv.ts'
 import type { Sequence } from './sequence.ts'
 import { decodeMs, prefillMs, type Timing } from './timing.ts'
