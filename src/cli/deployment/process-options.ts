@@ -28,9 +28,12 @@ export function serveOptions(settings: Settings, env: Environment): ServeOptions
   const id = processId()
   const alone = isStatic(settings) && settings.workerAddresses.length === 0
   // With one rank there is nothing to choose, and following its cache would be work for nothing.
-  const follow = !alone || (workers * dpSize > 1 && needsEvents(settings))
+  const choice = !alone || workers * dpSize > 1
+  const follow = choice && (!alone || needsEvents(settings))
+  const front = frontOptions(settings)
   return {
-    ...frontOptions(settings),
+    ...front,
+    ...(choice ? {} : { router: { ...front.router, ...withoutChoice } }),
     id,
     // Alone, short names are enough.
     workerId: (index) => (alone ? `${settings.engine}-${index}` : `${id}-${index}`),
@@ -42,6 +45,9 @@ export function serveOptions(settings: Settings, env: Environment): ServeOptions
     workerAddresses: isStatic(settings) ? settings.workerAddresses : [],
   }
 }
+
+/** Router options under which no prompt is hashed or remembered. */
+const withoutChoice = { overlapScoreCredit: 0, assumeKvReuse: false, predictedTtlSecs: 0, ttlSecs: 0 }
 
 const isStatic = ({ discoveryBackend }: Settings): boolean => discoveryBackend === 'static' || discoveryBackend === 'mem'
 
