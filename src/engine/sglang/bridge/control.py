@@ -4,7 +4,8 @@ import inspect
 import os
 import typing
 
-from . import compat, ready
+from . import compat
+from .facts import ready
 
 
 class NotFound(Exception):

@@ -11,7 +11,8 @@ import tempfile
 import threading
 import time
 
-from . import compat, disagg, failure, kv_events, scheduler, wire
+from . import compat, failure, scheduler, wire
+from .facts import disagg, kv_events
 
 
 def main(argv: list[str]):

@@ -6,7 +6,8 @@ import logging
 import os
 import time
 
-from . import compat, failure, grammar, outputs, penalties, wire
+from . import compat, failure, outputs, wire
+from .continued import grammar, penalties
 
 LEVEL = "DSGL_LEVEL_NOW"
 TOK = "DSGL_TOK"

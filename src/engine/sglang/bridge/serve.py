@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from . import compat, failure, outputs, wire
 from .channel import Channel
 from .control import Control, NotFound
-from .intake import Intake
+from .facts.ready import plain_args, ready_map
 from .manager import Outlet, start_reading
-from .ready import plain_args, ready_map
+from .requests.intake import Intake
 
 _LOAD_EVERY = 0.25
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Bridge:
         manager = self._engine.tokenizer_manager
         self._send = channel.send
         if self._level == "L2":
-            from .stream import Streams
+            from .requests.stream import Streams
 
             self._intake = Streams(self._engine, channel.send)
         else:

@@ -2,54 +2,54 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { AppError } from '../../../lib/errors.ts'
 import init from '../bridge/__init__.py' with { type: 'text' }
 import entry from '../bridge/__main__.py' with { type: 'text' }
 import channel from '../bridge/channel.py' with { type: 'text' }
 import compat from '../bridge/compat.py' with { type: 'text' }
+import grammar from '../bridge/continued/grammar.py' with { type: 'text' }
+import penalties from '../bridge/continued/penalties.py' with { type: 'text' }
 import control from '../bridge/control.py' with { type: 'text' }
-import disagg from '../bridge/disagg.py' with { type: 'text' }
+import disagg from '../bridge/facts/disagg.py' with { type: 'text' }
+import kvEvents from '../bridge/facts/kv_events.py' with { type: 'text' }
+import ready from '../bridge/facts/ready.py' with { type: 'text' }
 import failure from '../bridge/failure.py' with { type: 'text' }
-import grammar from '../bridge/grammar.py' with { type: 'text' }
-import intake from '../bridge/intake.py' with { type: 'text' }
-import kvEvents from '../bridge/kv_events.py' with { type: 'text' }
-import lock from '../bridge/lock.py' with { type: 'text' }
 import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
 import outputs from '../bridge/outputs.py' with { type: 'text' }
-import penalties from '../bridge/penalties.py' with { type: 'text' }
-import ready from '../bridge/ready.py' with { type: 'text' }
-import render from '../bridge/render.py' with { type: 'text' }
-import request from '../bridge/request.py' with { type: 'text' }
+import intake from '../bridge/requests/intake.py' with { type: 'text' }
+import lock from '../bridge/requests/lock.py' with { type: 'text' }
+import render from '../bridge/requests/render.py' with { type: 'text' }
+import request from '../bridge/requests/request.py' with { type: 'text' }
+import stream from '../bridge/requests/stream.py' with { type: 'text' }
 import scheduler from '../bridge/scheduler.py' with { type: 'text' }
 import serve from '../bridge/serve.py' with { type: 'text' }
-import stream from '../bridge/stream.py' with { type: 'text' }
 import wire from '../bridge/wire.py' with { type: 'text' }
 
-/** File name → text. */
+/** Path below the package → text. */
 export const bridgeFiles: Readonly<Record<string, string>> = {
   '__init__.py': init,
   '__main__.py': entry,
   'channel.py': channel,
   'compat.py': compat,
   'control.py': control,
-  'disagg.py': disagg,
+  'facts/disagg.py': disagg,
   'failure.py': failure,
-  'grammar.py': grammar,
-  'intake.py': intake,
-  'kv_events.py': kvEvents,
-  'lock.py': lock,
+  'continued/grammar.py': grammar,
+  'requests/intake.py': intake,
+  'facts/kv_events.py': kvEvents,
+  'requests/lock.py': lock,
   'main.py': mainModule,
   'manager.py': manager,
   'outputs.py': outputs,
-  'penalties.py': penalties,
-  'ready.py': ready,
-  'render.py': render,
-  'request.py': request,
+  'continued/penalties.py': penalties,
+  'facts/ready.py': ready,
+  'requests/render.py': render,
+  'requests/request.py': request,
   'scheduler.py': scheduler,
   'serve.py': serve,
-  'stream.py': stream,
+  'requests/stream.py': stream,
   'wire.py': wire,
 }
 
@@ -68,8 +68,11 @@ export async function unpackBridge(cacheDir: string, files: Readonly<Record<stri
   try {
     await mkdir(cacheDir, { recursive: true })
     const fresh = await mkdtemp(join(cacheDir, 'unpacking-'))
-    await mkdir(join(fresh, packageName))
-    for (const [name, text] of Object.entries(files)) await writeFile(join(fresh, packageName, name), text)
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(fresh, packageName, name)
+      await mkdir(dirname(path), { recursive: true })
+      await writeFile(path, text)
+    }
     await rename(fresh, target).catch(async (thrown) => {
       // Another process was faster: its files are the same.
       await rm(fresh, { recursive: true, force: true })

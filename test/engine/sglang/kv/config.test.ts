@@ -16,7 +16,7 @@ async function ask(code: string, argv: string[], asked = '1'): Promise<unknown> 
   const program = [
     'import json, os, sys',
     `sys.path.insert(0, ${JSON.stringify(dirname(bridge))})`,
-    'from dsgl_bridge import kv_events',
+    'from dsgl_bridge.facts import kv_events',
     `argv = json.loads(${JSON.stringify(JSON.stringify(argv))})`,
     code,
   ].join('\n')

@@ -4,7 +4,9 @@ from array import array
 
 import numpy
 
-from . import compat, disagg, grammar, penalties
+from .. import compat
+from ..continued import grammar, penalties
+from ..facts import disagg
 
 OPTIONS = frozenset(
     ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "boot", "text", "messages", "tools", "template_kwargs"]

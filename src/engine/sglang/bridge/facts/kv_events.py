@@ -6,7 +6,8 @@ import os
 import random
 import socket
 
-from . import compat, disagg
+from .. import compat
+from . import disagg
 
 ASKED = "DSGL_KV_EVENTS"
 FLAG = "--kv-events-config"

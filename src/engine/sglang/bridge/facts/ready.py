@@ -5,7 +5,8 @@ import dataclasses
 import json
 import logging
 
-from . import compat, disagg, failure
+from .. import compat, failure
+from . import disagg
 
 logger = logging.getLogger(__name__)
 

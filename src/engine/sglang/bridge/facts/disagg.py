@@ -4,7 +4,7 @@ import itertools
 import os
 import socket
 
-from . import compat
+from .. import compat
 
 FAKE_HOST = "2.2.2.2"
 """SGLang's name for a peer that is not there: the leg runs alone (warm-up, health check)."""

@@ -6,7 +6,8 @@ from collections import deque
 
 import zmq
 
-from . import compat, outputs, render, wire
+from .. import compat, outputs, wire
+from . import render
 from .lock import ModelLock
 from .request import Builder
 

@@ -5,8 +5,11 @@ import logging
 from array import array
 from types import SimpleNamespace
 
-from . import compat, disagg, grammar, outputs, render, wire
-from .manager import Outlet
+from .. import compat, outputs, wire
+from ..continued import grammar
+from ..facts import disagg
+from ..manager import Outlet
+from . import render
 from .request import OPTIONS, check_kind, check_resume
 
 logger = logging.getLogger(__name__)
