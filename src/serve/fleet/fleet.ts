@@ -59,6 +59,8 @@ interface Member {
 export function createFleet(parts: FleetParts): Fleet {
   const served = new Map<string, ServedModel>()
   const members = new Map<string, Member>()
+  /** Workers with another tokenizer than those that serve their model: their turn comes when the last of these has left. */
+  const unfit = new Map<string, WorkerCard>()
   let closed = false
   let own: ReadonlySet<string> = new Set()
 
@@ -81,11 +83,19 @@ export function createFleet(parts: FleetParts): Fleet {
 
   function add(card: WorkerCard): void {
     const id = card.model.names[0]!
-    const model = modelOf(card)
+    let model = modelOf(card)
     const sum = tokenizerSum(card.model.files)
-    if (model.workers.all().length > 0 && model.tokenizerSum !== sum) {
-      log.error({ worker: card.id, model: id }, 'this worker has another tokenizer than the workers that serve the model; it is not used')
+    if (model.tokenizerSum !== sum && model.workers.all().length > 0) {
+      if (!unfit.has(card.id))
+        log.error({ worker: card.id, model: id }, 'this worker has another tokenizer than the workers that serve the model; it is not used')
+      unfit.set(card.id, card)
       return
+    }
+    unfit.delete(card.id)
+    if (model.tokenizerSum !== sum && (model.loaded || model.loading)) {
+      // What was read of workers that have left does not fit this one.
+      drop(id, model)
+      model = modelOf(card)
     }
     model.tokenizerSum = sum
     clearTimeout(model.forget)
@@ -114,15 +124,22 @@ export function createFleet(parts: FleetParts): Fleet {
       if (closed) return
       log.error({ worker: card.id, model: id, reason: toAppError(error).message }, "the model's files cannot be had from this worker")
       setTimeout(() => {
-        const next = [...members.values()].find((member) => member.model === id)
-        if (next !== undefined) void load(id, model, next.card, next.worker.engine)
+        const next = nextOf(id, card.id)
+        if (next !== undefined && !closed) void load(id, model, next.card, next.worker.engine)
       }, loadAgainMs).unref()
     } finally {
       model.loading = false
     }
   }
 
+  /** The worker of this model that comes after that one, which is the last to be asked again. */
+  function nextOf(model: string, workerId: string): Member | undefined {
+    const all = [...members.values()].filter((member) => member.model === model)
+    return all[(all.findIndex((member) => member.worker.id === workerId) + 1) % all.length]
+  }
+
   function remove(workerId: string, reason: string): void {
+    unfit.delete(workerId)
     const member = members.get(workerId)
     if (member === undefined) return
     members.delete(workerId)
@@ -131,16 +148,24 @@ export function createFleet(parts: FleetParts): Fleet {
     void member.worker.engine.stop(finishMs)
     log.info({ worker: workerId, model: member.model }, reason)
     if (model.workers.all().length > 0) return
+    const heirs = [...unfit.values()].filter((card) => card.model.names[0] === member.model)
+    for (const heir of heirs) add(heir)
+    if (heirs.length > 0) return
     model.forget = setTimeout(() => forget(member.model, model), parts.keepModelMs ?? keepModelMs)
     model.forget.unref()
   }
 
   function forget(id: string, model: ServedModel): void {
     if (served.get(id) !== model || model.workers.all().length > 0) return
+    drop(id, model)
+    log.info({ model: id }, 'no worker has served this model for a while: it is not served any more')
+  }
+
+  function drop(id: string, model: ServedModel): void {
+    clearTimeout(model.forget)
     served.delete(id)
     parts.models.remove(id)
     model.router.close()
-    log.info({ model: id }, 'no worker has served this model for a while: it is not served any more')
   }
 
   function understood(card: Card): WorkerCard | undefined {

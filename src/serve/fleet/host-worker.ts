@@ -57,12 +57,16 @@ export async function hostWorker(parts: HostedParts, planes: Planes, discovery: 
   }
   const announcement = await discovery.announce({ id, kind: 'worker', namespace, body: { ...card } })
   let shown = true
-  const off = engine.on((event) => {
-    if (event.kind !== 'state' || !shown) return
+  const renew = () => {
     announcement
       .update({ ...cardNow() })
       .catch((error) => log.warn({ worker: id, reason: toAppError(error).message }, 'the change of state could not be announced'))
+  }
+  const off = engine.on((event) => {
+    if (event.kind === 'state' && shown) renew()
   })
+  // It may have failed while discovery was told of it.
+  if (engine.ready !== card.ready) renew()
   const withdraw = () => {
     shown = false
     return announcement.withdraw()

@@ -97,3 +97,36 @@ test("files that the first worker fails to give are asked of the model's other w
   await until('served', () => served().length === 1)
   expect(asked).toEqual(['w1', 'w2'])
 })
+
+test('workers with another tokenizer take over when the last of the others has left, with files of their own', async () => {
+  const loaded: string[] = []
+  const { fleet, served, log } = world(async (card) => {
+    loaded.push(card.id)
+    return { served: { id: 'm', aliases: [] } }
+  })
+  fleet.change(card('added', 'old'))
+  await until('served', () => served().length === 1)
+  for (const id of ['new1', 'new2', 'gone']) fleet.change(card('added', id, 'm', 'b'))
+  fleet.change(card('gone', 'gone'))
+  expect(fleet.workers().map((worker) => worker.id)).toEqual(['old'])
+  fleet.change(card('gone', 'old'))
+  expect(fleet.workers().map((worker) => worker.id)).toEqual(['new1', 'new2'])
+  await until('served again', () => served().length === 1)
+  expect(loaded).toEqual(['old', 'new1'])
+  expect(log).toContain('router closed')
+})
+
+test('a worker with another tokenizer that comes after the last one left brings its own files', async () => {
+  const loaded: string[] = []
+  const { fleet, served } = world(async (card) => {
+    loaded.push(card.id)
+    return { served: { id: 'm', aliases: [] } }
+  })
+  fleet.change(card('added', 'old'))
+  await until('served', () => served().length === 1)
+  fleet.change(card('gone', 'old'))
+  fleet.change(card('added', 'new', 'm', 'b'))
+  await until('loaded', () => loaded.length === 2)
+  await Bun.sleep(30)
+  expect(served()).toEqual(['m'])
+})
