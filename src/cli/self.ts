@@ -6,6 +6,6 @@ export function selfCommand(): string[] {
 }
 
 /** True inside the compiled binary. */
-export function isCompiled(): boolean {
+function isCompiled(): boolean {
   return Bun.main.startsWith('/$bunfs/')
 }

@@ -44,7 +44,7 @@ function callSchema({ function: { name, parameters } }: Tool, index: number, def
 }
 
 /** The calls in an answer, and whether it was whole. A cut one has the calls whose names are known, the last with the arguments so far. */
-export function callsOf(text: string): { whole: boolean; calls: Call[] } {
+function callsOf(text: string): { whole: boolean; calls: Call[] } {
   try {
     const list = JSON.parse(text) as { name: string; parameters?: unknown }[]
     return { whole: true, calls: list.map(({ name, parameters }) => newCall(name, JSON.stringify(parameters ?? {}))) }

@@ -1,7 +1,5 @@
 // Every knob of the router in one flat type: flags, environment and tests fill it, nothing below reads settings elsewhere.
 
-export type RouterMode = 'kv' | 'round-robin' | 'random' | 'least-loaded' | 'power-of-two' | 'direct'
-
 export interface RouterOptions {
   /** --router-mode: a name of policies/registry.ts; unknown names are refused with the list. */
   readonly mode: string

@@ -34,7 +34,7 @@ export function lazyRules(make: (ignoreUnknown: boolean) => Promise<BodyRules>):
 }
 
 /** A rule out of a schema. With `ignoreUnknown`, unknown members of nested objects pass. */
-export function schemaRule(schema: z.ZodType, ignoreUnknown: boolean): Rule {
+function schemaRule(schema: z.ZodType, ignoreUnknown: boolean): Rule {
   return (value, param) => {
     const result = schema.safeParse(value)
     if (result.success) return

@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Rule } from './check.ts'
 import { checkLength, nameOf, wrongType } from './faults.ts'
 
-export const MAX_BATCH = 2048
+const MAX_BATCH = 2048
 const MAX_ID = 0xffffffff
 
 /** One prompt of a batch. */

@@ -98,4 +98,3 @@ export const chatRequired = ['model', 'messages'] as const
 
 const chatObject = () => z.strictObject(chatShape)
 export type ChatBody = z.infer<ReturnType<typeof chatObject>>
-export type ChatMessage = ChatBody['messages'][number]

@@ -62,9 +62,7 @@ const structuredOutputs = z
   })
   .nullish()
 
-export const streamOptions = z
-  .strictObject({ include_usage: flag(), continuous_usage_stats: flag(), include_obfuscation: flag() })
-  .nullish()
+const streamOptions = z.strictObject({ include_usage: flag(), continuous_usage_stats: flag(), include_obfuscation: flag() }).nullish()
 
 const id = z.union([z.string().min(1).max(128), int(0)]).nullish()
 const extraFields = ['worker_id', 'timing', 'stop_reason', 'completion_token_ids'] as const

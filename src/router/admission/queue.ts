@@ -17,7 +17,7 @@ export function queueWeight(policy: 'fcfs' | 'wspt', priority: number, uncachedT
 }
 
 /** Below 0 when `a` goes first. */
-export function queueOrder(a: Waiting, b: Waiting): number {
+function queueOrder(a: Waiting, b: Waiting): number {
   return b.priority - a.priority || b.weight - a.weight || a.arrival - b.arrival
 }
 

@@ -2,7 +2,7 @@
 // their first pieces, which the piece cache then has.
 
 /** Wanted length of a piece in characters; it ends at the first safe cut after that. */
-export const pieceLength = 512
+const pieceLength = 512
 
 /** The end of the piece that starts at `from`: a safe cut, or the end of the text. */
 export type PieceEnd = (text: string, from: number) => number

@@ -8,7 +8,7 @@ export const headBytes = 9
 export const maxFrameBytes = 64 * 1024 * 1024
 export const maxPayloadBytes = maxFrameBytes - headBytes
 /** A stranger's frames are short. */
-export const maxGreetingBytes = 1024
+const maxGreetingBytes = 1024
 
 const firstPartBytes = 64 * 1024
 /** Payloads up to this size are handed over in views that are made once. */

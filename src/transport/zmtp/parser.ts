@@ -13,7 +13,7 @@ const decoder = new TextDecoder()
 const empty = new Uint8Array(0)
 
 /** Frames larger than this end the connection: nobody here sends them, and the size field is the peer's word. */
-export const defaultMaxFrameBytes = 256 * 1024 * 1024
+const defaultMaxFrameBytes = 256 * 1024 * 1024
 
 export class ZmtpParser {
   private readonly events: ParserEvents

@@ -9,7 +9,7 @@ const votes = 8
 const pairWeight = 0.25
 
 /** A vector of length 1, the same for the same ids and seed. */
-export function embedIds(ids: ArrayLike<number>, size: number, seed: number): Float32Array {
+function embedIds(ids: ArrayLike<number>, size: number, seed: number): Float32Array {
   const vector = new Float32Array(size)
   let previous = -1
   for (let i = 0; i < ids.length; i++) {

@@ -4,6 +4,7 @@ import type { Engine } from '../../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, EngineUsage, GenerateRequest, Sink } from '../../types.ts'
 import { followKvEvents } from '../kv/follow.ts'
 import { forcedEndMs, repeatAbort } from '../requests/abort.ts'
+import { generateBody } from './body.ts'
 import { type HttpReply, readText, send } from './client.ts'
 import { kvSources, readServer, type ServerFacts } from './info.ts'
 import { HttpAnswer, readEvents, rejected } from './stream.ts'
@@ -246,46 +247,4 @@ async function refusal(response: HttpReply): Promise<AppError> {
     // Plain text is the message.
   }
   return rejected(message, response.status)
-}
-
-/** An attached server would begin a grammar, or the counts of penalties, at the cut. */
-function startsAnew({ sampling }: GenerateRequest): boolean {
-  const grammar = sampling.json_schema ?? sampling.regex ?? sampling.ebnf ?? sampling.structural_tag
-  if (grammar !== undefined || (sampling.repetition_penalty ?? 1) !== 1) return true
-  return (sampling.frequency_penalty ?? 0) !== 0 || (sampling.presence_penalty ?? 0) !== 0
-}
-
-function generateBody(request: GenerateRequest, rid: string): Record<string, unknown> {
-  if (request.resumed && startsAnew(request))
-    throw new AppError('engine_rejected', {
-      message: 'An attached SGLang server cannot continue an answer that is bound by a grammar or by penalties.',
-    })
-  return {
-    rid,
-    ...(request.promptText === undefined ? { input_ids: [...request.promptIds] } : { text: request.promptText }),
-    // Absent means "until the end" here, 128 there.
-    sampling_params: { max_new_tokens: null, ...request.sampling },
-    stream: true,
-    priority: request.priority,
-    routed_dp_rank: request.dpRank,
-    lora_path: request.lora,
-    cache_salt: request.cacheSalt,
-    extra_key: request.extraKey,
-    ...(request.bootstrap
-      ? {
-          bootstrap_host: request.bootstrap.host,
-          bootstrap_port: request.bootstrap.port,
-          bootstrap_room: request.bootstrap.room,
-          disagg_prefill_dp_rank: request.bootstrap.prefillDpRank,
-        }
-      : {}),
-    ...(request.logprobs
-      ? {
-          return_logprob: true,
-          logprob_start_len: request.logprobs.promptStart,
-          top_logprobs_num: request.logprobs.top,
-          token_ids_logprob: request.logprobs.tokenIds,
-        }
-      : {}),
-  }
 }

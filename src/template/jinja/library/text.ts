@@ -57,14 +57,6 @@ export const isBlank = (text: string) => onlyBlank.test(text)
 
 const surrogate = /[\ud800-\udfff]/
 
-/** Length in code points. */
-export function pointCount(text: string): number {
-  if (!surrogate.test(text)) return text.length
-  let count = 0
-  for (const _ of text) count++
-  return count
-}
-
 /** The text as an indexable sequence of characters: itself when every character is one unit. */
 export function points(text: string): string | string[] {
   return surrogate.test(text) ? [...text] : text

@@ -120,7 +120,7 @@ function parseUnary(c: Cursor, withFilters: boolean): Expr {
 
 const constants: Record<string, unknown> = { true: true, True: true, false: false, False: false, none: null, None: null }
 
-export function parsePrimary(c: Cursor): Expr {
+function parsePrimary(c: Cursor): Expr {
   const token = next(c)
   const { line } = token
   if (token.type === 'name')
