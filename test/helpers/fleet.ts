@@ -36,8 +36,8 @@ export interface Fleet {
   stop(): Promise<void>
 }
 
-/** `env` says how the processes find each other; absent: file discovery in a folder of its own. */
-export function startFleet(env?: Record<string, string>): Fleet {
+/** `env` says how the processes find each other; absent: file discovery in a folder of its own. A real engine needs more than a minute to be ready. */
+export function startFleet(env?: Record<string, string>, readyMs = 60_000): Fleet {
   const folder = mkdtempSync(join(tmpdir(), 'fleet-'))
   const all: FleetProcess[] = []
   const shared = {
@@ -83,7 +83,7 @@ export function startFleet(env?: Record<string, string>): Fleet {
         if (match === null && child.exitCode !== null) throw new Error(`${args[0]} exited with ${child.exitCode}:\n${printed}`)
         return match !== null
       },
-      60_000,
+      readyMs,
     )
     return [one, match!]
   }

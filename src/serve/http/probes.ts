@@ -20,7 +20,8 @@ export function probes(deps: ProbeDeps) {
   const status = async (workers: readonly WorkerHealth[]) => {
     const state = deps.state()
     if (state !== 'ready' && state !== 'starting') return 'stopping'
-    if (workers.some((worker) => worker.healthy)) return 'healthy'
+    // The first of several engines may be up before the model is served.
+    if (deps.served().length > 0 && workers.some((worker) => worker.healthy)) return 'healthy'
     return state === 'starting' ? 'starting' : 'unhealthy'
   }
 

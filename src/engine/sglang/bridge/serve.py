@@ -15,6 +15,7 @@ from .manager import Outlet, start_reading
 from .requests.intake import Intake
 
 _LOAD_EVERY = 0.25
+_LOOK_EVERY = 0.01
 logger = logging.getLogger(__name__)
 
 
@@ -56,6 +57,7 @@ class Bridge:
     def __init__(self, engine, server_args, level, done):
         self._engine, self._args, self._level, self._done = engine, server_args, level, done
         self._calls: set[asyncio.Task] = set()
+        self._paused = False
 
     def attach(self, channel: Channel):
         manager = self._engine.tokenizer_manager
@@ -92,10 +94,8 @@ class Bridge:
                 self._send(outputs.error_frame(message[2], 500, "InternalServerError", f"{type(error).__name__}: {error}"))
 
     async def _call(self, number: int, method: str, args: dict):
-        manager = self._engine.tokenizer_manager
-        before = manager.is_pause
         try:
-            self._send([wire.REPLY, number, True, await self._control.call(method, args or {})])
+            self._send([wire.REPLY, number, True, await self._run(method, args or {})])
         except NotFound as error:
             self._send([wire.REPLY, number, False, {"type": "not_found", "message": str(error), "status": 404}])
         except (ValueError, TypeError) as error:
@@ -103,8 +103,24 @@ class Bridge:
         except Exception as error:
             logger.exception("dynamo-sglang: %s failed", method)
             self._send([wire.REPLY, number, False, {"type": type(error).__name__, "message": str(error), "status": 500}])
-        if manager.is_pause != before:
-            self._send([wire.STATE, {"paused": bool(manager.is_pause)}])
+        self._tell_pause()
+
+    async def _run(self, method: str, args: dict):
+        """A pause is told when it begins, not when all that ran has ended (a second later): what it ends shall not come here again."""
+        call = asyncio.ensure_future(self._control.call(method, args))
+        if method == "pause_generation":
+            await asyncio.sleep(0)
+            while not self._tell_pause() and not call.done():
+                await asyncio.wait([call], timeout=_LOOK_EVERY)
+        return await call
+
+    def _tell_pause(self) -> bool:
+        """Whether it is paused now; says so when that is new."""
+        paused = bool(self._engine.tokenizer_manager.is_pause)
+        if paused != self._paused:
+            self._paused = paused
+            self._send([wire.STATE, {"paused": paused}])
+        return paused
 
 
 def take_signals(loop, done, doom):
