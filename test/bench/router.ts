@@ -2,7 +2,7 @@
 // The prompts share their first half with what the ranks hold; 200 requests run at once. Release is measured apart. Medians over rounds of all 200.
 import type { Pool } from '../../src/router/pool.ts'
 import type { Lease } from '../../src/router/router.ts'
-import { fakeWorker, testPool } from '../helpers/router-pool.ts'
+import { fakeWorker, testPool } from '../helpers/fakes/router-pool.ts'
 
 const rounds = 40
 const atOnce = 200

@@ -7,7 +7,7 @@ import { openDiscovery } from '../../src/discovery/open.ts'
 import type { DiscoveryOptions } from '../../src/discovery/options.ts'
 import { programPath, startEtcd, startNats } from '../helpers/broker.ts'
 import { announceElsewhere, cardOf, listen, spawn } from '../helpers/discovery.ts'
-import { FakeKubernetes } from '../helpers/fake-kubernetes.ts'
+import { FakeKubernetes } from '../helpers/fakes/fake-kubernetes.ts'
 import { need } from '../helpers/need.ts'
 import { eventually } from '../helpers/start.ts'
 

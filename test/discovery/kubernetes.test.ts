@@ -3,7 +3,7 @@ import { kubernetesDiscovery } from '../../src/discovery/kubernetes/discovery.ts
 import { leaseName, selectorOf } from '../../src/discovery/kubernetes/lease.ts'
 import { kubernetesManifest } from '../../src/discovery/kubernetes/manifest.ts'
 import { cardOf, listen } from '../helpers/discovery.ts'
-import { FakeKubernetes } from '../helpers/fake-kubernetes.ts'
+import { FakeKubernetes } from '../helpers/fakes/fake-kubernetes.ts'
 import { eventually } from '../helpers/start.ts'
 import { discoverySuite } from '../suites/discovery.suite.ts'
 

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { chatShape } from '../../src/openai/schema/chat.ts'
 import { completionShape } from '../../src/openai/schema/completions.ts'
 import { embeddingShape } from '../../src/openai/schema/embeddings.ts'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 const values: unknown[] = [
   null, true, false, 0, -1, 1, 2, 1.5, 1e308, -1e308, 4294967296, '', 'x', '{', '\ud800', '__proto__', [], [null], [1], ['a'], [[]], [[1]], [{}], {},

@@ -1,6 +1,6 @@
 // What a client gets for each kind of mistake: status, code, the parameter's path, and a message that says what to do.
 import { describe, expect, test } from 'bun:test'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 type Case = [name: string, body: unknown, status: number, code: string, param: string | null, message: RegExp]
 

@@ -1,7 +1,7 @@
 // Whole chat answers: what reaches the pipeline, and what comes back.
 import { expect, test } from 'bun:test'
 import { AppError } from '../../src/lib/errors.ts'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 const path = '/v1/chat/completions'
 const chat = (extra: object = {}) => ({ model: 'tiny', messages: [{ role: 'user', content: 'Hi' }], ...extra })

@@ -1,6 +1,6 @@
 // Whole completions: prompts of every kind, batches, echo, logprobs.
 import { expect, test } from 'bun:test'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 const path = '/v1/completions'
 

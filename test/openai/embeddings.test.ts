@@ -1,6 +1,6 @@
 // Vectors as numbers and as base64, and what reaches the pipeline.
 import { expect, test } from 'bun:test'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 const path = '/v1/embeddings'
 

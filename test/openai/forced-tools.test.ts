@@ -1,6 +1,6 @@
 // tool_choice required or by name: a grammar makes the calls, the answer has them in OpenAI's shape.
 import { expect, test } from 'bun:test'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 const path = '/v1/chat/completions'
 const weather = {

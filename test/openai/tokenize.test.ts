@@ -1,6 +1,6 @@
 // /tokenize and /detokenize in the shapes of SGLang's and vLLM's servers; /v1/models.
 import { expect, test } from 'bun:test'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 const app = testApp()
 

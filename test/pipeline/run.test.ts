@@ -6,8 +6,8 @@ import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import type { Answer, AnswerSink, TextRequest } from '../../src/pipeline/types.ts'
 import { createPool } from '../../src/router/pool.ts'
 import { workerSet } from '../../src/router/workers.ts'
-import { ids, letterTokenizer } from '../helpers/letter-tokenizer.ts'
-import { type Running, type ScriptedEngine, scriptedEngine, scriptedInfo } from '../helpers/scripted-engine.ts'
+import { ids, letterTokenizer } from '../helpers/fakes/letter-tokenizer.ts'
+import { type Running, type ScriptedEngine, scriptedEngine, scriptedInfo } from '../helpers/fakes/scripted-engine.ts'
 
 const usage = { promptTokens: 2, completionTokens: 3, cachedTokens: 1, reasoningTokens: 0 }
 const request: TextRequest = {

@@ -4,8 +4,8 @@ import type { EngineInfo, EngineUsage, Finish } from '../../src/engine/types.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { pairLease } from '../../src/router/disagg.ts'
 import type { Lease, Outcome } from '../../src/router/router.ts'
+import { type Running, type ScriptedEngine, scriptedEngine, scriptedInfo } from '../helpers/fakes/scripted-engine.ts'
 import { requestOf, runRequest } from '../helpers/run-request.ts'
-import { type Running, type ScriptedEngine, scriptedEngine, scriptedInfo } from '../helpers/scripted-engine.ts'
 
 const usage: EngineUsage = { promptTokens: 5, completionTokens: 3, cachedTokens: 0, reasoningTokens: 0 }
 const prefillUsage: EngineUsage = { ...usage, completionTokens: 1, cachedTokens: 4 }

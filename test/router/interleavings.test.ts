@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { AppError } from '../../src/lib/errors.ts'
 import type { RouterOptions } from '../../src/router/options.ts'
 import type { Lease } from '../../src/router/router.ts'
-import { type FakeWorker, fakeWorker, seededRandom, testPool, tokens } from '../helpers/router-pool.ts'
+import { type FakeWorker, fakeWorker, seededRandom, testPool, tokens } from '../helpers/fakes/router-pool.ts'
 
 const idle = { requests: 0, prefillTokens: 0, decodeBlocks: 0, queued: 0 }
 

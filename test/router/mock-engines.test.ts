@@ -5,7 +5,7 @@ import type { MockOptions } from '../../src/engine/mock/options.ts'
 import type { RouterOptions } from '../../src/router/options.ts'
 import type { Placement } from '../../src/router/router.ts'
 import { started } from '../engine/mock/world.ts'
-import { testPool, tokens } from '../helpers/router-pool.ts'
+import { testPool, tokens } from '../helpers/fakes/router-pool.ts'
 import { type Ran, requestOf, runRequest, until } from '../helpers/run-request.ts'
 
 const idle = { requests: 0, prefillTokens: 0, decodeBlocks: 0, queued: 0 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { defaultRouterOptions } from '../../src/router/options.ts'
 import { createPool } from '../../src/router/pool.ts'
 import { workerSet } from '../../src/router/workers.ts'
-import { fakeWorker, testPool, tokens } from '../helpers/router-pool.ts'
+import { fakeWorker, testPool, tokens } from '../helpers/fakes/router-pool.ts'
 
 const idle = { requests: 0, prefillTokens: 0, decodeBlocks: 0, queued: 0 }
 

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { EngineEvent, EngineInfo, GenerateRequest, Sink } from '../../src/engine/types.ts'
 import { createHealth } from '../../src/serve/health.ts'
-import { testApp } from '../helpers/app.ts'
+import { testApp } from '../helpers/fakes/app.ts'
 
 const info: EngineInfo = {
   kind: 'mock',

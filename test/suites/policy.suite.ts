@@ -1,7 +1,7 @@
 // What every policy promises, whatever it prefers.
 import { describe, expect, test } from 'bun:test'
 import type { Candidate, Policy } from '../../src/router/policies/policy.ts'
-import { seededRandom } from '../helpers/router-pool.ts'
+import { seededRandom } from '../helpers/fakes/router-pool.ts'
 
 /** A candidate with nothing on it, and `change` over that. */
 export function candidate(workerId: string, change: Partial<Candidate> = {}): Candidate {

@@ -39,3 +39,16 @@ test('a publisher that comes back on its port is heard again, and the listener i
     return heard.includes(7)
   })
 })
+
+test('a port that is taken is named', async () => {
+  const first = zmqEvents({ host: '127.0.0.1' })
+  closing.push(first)
+  const { address } = await first.publisher('one')
+  const port = address.split(':').at(-1)
+  const second = zmqEvents({ host: '127.0.0.1', port: Number(port) })
+  closing.push(second)
+  await expect(second.publisher('two')).rejects.toMatchObject({
+    code: 'port_in_use',
+    message: expect.stringContaining(`127.0.0.1:${port}`),
+  })
+})

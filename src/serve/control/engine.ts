@@ -1,6 +1,6 @@
 // POST /engine/{name}: operations on the engines, one or all. On the system port, and on the API port only where that is asked for.
 import type { Context } from 'hono'
-import { type AppError, AppError as Failure, toAppError } from '../../lib/errors.ts'
+import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { errorBody } from '../../openai/errors.ts'
 import type { Worker } from '../../router/workers.ts'
@@ -23,7 +23,7 @@ interface Ran {
 
 /** /engine/{name} and /engine/control/{name} (Dynamo's spellings), the list at GET /engine, and POST /clear_kv_blocks. */
 export function engineRoutes(deps: EngineRouteDeps): Route[] {
-  const named = (c: Context) => answer(c, decodeURIComponent(c.req.path.slice(c.req.path.lastIndexOf('/') + 1)), deps)
+  const named = (c: Context) => answer(c, c.req.path.slice(c.req.path.lastIndexOf('/') + 1), deps)
   return [
     { path: '/engine', get: async () => Response.json(listed()) },
     { path: '/engine/:name', post: named },
@@ -39,13 +39,13 @@ function listed() {
 async function answer(c: Context, name: string, deps: EngineRouteDeps): Promise<Response> {
   const operation = operations.get(name)
   if (operation === undefined)
-    throw new Failure('route_not_found', {
+    throw new AppError('route_not_found', {
       message: `There is no engine operation '${name.slice(0, 100)}'; there are ${[...operations.keys()].join(', ')}.`,
     })
   const { worker_id: inBody, ...args } = await objectBody(c.req.raw, deps.limits ?? defaultLimits)
   const workers = chosen(c.req.query('worker_id') ?? inBody, deps.workers())
   const failures: AppError[] = []
-  const results = await Promise.all(workers.map((worker) => run(worker, operation, args, failures)))
+  const results = await Promise.all(workers.map((worker) => run(worker, operation, args, failures, deps.log)))
   const failed = failures[0]
   deps.log.info(
     { operation: name, workers: workers.map(({ id }) => id), failed: failures.length, reason: failed?.message },
@@ -57,17 +57,17 @@ async function answer(c: Context, name: string, deps: EngineRouteDeps): Promise<
 
 /** The worker that was named, or all. Throws `invalid_value` for one that is not there, `engine_unavailable` when there is none at all. */
 function chosen(id: unknown, workers: readonly Worker[]): readonly Worker[] {
-  if (workers.length === 0) throw new Failure('engine_unavailable', { message: 'There is no worker yet.', retryAfterSecs: 5 })
+  if (workers.length === 0) throw new AppError('engine_unavailable', { message: 'There is no worker yet.', retryAfterSecs: 5 })
   if (id === undefined || id === null) return workers
   const worker = workers.find((one) => one.id === String(id))
   if (worker !== undefined) return [worker]
-  throw new Failure('invalid_value', {
+  throw new AppError('invalid_value', {
     message: `No worker ${String(id).slice(0, 100)}; known: ${workers.map((one) => one.id).join(', ')}.`,
     param: 'worker_id',
   })
 }
 
-async function run(worker: Worker, operation: Operation, args: Record<string, unknown>, failures: AppError[]): Promise<Ran> {
+async function run(worker: Worker, operation: Operation, args: Record<string, unknown>, failures: AppError[], log: Logger): Promise<Ran> {
   const wasReady = worker.engine.ready
   let done = 0
   try {
@@ -75,7 +75,7 @@ async function run(worker: Worker, operation: Operation, args: Record<string, un
     for (const call of operation.calls(args)) {
       result = await worker.engine.control(call.name, call.args)
       const failure = failureIn(result)
-      if (failure !== undefined) throw new Failure('engine_rejected', { message: failure, status: 409 })
+      if (failure !== undefined) throw new AppError('engine_rejected', { message: failure, status: 409 })
       done++
     }
     return { worker_id: worker.id, status: 'ok', result }
@@ -83,7 +83,10 @@ async function run(worker: Worker, operation: Operation, args: Record<string, un
     const error = toAppError(thrown)
     failures.push(error)
     const { undo } = operation
-    if (undo !== undefined && done > 0 && wasReady) await worker.engine.control(undo.name, undo.args).catch(() => {})
+    if (undo !== undefined && done > 0 && wasReady)
+      await worker.engine
+        .control(undo.name, undo.args)
+        .catch((cause) => log.warn({ worker: worker.id, operation: undo.name, reason: toAppError(cause).message }, 'not undone'))
     return { worker_id: worker.id, status: 'error', message: error.message }
   }
 }

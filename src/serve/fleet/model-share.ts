@@ -1,6 +1,6 @@
 // A model's small files (tokenizer, config, chat template) travel from a worker to frontends that do not have them:
 // the card tells names and checksums, the worker answers `model.file`, the frontend keeps copies by content.
-import { mkdir, rename, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { ModelCard } from '../../engine/remote/card.ts'
 import { AppError } from '../../lib/errors.ts'
@@ -90,14 +90,16 @@ async function download(
     parts.push(bytes.slice())
     offset += bytes.length
     if (offset > Math.min(wanted.bytes, mostBytes)) break
-    if (end) break
+    if (end || bytes.length === 0) break
   }
   const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`
   await Bun.write(temporary, Buffer.concat(parts))
-  if (!(await matches(temporary, wanted)))
+  if (!(await matches(temporary, wanted))) {
+    await rm(temporary, { force: true })
     throw new AppError('model_files_invalid', {
       message: `The worker's ${name} is not what its card promises; is the model folder being changed?`,
     })
+  }
   await rename(temporary, path)
 }
 

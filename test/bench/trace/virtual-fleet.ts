@@ -1,11 +1,11 @@
 // Mock engines in virtual time behind the real router: what a fleet would do with a trace, in seconds instead of minutes and the same each time.
 // The engines are the mock's own step machine; only time is made up.
 import type { Engine } from '../../../src/engine/engine.ts'
-import { KvCache } from '../../../src/engine/mock/rank/kv.ts'
 import { engineInfo, resolveOptions } from '../../../src/engine/mock/options.ts'
-import { planRequest } from '../../../src/engine/mock/request.ts'
+import { KvCache } from '../../../src/engine/mock/rank/kv.ts'
 import { Sequence } from '../../../src/engine/mock/rank/sequence.ts'
 import { begin, complete, enqueue, makeFrame, makeRank } from '../../../src/engine/mock/rank/step.ts'
+import { planRequest } from '../../../src/engine/mock/request.ts'
 import type { EngineEvent, Sink } from '../../../src/engine/types.ts'
 import type { Lease, Router } from '../../../src/router/router.ts'
 import { type Workers, workerSet } from '../../../src/router/workers.ts'

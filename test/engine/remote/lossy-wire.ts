@@ -3,7 +3,7 @@ import { type RemoteEvents, remoteEvents } from '../../../src/engine/remote/kv-f
 import { type PublishedEvents, publishEvents } from '../../../src/engine/remote/kv-publish.ts'
 import type { EngineEvent, KvChange } from '../../../src/engine/types.ts'
 import { contentOf, pairsOf } from '../../helpers/block-names.ts'
-import { scriptedInfo } from '../../helpers/scripted-engine.ts'
+import { scriptedInfo } from '../../helpers/fakes/scripted-engine.ts'
 
 export const stored = (names: number[], parent: number | null = null): KvChange => ({
   kind: 'stored',

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
 import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
 import type { EngineEvent } from '../../../src/engine/types.ts'
-import { fakePython } from '../../helpers/fake-python.ts'
+import { fakePython } from '../../helpers/fakes/fake-python.ts'
 import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'engine-'))

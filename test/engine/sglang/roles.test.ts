@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sglangEngine } from '../../../src/engine/sglang/engine.ts'
-import { fakePython } from '../../helpers/fake-python.ts'
+import { fakePython } from '../../helpers/fakes/fake-python.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'roles-'))
 const python = fakePython(folder)
@@ -38,7 +38,7 @@ const script = `
 import json, sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, ${JSON.stringify(join(import.meta.dir, '../../../src/engine/sglang'))})
-from bridge import disagg
+from bridge.facts import disagg
 print(json.dumps([disagg.with_bootstrap(argv) for argv in json.loads(sys.argv[1])]))
 `
 

@@ -9,8 +9,8 @@ import type { TextRequest } from '../../../src/pipeline/types.ts'
 import { createRouter } from '../../../src/router/create.ts'
 import { defaultRouterOptions } from '../../../src/router/options.ts'
 import { workerSet } from '../../../src/router/workers.ts'
-import { letterTokenizer } from '../../helpers/letter-tokenizer.ts'
-import { listener } from '../../helpers/listener.ts'
+import { letterTokenizer } from '../../helpers/fakes/letter-tokenizer.ts'
+import { listener } from '../../helpers/fakes/listener.ts'
 
 const letters = Array.from({ length: 26 }, (_, i) => 97 + i)
 const mock = () =>

@@ -3,10 +3,10 @@ import { expect, test } from 'bun:test'
 import { mockEngine } from '../../../src/engine/mock/engine.ts'
 import { migrations } from '../../../src/lib/metrics.ts'
 import type { TextRequest } from '../../../src/pipeline/types.ts'
-import type { FirstRouter } from '../../helpers/first-router.ts'
-import { type Listener, listener } from '../../helpers/listener.ts'
-import { scriptedInfo } from '../../helpers/scripted-engine.ts'
-import { never, request, served, settled } from '../../helpers/served-letters.ts'
+import type { FirstRouter } from '../../helpers/fakes/first-router.ts'
+import { type Listener, listener } from '../../helpers/fakes/listener.ts'
+import { scriptedInfo } from '../../helpers/fakes/scripted-engine.ts'
+import { never, request, served, settled } from '../../helpers/fakes/served-letters.ts'
 
 const count = async () => (await migrations.get()).values.reduce((sum, { value }) => sum + value, 0)
 const info = { ...scriptedInfo, contextLength: 2048, maxPromptTokens: 2000, vocabSize: 1000, eosIds: [0] }

@@ -3,10 +3,10 @@ import { expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import type { LoadedModel } from '../../../src/pipeline/model.ts'
 import type { TextRequest } from '../../../src/pipeline/types.ts'
-import { ids } from '../../helpers/letter-tokenizer.ts'
-import { listener } from '../../helpers/listener.ts'
-import { type Running, scriptedEngine, scriptedInfo } from '../../helpers/scripted-engine.ts'
-import { never, request, served, settled } from '../../helpers/served-letters.ts'
+import { ids } from '../../helpers/fakes/letter-tokenizer.ts'
+import { listener } from '../../helpers/fakes/listener.ts'
+import { type Running, scriptedEngine, scriptedInfo } from '../../helpers/fakes/scripted-engine.ts'
+import { never, request, served, settled } from '../../helpers/fakes/served-letters.ts'
 
 const usage = { promptTokens: 2, completionTokens: 3, cachedTokens: 1, reasoningTokens: 0 }
 type Play = (one: Running) => void

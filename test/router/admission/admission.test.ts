@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import type { Lease } from '../../../src/router/router.ts'
-import { fakeWorker, testPool, tokens } from '../../helpers/router-pool.ts'
+import { fakeWorker, testPool, tokens } from '../../helpers/fakes/router-pool.ts'
 
 describe('busy thresholds', () => {
   test('a busy rank is passed over; when all are busy it is 529', () => {

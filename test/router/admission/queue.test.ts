@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { enqueue, expire, nextDeadline, queueWeight, type Waiting } from '../../../src/router/admission/queue.ts'
-import { fakeWorker, testPool, tokens } from '../../helpers/router-pool.ts'
+import { fakeWorker, testPool, tokens } from '../../helpers/fakes/router-pool.ts'
 
 describe('the order', () => {
   const waiting = (arrival: number, priority = 0, weight = 0, deadline = 1000): Waiting => ({ arrival, priority, weight, deadline })

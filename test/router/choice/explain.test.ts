@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { registry } from '../../../src/lib/metrics.ts'
 import { logFields } from '../../../src/router/choice/explain.ts'
-import { fakeWorker, testPool, tokens } from '../../helpers/router-pool.ts'
+import { fakeWorker, testPool, tokens } from '../../helpers/fakes/router-pool.ts'
 
 const request = { requestId: 'r', promptIds: tokens(70) }
 

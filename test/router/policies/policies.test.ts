@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { findPolicy, policyNames } from '../../../src/router/policies/registry.ts'
-import { seededRandom } from '../../helpers/router-pool.ts'
+import { seededRandom } from '../../helpers/fakes/router-pool.ts'
 import { candidate, policySuite, share } from '../../suites/policy.suite.ts'
 
 for (const name of policyNames) policySuite(findPolicy(name))

@@ -7,8 +7,8 @@ import { createReplicas, type Replicas, type SharedPool } from '../../../src/rou
 import { workerSet } from '../../../src/router/workers.ts'
 import type { EventPlane } from '../../../src/transport/event-plane.ts'
 import { zmqEvents } from '../../../src/transport/zmq-events.ts'
+import { scriptedEngine } from '../../helpers/fakes/scripted-engine.ts'
 import { until } from '../../helpers/run-request.ts'
-import { scriptedEngine } from '../../helpers/scripted-engine.ts'
 
 const closing: { close(): unknown }[] = []
 afterEach(async () => {

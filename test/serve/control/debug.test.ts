@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import { type LoadedModel, modelRegistry } from '../../../src/pipeline/model.ts'
-import { testApp } from '../../helpers/app.ts'
-import { firstRouter } from '../../helpers/first-router.ts'
-import { letterTokenizer } from '../../helpers/letter-tokenizer.ts'
-import { scriptedEngine, scriptedInfo } from '../../helpers/scripted-engine.ts'
+import { testApp } from '../../helpers/fakes/app.ts'
+import { firstRouter } from '../../helpers/fakes/first-router.ts'
+import { letterTokenizer } from '../../helpers/fakes/letter-tokenizer.ts'
+import { scriptedEngine, scriptedInfo } from '../../helpers/fakes/scripted-engine.ts'
 
 test('where a prompt would go, by query and by the body of a request', async () => {
   const app = testApp()

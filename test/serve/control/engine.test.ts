@@ -2,8 +2,8 @@ import { expect, test } from 'bun:test'
 import type { Engine } from '../../../src/engine/engine.ts'
 import { mockEngine } from '../../../src/engine/mock/engine.ts'
 import { AppError } from '../../../src/lib/errors.ts'
-import { testApp } from '../../helpers/app.ts'
-import { scriptedEngine } from '../../helpers/scripted-engine.ts'
+import { testApp } from '../../helpers/fakes/app.ts'
+import { scriptedEngine } from '../../helpers/fakes/scripted-engine.ts'
 
 async function app(engines: Record<string, Engine> = {}, controlRoutes = true) {
   const made = Object.keys(engines).length > 0 ? engines : { a: mock(), b: mock() }
@@ -135,4 +135,9 @@ test('each operation stands in the document', async () => {
   const document = (await (await (await app()).get('/openapi.json')).json()) as { paths: Record<string, object> }
   const post = (document.paths['/engine/{name}'] as { post: { parameters: { schema: { enum: string[] } }[] } }).post
   expect(post.parameters[0]!.schema.enum).toContain('update_weights_from_distributor')
+})
+
+test('a name that is no text is an operation that is not there', async () => {
+  const { post } = await app()
+  expect((await post('/engine/%E0%A4%A', {})).status).toBe(404)
 })

@@ -39,9 +39,13 @@ test('a frontend without them copies them once, whole and checked', async () => 
 test('files that are not what the card says are refused, and so are names that leave the folder', async () => {
   const share = await shareModel(model, model, undefined)
   const lying = async () => ({ bytes: new Uint8Array(10), end: true })
-  await expect(obtainModel({ path: '/none', files: share.files }, fresh(), lying)).rejects.toMatchObject({ code: 'model_files_invalid' })
+  const cache = fresh()
+  await expect(obtainModel({ path: '/none', files: share.files }, cache, lying)).rejects.toMatchObject({ code: 'model_files_invalid' })
+  expect([...new Bun.Glob('**/*').scanSync({ cwd: cache })]).toEqual([])
   const endless = async () => ({ bytes: new Uint8Array(1 << 20), end: false })
   await expect(obtainModel({ path: '/none', files: share.files }, fresh(), endless)).rejects.toMatchObject({ code: 'model_files_invalid' })
+  const silent = async () => ({ bytes: new Uint8Array(), end: false })
+  await expect(obtainModel({ path: '/none', files: share.files }, fresh(), silent)).rejects.toMatchObject({ code: 'model_files_invalid' })
   const files = { '../evil': { bytes: 1, sha256: '00' } }
   await expect(obtainModel({ path: '/none', files }, fresh(), lying)).rejects.toMatchObject({ code: 'model_files_invalid' })
   await expect(share.read({ name: 'model.safetensors', offset: 0 })).rejects.toMatchObject({ code: 'invalid_value' })

@@ -6,8 +6,8 @@ import { defaultRouterOptions } from '../../../src/router/options.ts'
 import { workerSet } from '../../../src/router/workers.ts'
 import { joinPeers } from '../../../src/serve/fleet/peers.ts'
 import { zmqEvents } from '../../../src/transport/zmq-events.ts'
+import { scriptedEngine } from '../../helpers/fakes/scripted-engine.ts'
 import { until } from '../../helpers/run-request.ts'
-import { scriptedEngine } from '../../helpers/scripted-engine.ts'
 
 const closing: { close(): unknown }[] = []
 afterEach(async () => {

@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import { requestsTotal } from '../../../src/lib/metrics.ts'
-import { testApp } from '../../helpers/app.ts'
+import { testApp } from '../../helpers/fakes/app.ts'
 
 const path = '/v1/chat/completions'
 const chat = { model: 'tiny', messages: [{ role: 'user', content: 'Hi' }] }

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { type HttpServer, startHttp } from '../../../src/serve/http/http.ts'
 import { createSystemApp } from '../../../src/serve/http/system-server.ts'
-import { type TestAppOptions, testApp } from '../../helpers/app.ts'
+import { type TestAppOptions, testApp } from '../../helpers/fakes/app.ts'
 
 const servers: HttpServer[] = []
 afterEach(async () => {
@@ -110,7 +110,6 @@ test('a port in use is told with the flag that chose it', () => {
 })
 
 test('the system port has probes and nothing else', async () => {
-  const { app } = start()
   const system = startHttp({
     app: createSystemApp({
       served: () => [],

@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import type { ZodType } from 'zod'
 import * as answers from '../../../src/openai/schema/answers.ts'
-import { testApp } from '../../helpers/app.ts'
+import { testApp } from '../../helpers/fakes/app.ts'
 
 interface Operation {
   requestBody?: { content: Record<string, object> }

@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import { connect } from 'node:net'
 import { startHttp } from '../../../src/serve/http/http.ts'
-import { testApp } from '../../helpers/app.ts'
+import { testApp } from '../../helpers/fakes/app.ts'
 
 test('half-open, half a head, and a head that drips', async () => {
   const server = startHttp({ app: testApp(), host: '127.0.0.1', port: 0 })

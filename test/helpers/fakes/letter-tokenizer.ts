@@ -1,5 +1,5 @@
 // A tokenizer anyone can check by eye: one id for each UTF-16 unit below 1000, id 0 is `<eos>`.
-import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts'
+import type { Tokenizer } from '../../../src/tokenizer/tokenizer.ts'
 
 export function letterTokenizer(): Tokenizer {
   const text = (id: number) => (id === 0 ? '<eos>' : String.fromCharCode(id))

@@ -2,9 +2,9 @@
 // 901 refused (ERR), 902 deaf to aborts for 2 s, 903 the process dies after 3 tokens, 904 rows of strangers, 905 a lost frame, 906 ABORTED while queued,
 // 907 its last frame is lost, 908 forgotten, 909 the engine says nothing any more, 910 the process is stopped, 911 unreadable rows, 912 channel B closed.
 
-import { FrameReader } from '../../src/engine/sglang/frames.ts'
-import { decode, encode } from '../../src/transport/msgpack.ts'
-import { connectSocket } from '../../src/transport/zmtp/sockets.ts'
+import { FrameReader } from '../../../src/engine/sglang/frames.ts'
+import { decode, encode } from '../../../src/transport/msgpack.ts'
+import { connectSocket } from '../../../src/transport/zmtp/sockets.ts'
 
 const flag = (name: string) => {
   const at = process.argv.indexOf(name)

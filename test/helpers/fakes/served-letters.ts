@@ -1,9 +1,9 @@
 // One model of letters behind a pipeline, over engines that a test brings along.
 import { expect } from 'bun:test'
-import type { Engine } from '../../src/engine/engine.ts'
-import { type LoadedModel, modelRegistry } from '../../src/pipeline/model.ts'
-import { createPipeline } from '../../src/pipeline/pipeline.ts'
-import type { TextRequest } from '../../src/pipeline/types.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
+import { type LoadedModel, modelRegistry } from '../../../src/pipeline/model.ts'
+import { createPipeline } from '../../../src/pipeline/pipeline.ts'
+import type { TextRequest } from '../../../src/pipeline/types.ts'
 import { type FirstRouter, firstRouter } from './first-router.ts'
 import { letterTokenizer } from './letter-tokenizer.ts'
 import { scriptedInfo } from './scripted-engine.ts'

@@ -1,7 +1,7 @@
 // A router that anyone can foretell: the first ready worker that is not to be avoided, in the order given. Keeps what it was asked and counts what is booked.
-import type { Engine } from '../../src/engine/engine.ts'
-import { AppError } from '../../src/lib/errors.ts'
-import type { Lease, Outcome, Placement, Router } from '../../src/router/router.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
+import { AppError } from '../../../src/lib/errors.ts'
+import type { Lease, Outcome, Placement, Router } from '../../../src/router/router.ts'
 
 export interface FirstRouter extends Router {
   /** Those that got a place. */

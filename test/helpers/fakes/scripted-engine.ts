@@ -1,6 +1,6 @@
 // An engine whose every row the test decides: for the pipeline's own tests, where a real engine's timing would hide the order of calls.
-import type { Engine } from '../../src/engine/engine.ts'
-import type { EngineInfo, GenerateRequest, Sink } from '../../src/engine/types.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
+import type { EngineInfo, GenerateRequest, Sink } from '../../../src/engine/types.ts'
 
 export interface Running {
   request: GenerateRequest

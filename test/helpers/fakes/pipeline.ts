@@ -1,5 +1,5 @@
 // A pipeline that says what a test tells it to: for the HTTP layer alone, without model, tokenizer or engine.
-import { AppError } from '../../src/lib/errors.ts'
+import { AppError } from '../../../src/lib/errors.ts'
 import type {
   Answer,
   AnswerSink,
@@ -10,7 +10,7 @@ import type {
   TextRequest,
   TokenLogprob,
   Usage,
-} from '../../src/pipeline/types.ts'
+} from '../../../src/pipeline/types.ts'
 
 export interface Script {
   /** Pieces of text per choice, each one token; default `Hello`, ` world`. */

@@ -1,8 +1,8 @@
 // The HTTP app over a scripted pipeline, with or without a port.
 import pino from 'pino'
-import { createHealth } from '../../src/serve/health.ts'
-import { type AppDeps, createApp, type HttpApp } from '../../src/serve/http/app.ts'
-import { defaultLimits, type Limits } from '../../src/serve/http/limits.ts'
+import { createHealth } from '../../../src/serve/health.ts'
+import { type AppDeps, createApp, type HttpApp } from '../../../src/serve/http/app.ts'
+import { defaultLimits, type Limits } from '../../../src/serve/http/limits.ts'
 import { type Script, type ScriptedPipeline, scriptedPipeline } from './pipeline.ts'
 
 export interface TestApp extends HttpApp {

@@ -1,6 +1,6 @@
 // A sink that writes down what it hears, and puts the answer together as a client would.
-import type { AppError } from '../../src/lib/errors.ts'
-import type { Answer, AnswerSink, ChoiceFinish, TokenLogprob, Usage } from '../../src/pipeline/types.ts'
+import type { AppError } from '../../../src/lib/errors.ts'
+import type { Answer, AnswerSink, ChoiceFinish, TokenLogprob, Usage } from '../../../src/pipeline/types.ts'
 
 export interface Listener {
   sink: AnswerSink

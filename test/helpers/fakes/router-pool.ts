@@ -1,11 +1,11 @@
 // A pool over engines that only say what the test lets them say, with time and chance in the test's hands.
-import type { EngineEvent, EngineInfo, KvChange } from '../../src/engine/types.ts'
-import { promptHashes } from '../../src/lib/block-hash.ts'
-import type { Clock } from '../../src/router/clock.ts'
-import { defaultRouterOptions, type RouterOptions } from '../../src/router/options.ts'
-import { createPool, type Pool, type PoolParts } from '../../src/router/pool.ts'
-import type { Lease, Placement } from '../../src/router/router.ts'
-import { type Worker, type Workers, workerSet } from '../../src/router/workers.ts'
+import type { EngineEvent, EngineInfo, KvChange } from '../../../src/engine/types.ts'
+import { promptHashes } from '../../../src/lib/block-hash.ts'
+import type { Clock } from '../../../src/router/clock.ts'
+import { defaultRouterOptions, type RouterOptions } from '../../../src/router/options.ts'
+import { createPool, type Pool, type PoolParts } from '../../../src/router/pool.ts'
+import type { Lease, Placement } from '../../../src/router/router.ts'
+import { type Worker, type Workers, workerSet } from '../../../src/router/workers.ts'
 import { type ScriptedEngine, scriptedEngine, scriptedInfo } from './scripted-engine.ts'
 
 export interface FakeWorker extends Worker {
