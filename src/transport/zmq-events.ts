@@ -1,4 +1,5 @@
 // Events over ZMQ: each publisher listens on a port of its own, listeners connect. Nothing lies between two processes.
+import { AppError } from '../lib/errors.ts'
 import type { EventPlane } from './event-plane.ts'
 import { reachableHost } from './tcp/address.ts'
 import { bindSocket, connectSocket, type ZmtpSocket } from './zmtp/sockets.ts'
@@ -29,7 +30,7 @@ export function zmqEvents({ host, advertisedHost = reachableHost(host), port = 0
 
   return {
     async publisher() {
-      const socket = bindSocket({ type: 'PUB', endpoint: `tcp://${bracketed(host)}:${nextPort}` })
+      const socket = bind(bracketed(host), nextPort)
       nextPort = 0
       const close = keep(socket)
       const bound = socket.endpoint.slice(socket.endpoint.lastIndexOf(':') + 1)
@@ -53,5 +54,13 @@ export function zmqEvents({ host, advertisedHost = reachableHost(host), port = 0
       for (const socket of sockets) socket.close()
       sockets.clear()
     },
+  }
+}
+
+function bind(host: string, port: number): ZmtpSocket {
+  try {
+    return bindSocket({ type: 'PUB', endpoint: `tcp://${host}:${port}` })
+  } catch (cause) {
+    throw new AppError('port_in_use', { message: `The event plane cannot listen on ${host}:${port}: ${(cause as Error).message}`, cause })
   }
 }
