@@ -1,6 +1,6 @@
 // 10,000 clients that leave at random moments; then nothing may be in flight. `bun test/bench/disconnects.ts [COUNT] [TOGETHER]`
 import { disconnectMany } from '../helpers/disconnect.ts'
-import { idle, start } from '../helpers/start.ts'
+import { idle, start } from '../helpers/processes/start.ts'
 
 const [count = 10_000, together = 64] = process.argv.slice(2).map(Number)
 const server = await start({ args: ['--speedup-ratio', '20'] })

@@ -13,7 +13,7 @@ import { tcpClient } from '../../src/transport/tcp/client.ts'
 import { tcpServer } from '../../src/transport/tcp/server.ts'
 import { started } from '../engine/mock/world.ts'
 import { cardOf } from '../engine/remote/worlds.ts'
-import { programPath, startNats } from '../helpers/broker.ts'
+import { programPath, startNats } from '../helpers/processes/broker.ts'
 
 const answerTokens = 256
 /** A step of an 8B model on an H200, in milliseconds; 0: as fast as the loop turns. */

@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import { productCommand, type Started, start } from '../helpers/start.ts'
+import { productCommand, type Started, start } from '../helpers/processes/start.ts'
 
 interface Target {
   name: string

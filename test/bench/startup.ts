@@ -1,6 +1,6 @@
 // Process start → /live answers, and → ready: the executable with the mock engine, page cache warm.
-import { freePort } from '../helpers/sglang-server.ts'
-import { productCommand } from '../helpers/start.ts'
+import { freePort } from '../helpers/processes/sglang-server.ts'
+import { productCommand } from '../helpers/processes/start.ts'
 
 const rounds = Number(process.env.ROUNDS ?? 15)
 

@@ -4,7 +4,7 @@
 // Each prefix hash becomes a fixed run of words, so equal hashes are equal text; the end of each prompt is its own.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { start } from '../helpers/start.ts'
+import { start } from '../helpers/processes/start.ts'
 import { readLines, type TraceLine } from './trace/read-trace.ts'
 
 const { values } = parseArgs({

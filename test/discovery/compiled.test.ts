@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDiscovery } from '../../src/discovery/open.ts'
 import type { DiscoveryOptions } from '../../src/discovery/options.ts'
-import { programPath, startEtcd, startNats } from '../helpers/broker.ts'
 import { announceElsewhere, cardOf, listen, spawn } from '../helpers/discovery.ts'
 import { FakeKubernetes } from '../helpers/fakes/fake-kubernetes.ts'
 import { need } from '../helpers/need.ts'
-import { eventually } from '../helpers/start.ts'
+import { programPath, startEtcd, startNats } from '../helpers/processes/broker.ts'
+import { eventually } from '../helpers/processes/start.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'discovery-compiled-'))
 const program = join(folder, 'announcer')
 
 beforeAll(async () => {
   const result = await Bun.build({
-    entrypoints: [join(import.meta.dir, '../helpers/announcer.ts')],
+    entrypoints: [join(import.meta.dir, '../helpers/processes/announcer.ts')],
     compile: { target: 'bun-linux-x64', outfile: program, autoloadDotenv: false, autoloadBunfig: false },
     minify: true,
     bytecode: true,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileDiscovery } from '../../src/discovery/file/discovery.ts'
 import { beatLine } from '../../src/discovery/file/layout.ts'
 import { cardOf, listen } from '../helpers/discovery.ts'
-import { eventually } from '../helpers/start.ts'
+import { eventually } from '../helpers/processes/start.ts'
 import { discoverySuite } from '../suites/discovery.suite.ts'
 
 const folders: string[] = []

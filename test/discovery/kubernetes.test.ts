@@ -4,7 +4,7 @@ import { leaseName, selectorOf } from '../../src/discovery/kubernetes/lease.ts'
 import { kubernetesManifest } from '../../src/discovery/kubernetes/manifest.ts'
 import { cardOf, listen } from '../helpers/discovery.ts'
 import { FakeKubernetes } from '../helpers/fakes/fake-kubernetes.ts'
-import { eventually } from '../helpers/start.ts'
+import { eventually } from '../helpers/processes/start.ts'
 import { discoverySuite } from '../suites/discovery.suite.ts'
 
 discoverySuite('kubernetes', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import type { Card } from '../../src/discovery/discovery.ts'
 import { addressedDiscovery, createBoard, staticDiscovery } from '../../src/discovery/static.ts'
 import { cardOf, listen } from '../helpers/discovery.ts'
-import { eventually } from '../helpers/start.ts'
+import { eventually } from '../helpers/processes/start.ts'
 import { discoverySuiteOfOneProcess } from '../suites/discovery.suite.ts'
 
 discoverySuiteOfOneProcess('static: one process', async () => {

@@ -1,8 +1,8 @@
 // Frontends and workers over real brokers, which are killed and come back while streams run.
 import { afterEach, describe, expect, test } from 'bun:test'
-import { type Broker, programPath, startEtcd, startNats } from '../helpers/broker.ts'
-import { chat, type Fleet, startFleet, streamChat } from '../helpers/fleet.ts'
 import { need } from '../helpers/need.ts'
+import { type Broker, programPath, startEtcd, startNats } from '../helpers/processes/broker.ts'
+import { chat, type Fleet, startFleet, streamChat } from '../helpers/processes/fleet.ts'
 import { until } from '../helpers/run-request.ts'
 
 const hasEtcd = need('etcd (Debian package etcd-server)', programPath('etcd') !== null)

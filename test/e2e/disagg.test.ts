@@ -1,6 +1,6 @@
 // Prefill and decode workers as processes of their own: pairs by themselves, cancels, and kill -9 of either side in the middle.
 import { afterEach, expect, test } from 'bun:test'
-import { chat, type Fleet, type FleetWorker, startFleet, streamChat } from '../helpers/fleet.ts'
+import { chat, type Fleet, type FleetWorker, startFleet, streamChat } from '../helpers/processes/fleet.ts'
 import { until } from '../helpers/run-request.ts'
 
 const fleets: Fleet[] = []

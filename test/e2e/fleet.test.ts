@@ -1,6 +1,6 @@
 // frontend and worker apart, found through a folder: `DYN_DISCOVERY_BACKEND=file DYN_FILE_KV=DIR` and nothing else.
 import { afterEach, expect, test } from 'bun:test'
-import { chat, type Fleet, startFleet, streamChat } from '../helpers/fleet.ts'
+import { chat, type Fleet, startFleet, streamChat } from '../helpers/processes/fleet.ts'
 import { until } from '../helpers/run-request.ts'
 
 const fleets: Fleet[] = []

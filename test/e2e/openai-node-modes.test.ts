@@ -4,7 +4,7 @@ import OpenAI from 'openai'
 import { zodResponseFormat } from 'openai/helpers/zod'
 import { z } from 'zod'
 import { model, openai } from '../helpers/openai.ts'
-import { eventually, idle, type Started, type StartOptions, start } from '../helpers/start.ts'
+import { eventually, idle, type Started, type StartOptions, start } from '../helpers/processes/start.ts'
 
 const running: Started[] = []
 afterAll(() => Promise.all(running.map((server) => server.stop())))

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { model, openai } from '../helpers/openai.ts'
-import { eventually, idle, type Started, start } from '../helpers/start.ts'
+import { eventually, idle, type Started, start } from '../helpers/processes/start.ts'
 
 let server: Started
 let client: OpenAI

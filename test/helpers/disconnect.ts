@@ -1,7 +1,7 @@
 // A crowd of clients that leave at random moments, over raw sockets so that every moment can be hit: in the head, in the body, in the answer.
 import { connect } from 'node:net'
 import { model } from './openai.ts'
-import type { Started } from './start.ts'
+import type { Started } from './processes/start.ts'
 
 /** How many left before their answer was whole, and how many got all of it. */
 export interface Crowd {

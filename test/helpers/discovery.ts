@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Card, CardChange, Discovery } from '../../src/discovery/discovery.ts'
 import type { DiscoveryOptions } from '../../src/discovery/options.ts'
-import { eventually } from './start.ts'
+import { eventually } from './processes/start.ts'
 
 export interface Heard {
   /** Each change as `kind id`, in order. */
@@ -48,7 +48,7 @@ export async function announceElsewhere(options: DiscoveryOptions, cards: readon
 }
 
 export function spawn(options: DiscoveryOptions, args: readonly string[], command?: string[]): OtherProcess {
-  const program = command ?? [process.execPath, join(import.meta.dir, 'announcer.ts')]
+  const program = command ?? [process.execPath, join(import.meta.dir, 'processes/announcer.ts')]
   const child = Bun.spawn([...program, JSON.stringify(options), ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   const lines: string[] = []
   void (async () => {

@@ -1,6 +1,6 @@
 // The official npm client of OpenAI, pointed at a started server.
 import OpenAI from 'openai'
-import type { Started } from './start.ts'
+import type { Started } from './processes/start.ts'
 
 export const model = 'models/tiny-llm'
 

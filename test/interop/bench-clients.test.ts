@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { aiperf, benchServing } from '../helpers/clients.ts'
 import { need } from '../helpers/need.ts'
 import { model } from '../helpers/openai.ts'
+import { idle, type Started, start } from '../helpers/processes/start.ts'
 import { run } from '../helpers/python.ts'
-import { idle, type Started, start } from '../helpers/start.ts'
 
 const tokenizer = join(import.meta.dir, '../..', model)
 const folder = mkdtempSync(join(tmpdir(), 'bench-clients-'))

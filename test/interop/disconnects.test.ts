@@ -1,7 +1,7 @@
 // Clients that leave at random moments: whatever the moment, nothing stays in flight. The bench (test/bench/disconnects.ts) does ten times as many.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { disconnectMany } from '../helpers/disconnect.ts'
-import { idle, type Started, start } from '../helpers/start.ts'
+import { idle, type Started, start } from '../helpers/processes/start.ts'
 
 let server: Started
 beforeAll(async () => {

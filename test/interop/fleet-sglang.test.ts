@@ -1,8 +1,8 @@
 // A frontend and two workers as processes, each worker with a real SGLang on the CPU: routing by its events, operators' calls, deaths, a rolling update.
-// DYN_TEST_THOROUGH=1: more deaths and more replacements.
+// DYN_TEST_THOROUGH=N: N rounds of deaths and of replacements, with figures.
 import { afterAll, beforeAll, describe } from 'bun:test'
 import { need } from '../helpers/need.ts'
-import { canRunReal } from '../helpers/sglang-fleet.ts'
+import { canRunReal } from '../helpers/processes/sglang-fleet.ts'
 import { control } from './fleet-sglang/control.ts'
 import { leaving } from './fleet-sglang/leaving.ts'
 import { ranks } from './fleet-sglang/ranks.ts'

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { need } from '../helpers/need.ts'
 import { model } from '../helpers/openai.ts'
+import { idle, type Started, start } from '../helpers/processes/start.ts'
 import { pythonWith, run } from '../helpers/python.ts'
-import { idle, type Started, start } from '../helpers/start.ts'
 
 const python = pythonWith('openai')
 const names = (

@@ -1,9 +1,19 @@
 // `serve --workers 2` with a real SGLang in each copy: routing by their events, one of them dies and comes back.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { need } from '../helpers/need.ts'
+import {
+  alive,
+  blockSize,
+  canRunReal,
+  heldBlocks,
+  realArgs,
+  realEnv,
+  schedulersOf,
+  serving,
+  workersOf,
+} from '../helpers/processes/sglang-fleet.ts'
+import { type Started, start } from '../helpers/processes/start.ts'
 import { until } from '../helpers/run-request.ts'
-import { alive, blockSize, canRunReal, heldBlocks, realArgs, realEnv, schedulersOf, serving, workersOf } from '../helpers/sglang-fleet.ts'
-import { type Started, start } from '../helpers/start.ts'
 import { ask, everyKind, plain, sameOf } from './fleet-sglang/answers.ts'
 import { disturbed, undisturbed } from './fleet-sglang/disturbed.ts'
 

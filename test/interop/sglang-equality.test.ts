@@ -1,9 +1,9 @@
 // Our answers against those of SGLang's own HTTP server: same weights, greedy, on every way that we have to an engine.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { need } from '../helpers/need.ts'
+import { type SglangServer, startSglangServer } from '../helpers/processes/sglang-server.ts'
+import { type Started, start } from '../helpers/processes/start.ts'
 import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../helpers/sglang.ts'
-import { type SglangServer, startSglangServer } from '../helpers/sglang-server.ts'
-import { type Started, start } from '../helpers/start.ts'
 import { type Answer, ask } from './equality.ts'
 import { type EqualityCase, equalityCases, stopCases } from './equality-cases.ts'
 

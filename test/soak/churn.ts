@@ -1,5 +1,5 @@
 // Streams under way while workers die or leave and others join: what the clients see, and what is left behind.
-import { chat, type Fleet, type FleetWorker } from '../helpers/fleet.ts'
+import { chat, type Fleet, type FleetWorker } from '../helpers/processes/fleet.ts'
 import { until } from '../helpers/run-request.ts'
 
 export interface ChurnOptions {

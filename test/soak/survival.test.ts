@@ -1,7 +1,7 @@
 // Workers die every second, or join and leave, under hundreds of streams. Short here; SOAK_SECS and SOAK_STREAMS make it as long and wide as wanted.
 import { afterEach, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { type Fleet, startFleet } from '../helpers/fleet.ts'
+import { type Fleet, startFleet } from '../helpers/processes/fleet.ts'
 import { until } from '../helpers/run-request.ts'
 import { bookedNow, type ChurnReport, churn } from './churn.ts'
 

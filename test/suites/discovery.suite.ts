@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test
 import type { Discovery } from '../../src/discovery/discovery.ts'
 import type { DiscoveryOptions } from '../../src/discovery/options.ts'
 import { announceElsewhere, cardOf, type Heard, listen, type OtherProcess } from '../helpers/discovery.ts'
-import { eventually } from '../helpers/start.ts'
+import { eventually } from '../helpers/processes/start.ts'
 
 const caseMs = 60_000
 /** The promise is 2 s; a test machine may be late, a lease of ten seconds is not lateness. */

@@ -3,21 +3,21 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { AppError } from '../../src/lib/errors.ts'
 import type { IncomingStream, PlaneClient, PlaneServer, PlaneService } from '../../src/transport/request-plane.ts'
-import { counting } from '../helpers/plane-peer.ts'
 import { connected, gone, openStream } from '../helpers/plane-stream.ts'
+import { counting } from '../helpers/processes/plane-peer.ts'
 import { until } from '../helpers/run-request.ts'
 
 /** How to make both ends of a plane. */
 export interface PlaneKind {
   serve(service: PlaneService): Promise<PlaneServer>
   connect(address: string): PlaneClient
-  /** What another process is told of it (helpers/plane-peer.ts). */
+  /** What another process is told of it (helpers/processes/plane-peer.ts). */
   broker?(): string
 }
 
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
-const peerPath = join(import.meta.dir, '../helpers/plane-peer.ts')
+const peerPath = join(import.meta.dir, '../helpers/processes/plane-peer.ts')
 
 /** Sends its head back in as many messages as it has letters, then ends. */
 const spelling: PlaneService = (head, stream) => {

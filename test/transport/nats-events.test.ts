@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { connectNats } from '../../src/transport/nats/connection.ts'
 import { natsEvents } from '../../src/transport/nats-events.ts'
-import { type Broker, programPath, startNats } from '../helpers/broker.ts'
 import { need } from '../helpers/need.ts'
+import { type Broker, programPath, startNats } from '../helpers/processes/broker.ts'
 import { until } from '../helpers/run-request.ts'
 import { eventPlaneSuite } from '../suites/event-plane.suite.ts'
 

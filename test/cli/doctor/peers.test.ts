@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkBootstrap, checkDiscovery, checkNats } from '../../../src/cli/doctor/peers.ts'
 import { openDiscovery } from '../../../src/discovery/open.ts'
-import { programPath, startEtcd, startNats } from '../../helpers/broker.ts'
 import { need } from '../../helpers/need.ts'
+import { programPath, startEtcd, startNats } from '../../helpers/processes/broker.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'doctor-'))
 

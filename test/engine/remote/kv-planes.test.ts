@@ -19,9 +19,9 @@ import type { PlaneClient, PlaneServer, PlaneService } from '../../../src/transp
 import { tcpClient } from '../../../src/transport/tcp/client.ts'
 import { tcpServer } from '../../../src/transport/tcp/server.ts'
 import { zmqEvents } from '../../../src/transport/zmq-events.ts'
-import { type Broker, programPath, startNats } from '../../helpers/broker.ts'
 import { scriptedInfo } from '../../helpers/fakes/scripted-engine.ts'
 import { need } from '../../helpers/need.ts'
+import { type Broker, programPath, startNats } from '../../helpers/processes/broker.ts'
 import { until } from '../../helpers/run-request.ts'
 import { answer, request, started } from '../mock/world.ts'
 

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../sglang-server.ts'
+import { freePort } from '../processes/sglang-server.ts'
 
 interface Stored {
   metadata: {

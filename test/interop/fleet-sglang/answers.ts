@@ -1,5 +1,5 @@
 // Requests of every kind that an answer can be cut in, and their answers as a client sees them: texts, endings, the longest silence.
-import { realModel } from '../../helpers/sglang-fleet.ts'
+import { realModel } from '../../helpers/processes/sglang-fleet.ts'
 
 export interface Asked {
   name: string

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { operate, realModel, serving, workersOf } from '../../helpers/sglang-fleet.ts'
+import { operate, realModel, serving, workersOf } from '../../helpers/processes/sglang-fleet.ts'
 import { ask, plain, sameOf } from './answers.ts'
 import type { Setup } from './setup.ts'
 

@@ -1,6 +1,6 @@
 // Workers are replaced one after another under load, each told to stop by SIGTERM: no request is lost, none is another.
 import { expect, test } from 'bun:test'
-import { alive, descendants, serving } from '../../helpers/sglang-fleet.ts'
+import { alive, descendants, serving } from '../../helpers/processes/sglang-fleet.ts'
 import { everyKind } from './answers.ts'
 import { disturbed, undisturbed } from './disturbed.ts'
 import { type Setup, startWorker, thorough } from './setup.ts'
@@ -14,21 +14,21 @@ export function leaving(setup: () => Setup): void {
     const codes: number[] = []
     const left: number[] = []
     const seen = await disturbed(url, requests, calm, async ({ pieces }) => {
-      for (const name of thorough ? (['a', 'b', 'a', 'b'] as const) : (['a'] as const)) {
+      for (const name of thorough > 0 ? Array.from({ length: thorough }, () => ['a', 'b'] as const).flat() : (['a'] as const)) {
         await pieces(400)
         const [old, other] = name === 'a' ? [setup().a, setup().b] : [setup().b, setup().a]
         left.push(...descendants(old.pid))
         codes.push(await old.stop(120_000))
         await pieces(400)
-        if (!thorough) continue
+        if (thorough === 0) continue
         setup()[name] = await startWorker(fleet)
         await serving(url, [other.id, setup()[name].id])
       }
     })
-    if (thorough) console.log(JSON.stringify({ ...seen, failed: seen.failed.length, wrong: seen.wrong.length }))
+    if (thorough > 0) console.log(JSON.stringify({ ...seen, failed: seen.failed.length, wrong: seen.wrong.length }))
     expect(seen.failed).toEqual([])
     expect(seen.wrong).toEqual([])
     expect(codes).toEqual(codes.map(() => 0))
     expect(left.filter(alive)).toEqual([])
-  }, 900_000)
+  }, 1_800_000)
 }

@@ -1,7 +1,7 @@
 // A real engine with two data-parallel ranks as worker B: each rank has a cache of its own, and prompts go to the rank that holds them.
 import { expect, test } from 'bun:test'
+import { blockSize, heldBlocks } from '../../helpers/processes/sglang-fleet.ts'
 import { until } from '../../helpers/run-request.ts'
-import { blockSize, heldBlocks } from '../../helpers/sglang-fleet.ts'
 import { ask, plain } from './answers.ts'
 import type { Setup } from './setup.ts'
 

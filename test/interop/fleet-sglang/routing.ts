@@ -1,7 +1,7 @@
 // Prompts go where their blocks are, by live events of the engines alone; `cached_tokens` is the engines' own word for it.
 import { expect, test } from 'bun:test'
+import { blockSize, heldBlocks, operate, serving, workersOf } from '../../helpers/processes/sglang-fleet.ts'
 import { until } from '../../helpers/run-request.ts'
-import { blockSize, heldBlocks, operate, serving, workersOf } from '../../helpers/sglang-fleet.ts'
 import { ask, plain } from './answers.ts'
 import { frontendArgs, type Setup } from './setup.ts'
 

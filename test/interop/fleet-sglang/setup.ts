@@ -1,11 +1,11 @@
 // One frontend and two workers, each with a real SGLang: started once, shared by the subjects of this folder, which leave it with two workers that serve.
-import { type Fleet, type FleetFrontend, type FleetWorker, startFleet } from '../../helpers/fleet.ts'
-import { type Relay, relay } from '../../helpers/relay.ts'
-import { realArgs, realEnv, serving } from '../../helpers/sglang-fleet.ts'
-import { freePort } from '../../helpers/sglang-server.ts'
+import { type Fleet, type FleetFrontend, type FleetWorker, startFleet } from '../../helpers/processes/fleet.ts'
+import { type Relay, relay } from '../../helpers/processes/relay.ts'
+import { realArgs, realEnv, serving } from '../../helpers/processes/sglang-fleet.ts'
+import { freePort } from '../../helpers/processes/sglang-server.ts'
 
-/** Longer and more often. */
-export const thorough = process.env.DYN_TEST_THOROUGH === '1'
+/** Rounds of deaths and of replacements beyond what every run has, without a pause for who comes back; 0: none. */
+export const thorough = Number(process.env.DYN_TEST_THOROUGH ?? 0)
 
 export interface Setup {
   fleet: Fleet

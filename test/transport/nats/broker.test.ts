@@ -5,10 +5,10 @@ import { natsClient } from '../../../src/transport/nats/client.ts'
 import { connectNats } from '../../../src/transport/nats/connection.ts'
 import { natsServer } from '../../../src/transport/nats/server.ts'
 import type { PlaneClient } from '../../../src/transport/request-plane.ts'
-import { type Broker, programPath, startNats } from '../../helpers/broker.ts'
 import { need } from '../../helpers/need.ts'
-import { counting } from '../../helpers/plane-peer.ts'
 import { connected, gone, type Heard, openStream } from '../../helpers/plane-stream.ts'
+import { type Broker, programPath, startNats } from '../../helpers/processes/broker.ts'
+import { counting } from '../../helpers/processes/plane-peer.ts'
 import { until } from '../../helpers/run-request.ts'
 
 describe.skipIf(!need('nats-server', programPath('nats-server') !== null))('the broker of the request plane', () => {

@@ -3,8 +3,8 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import { natsClient } from '../../../src/transport/nats/client.ts'
 import { connectNats } from '../../../src/transport/nats/connection.ts'
 import { natsServer } from '../../../src/transport/nats/server.ts'
-import { type Broker, programPath, startNats } from '../../helpers/broker.ts'
 import { need } from '../../helpers/need.ts'
+import { type Broker, programPath, startNats } from '../../helpers/processes/broker.ts'
 import { planeSuite } from '../../suites/plane.suite.ts'
 
 if (need('nats-server', programPath('nats-server') !== null)) {

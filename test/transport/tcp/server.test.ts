@@ -3,8 +3,8 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { formatTcpAddress, parseTcpAddress } from '../../../src/transport/tcp/address.ts'
 import { tcpClient } from '../../../src/transport/tcp/client.ts'
 import { tcpServer } from '../../../src/transport/tcp/server.ts'
-import { counting } from '../../helpers/plane-peer.ts'
 import { connected, gone, type Heard, openStream } from '../../helpers/plane-stream.ts'
+import { counting } from '../../helpers/processes/plane-peer.ts'
 import { until } from '../../helpers/run-request.ts'
 
 const cleanup: (() => unknown)[] = []

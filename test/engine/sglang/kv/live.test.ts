@@ -11,9 +11,9 @@ import { type HashNamespace, localHashes } from '../../../../src/lib/block-hash.
 import { bindSocket, connectSocket } from '../../../../src/transport/zmtp/sockets.ts'
 import { blockNames, contentOf } from '../../../helpers/block-names.ts'
 import { need } from '../../../helpers/need.ts'
+import { freePort } from '../../../helpers/processes/sglang-server.ts'
 import { requestOf, runRequest, until } from '../../../helpers/run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../../../helpers/sglang.ts'
-import { freePort } from '../../../helpers/sglang-server.ts'
 
 const python = sglangPython()
 const model = tinyModel()

@@ -1,6 +1,6 @@
 // SGLang's own HTTP server on CPU, as the peer of the http engine.
-import { type Child, startChild } from '../../src/engine/supervisor.ts'
-import { cpuArgs, cpuEnv } from './sglang.ts'
+import { type Child, startChild } from '../../../src/engine/supervisor.ts'
+import { cpuArgs, cpuEnv } from '../sglang.ts'
 
 export interface SglangServer {
   url: string

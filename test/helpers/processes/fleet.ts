@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { until } from './run-request.ts'
+import { until } from '../run-request.ts'
 import { freePort } from './sglang-server.ts'
 import { productCommand } from './start.ts'
 
-const root = join(import.meta.dir, '../..')
+const root = join(import.meta.dir, '../../..')
 
 export interface FleetProcess {
   readonly pid: number

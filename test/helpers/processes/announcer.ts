@@ -1,6 +1,6 @@
 // A process of its own that shows cards until it is killed: `announcer.ts OPTIONS CARD…` (JSON). Prints `shown` when all can be seen.
 // With `--watch NAMESPACE` instead of cards it prints each change as a line of JSON.
-import { openDiscovery } from '../../src/discovery/open.ts'
+import { openDiscovery } from '../../../src/discovery/open.ts'
 
 const [options, ...rest] = process.argv.slice(2)
 const discovery = await openDiscovery(JSON.parse(options!))

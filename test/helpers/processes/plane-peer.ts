@@ -1,7 +1,7 @@
 // The other process of the plane tests. `worker tcp|nats://…`: answers heads like {"count":10,"bytes":100,"everyMs":1} and prints its address.
 // `caller tcp|nats://… ADDRESS HEAD`: opens one stream and prints `got` at its first message.
-import { connectNats } from '../../src/transport/nats/connection.ts'
-import type { PlaneService } from '../../src/transport/request-plane.ts'
+import { connectNats } from '../../../src/transport/nats/connection.ts'
+import type { PlaneService } from '../../../src/transport/request-plane.ts'
 
 /** `count` messages of `bytes`, each begins with its number; all at once, or one each `everyMs`. */
 export const counting: PlaneService = (head, stream) => {
@@ -27,13 +27,13 @@ if (import.meta.main) {
   const [role, broker, address, head] = process.argv.slice(2) as [string, string, string?, string?]
   const nats = broker === 'tcp' ? undefined : await connectNats({ servers: [broker] }, role)
   if (role === 'worker') {
-    const { tcpServer } = await import('../../src/transport/tcp/server.ts')
-    const { natsServer } = await import('../../src/transport/nats/server.ts')
+    const { tcpServer } = await import('../../../src/transport/tcp/server.ts')
+    const { natsServer } = await import('../../../src/transport/nats/server.ts')
     const server = nats === undefined ? tcpServer(counting) : await natsServer(nats, counting)
     console.log(server.address)
   } else {
-    const { tcpClient } = await import('../../src/transport/tcp/client.ts')
-    const { natsClient } = await import('../../src/transport/nats/client.ts')
+    const { tcpClient } = await import('../../../src/transport/tcp/client.ts')
+    const { natsClient } = await import('../../../src/transport/nats/client.ts')
     const client = nats === undefined ? tcpClient(address!) : natsClient(nats, address!)
     client.onState((up) => {
       if (!up) return

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from './sglang-server.ts'
 
-const root = join(import.meta.dir, '../..')
+const root = join(import.meta.dir, '../../..')
 const binary = join(root, 'dist/dynamo-sglang')
 
 export interface StartOptions {

@@ -1,7 +1,7 @@
 // Real SGLang engines (CPU, float32) inside the product's own processes, and what /proc and the debug routes tell of them.
 import { readdirSync, readFileSync } from 'node:fs'
-import { until } from './run-request.ts'
-import { cpuArgs, cpuEnv, sglangPython, tinyModel } from './sglang.ts'
+import { until } from '../run-request.ts'
+import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../sglang.ts'
 
 export const realModel = 'models/tiny-llm'
 export const realPython = sglangPython()
