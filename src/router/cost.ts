@@ -65,7 +65,7 @@ const blockWeight = 0.1
 
 /**
  * Time until the first token, plus what the placement takes from others: the blocks that a full cache gives up for it, and slower steps.
- * Found on a trace in virtual time (test/bench/trace-sim.ts), and held against prompts with one hot prefix, none, and bursts of siblings.
+ * Found on a trace in virtual time (test/bench/trace/sim.ts), and held against prompts with one hot prefix, none, and bursts of siblings.
  */
 function reuse(terms: CostTerms, weights: CostWeights): number {
   const credit =
@@ -74,9 +74,7 @@ function reuse(terms: CostTerms, weights: CostWeights): number {
   const cached = terms.totalBlocks === 0 ? 0 : terms.cachedBlocks / terms.totalBlocks
   const pressure = Math.min(1, Math.max(0, (cached - easyPart) / (fullPart - easyPart)))
   const prefill =
-    terms.decodeOnly && !weights.trackPrefillTokens
-      ? 0
-      : terms.prefillTokens / terms.blockSize + uncached * (1 + evictionWorth * pressure)
+    terms.decodeOnly && !weights.trackPrefillTokens ? 0 : terms.prefillTokens / terms.blockSize + uncached * (1 + evictionWorth * pressure)
   const load = terms.decodeOnly ? terms.blocksAfter : blockWeight * terms.blocksAfter
   return weights.prefillLoadScale * prefill + load + weights.decodeActiveRequestWeight * terms.requests
 }

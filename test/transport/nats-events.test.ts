@@ -7,7 +7,7 @@ import { type Broker, programPath, startNats } from '../helpers/processes/broker
 import { until } from '../helpers/run-request.ts'
 import { eventPlaneSuite } from '../suites/event-plane.suite.ts'
 
-describe.skipIf(!need('nats-server', programPath('nats-server') !== null))('with a server', () => {
+describe.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))('with a server', () => {
   let server: Broker
   const connections: { close(): Promise<void> }[] = []
   const open = async () => {

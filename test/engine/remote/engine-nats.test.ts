@@ -10,7 +10,7 @@ import { engineSuite } from '../../suites/engine.suite.ts'
 import type { PlaneKind } from '../../suites/plane.suite.ts'
 import { engineOver } from './worlds.ts'
 
-if (need('nats-server', programPath('nats-server') !== null)) {
+if (need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)) {
   let broker: Broker
   let worker: NatsConnection
   let frontend: NatsConnection

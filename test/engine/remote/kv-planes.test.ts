@@ -130,7 +130,7 @@ function suite(plane: () => Plane): void {
 
 describe('tcp and zmq', () => suite(() => tcp))
 
-describe.skipIf(!need('nats-server', programPath('nats-server') !== null))('nats', () => {
+describe.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))('nats', () => {
   let server: Broker
   let connection: NatsConnection
   beforeAll(async () => {

@@ -29,7 +29,12 @@ function card(kind: CardChange['kind'], id: string, model = 'm', tokenizer = 'a'
   return { kind, card: { id, kind: 'worker', namespace: 'a', body } }
 }
 
-function world(load = async (card: WorkerCard) => ({ served: { id: card.model.names[0], aliases: [] } })) {
+function world(
+  load = async (card: WorkerCard) => ({
+    served: { id: card.model.names[0], aliases: [], contextLength: 10 },
+    info: { contextLength: 10, maxPromptTokens: 10 },
+  }),
+) {
   const models = modelRegistry()
   const log: string[] = []
   const fleet = createFleet({
@@ -89,7 +94,7 @@ test("files that the first worker fails to give are asked of the model's other w
   const { fleet, served } = world(async (card) => {
     asked.push(card.id)
     if (card.id === 'w1') throw new Error('gone')
-    return { served: { id: 'm', aliases: [] } }
+    return { served: { id: 'm', aliases: [] }, info: {} }
   })
   fleet.change(card('added', 'w1'))
   await Bun.sleep(1)
@@ -102,7 +107,7 @@ test('workers with another tokenizer take over when the last of the others has l
   const loaded: string[] = []
   const { fleet, served, log } = world(async (card) => {
     loaded.push(card.id)
-    return { served: { id: 'm', aliases: [] } }
+    return { served: { id: 'm', aliases: [] }, info: {} }
   })
   fleet.change(card('added', 'old'))
   await until('served', () => served().length === 1)
@@ -120,7 +125,7 @@ test('a worker with another tokenizer that comes after the last one left brings 
   const loaded: string[] = []
   const { fleet, served } = world(async (card) => {
     loaded.push(card.id)
-    return { served: { id: 'm', aliases: [] } }
+    return { served: { id: 'm', aliases: [] }, info: {} }
   })
   fleet.change(card('added', 'old'))
   await until('served', () => served().length === 1)

@@ -113,6 +113,7 @@ test('the system port has probes and nothing else', async () => {
   const system = startHttp({
     app: createSystemApp({
       served: () => [],
+      complete: () => false,
       workers: () => [],
       health: { check: async () => [] },
       state: () => 'ready',

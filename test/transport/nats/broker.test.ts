@@ -11,7 +11,7 @@ import { type Broker, programPath, startNats } from '../../helpers/processes/bro
 import { counting } from '../../helpers/processes/plane-peer.ts'
 import { until } from '../../helpers/run-request.ts'
 
-describe.skipIf(!need('nats-server', programPath('nats-server') !== null))('the broker of the request plane', () => {
+describe.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))('the broker of the request plane', () => {
   const cleanup: (() => unknown)[] = []
   afterEach(async () => {
     for (const step of cleanup.splice(0).reverse()) await step()

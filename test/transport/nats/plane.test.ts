@@ -7,7 +7,7 @@ import { need } from '../../helpers/need.ts'
 import { type Broker, programPath, startNats } from '../../helpers/processes/broker.ts'
 import { planeSuite } from '../../suites/plane.suite.ts'
 
-if (need('nats-server', programPath('nats-server') !== null)) {
+if (need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)) {
   let broker: Broker
   let worker: NatsConnection
   let frontend: NatsConnection

@@ -1,11 +1,11 @@
 // Routing on a trace against real processes: an open loop sends the trace's prompts at their times and says what came back.
-//   bun test/bench/trace-live.ts --trace FILE                       our `serve --workers 8` in each mode, in turns
-//   bun test/bench/trace-live.ts --trace FILE --url URL --model M   any OpenAI server
+//   bun test/bench/trace/live.ts --trace FILE                       our `serve --workers 8` in each mode, in turns
+//   bun test/bench/trace/live.ts --trace FILE --url URL --model M   any OpenAI server
 // Each prefix hash becomes a fixed run of words, so equal hashes are equal text; the end of each prompt is its own.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { start } from '../helpers/processes/start.ts'
-import { readLines, type TraceLine } from './trace/read-trace.ts'
+import { start } from '../../helpers/processes/start.ts'
+import { readLines, type TraceLine } from './read-trace.ts'
 
 const { values } = parseArgs({
   options: {

@@ -1,12 +1,12 @@
 // Routing on a trace in virtual time: hit rate, TTFT and balance of each mode and cost formula on the same requests. A step to choose by,
-// not a claim: the numbers of record come from real processes (trace-live.ts).
-//   bun test/bench/trace-sim.ts --trace conversation_trace.jsonl.xz [--speed 15] [--workers 8] [--block 16] [--blocks 16384] [--modes kv/reuse,kv/dynamo,…]
+// not a claim: the numbers of record come from real processes (live.ts).
+//   bun test/bench/trace/sim.ts --trace conversation_trace.jsonl.xz [--speed 15] [--workers 8] [--block 16] [--blocks 16384] [--modes kv/reuse,kv/dynamo,…]
 import { parseArgs } from 'node:util'
-import { costNames } from '../../src/router/cost.ts'
-import { defaultRouterOptions } from '../../src/router/options.ts'
-import { createPool } from '../../src/router/pool.ts'
-import { readTrace, referenceShape } from './trace/read-trace.ts'
-import { runFleet } from './trace/virtual-fleet.ts'
+import { costNames } from '../../../src/router/cost.ts'
+import { defaultRouterOptions } from '../../../src/router/options.ts'
+import { createPool } from '../../../src/router/pool.ts'
+import { readTrace, referenceShape } from './read-trace.ts'
+import { runFleet } from './virtual-fleet.ts'
 
 const { values } = parseArgs({
   options: {
