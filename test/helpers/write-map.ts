@@ -20,9 +20,14 @@ writeFileSync(
   text.replace(/```tree\n[\s\S]*?```/, () => `\`\`\`tree\n${draw(lines)}\`\`\``),
 )
 
+/** Of the file's first comment, which may run over several lines. */
 function firstSentence(file: SourceFile): string {
-  const first = file.lines[0]!.replace(/^(\/\/|#|"""|--|;;)\s*/, '').replace(/"""$/, '')
-  const sentence = /^.*?[.;](?=\s|$)/.exec(first)?.[0] ?? first
+  const mark = /^(\/\/|#|"""|--|;;)\s*/
+  const opening = file.lines[0]!.match(mark)?.[1]
+  const rest = file.lines.slice(1).findIndex((line) => (opening === '"""' ? line === '' || line.startsWith('"""') : !mark.test(line)))
+  const comment = file.lines.slice(0, rest + 1).map((line) => line.replace(mark, '').replace(/"""$/, ''))
+  const text = comment.join(' ')
+  const sentence = /^.*?[.;](?=\s|$)/.exec(text)?.[0] ?? text
   return sentence.replace(/[.;]$/, '')
 }
 
