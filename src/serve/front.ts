@@ -75,11 +75,10 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
   const system =
     options.system &&
     startHttp({
-      app: createSystemApp({ ...deps, served: () => parts.models.all().map((model) => model.served.id) }, [
-        ...engineRoutes(deps),
-        ...busyRoutes(deps),
-        ...debugRoutes(deps),
-      ]),
+      app: createSystemApp(
+        { ...deps, served: () => parts.models.all().map((model) => model.served.id), complete: () => deps.pipeline.ready() },
+        [...engineRoutes(deps), ...busyRoutes(deps), ...debugRoutes(deps)],
+      ),
       ...options.system,
       portFlag: 'DYN_SYSTEM_PORT',
     })

@@ -1,4 +1,4 @@
-// Everything the processes are told, in their own words; cli/options.ts makes it from the settings.
+// Everything the processes are told, in their own words; cli/deployment/ makes it from the settings.
 import type { DiscoveryOptions } from '../discovery/options.ts'
 import type { DisaggOptions } from '../router/create.ts'
 import type { RouterOptions } from '../router/options.ts'

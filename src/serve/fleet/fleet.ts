@@ -7,6 +7,7 @@ import { log } from '../../lib/log.ts'
 import type { LoadedModel, ModelRegistry } from '../../pipeline/model.ts'
 import type { Router } from '../../router/router.ts'
 import { type Worker, type Workers, workerSet } from '../../router/workers.ts'
+import { withLimitsOf } from './model-limits.ts'
 
 /** A model whose workers are all gone answers 503 for so long, as during a rolling restart; then it is not served any more (404). */
 const keepModelMs = 60_000
@@ -38,6 +39,8 @@ export interface LocalModel {
   router: Router
   files: WorkerCard['model']['files']
   own: ReadonlySet<string>
+  /** As it is in the registry. */
+  model: LoadedModel
 }
 
 interface ServedModel {
@@ -45,7 +48,8 @@ interface ServedModel {
   readonly router: Router
   tokenizerSum: string | undefined
   loading: boolean
-  loaded: boolean
+  /** Set once it is in the registry. */
+  loaded: LoadedModel | undefined
   forget: ReturnType<typeof setTimeout> | undefined
 }
 
@@ -53,6 +57,8 @@ interface Member {
   readonly worker: Worker & { engine: RemoteEngine }
   readonly model: string
   card: WorkerCard
+  /** Its first connection, or that none came in time. */
+  readonly starting: Promise<void>
 }
 
 /** Nothing happens until cards come. */
@@ -74,7 +80,7 @@ export function createFleet(parts: FleetParts): Fleet {
       router: parts.router(workers, id),
       tokenizerSum: undefined,
       loading: false,
-      loaded: false,
+      loaded: undefined,
       forget: undefined,
     }
     served.set(id, made)
@@ -92,7 +98,7 @@ export function createFleet(parts: FleetParts): Fleet {
       return
     }
     unfit.delete(card.id)
-    if (model.tokenizerSum !== sum && (model.loaded || model.loading)) {
+    if (model.tokenizerSum !== sum && (model.loaded !== undefined || model.loading)) {
       // What was read of workers that have left does not fit this one.
       drop(id, model)
       model = modelOf(card)
@@ -100,32 +106,41 @@ export function createFleet(parts: FleetParts): Fleet {
     model.tokenizerSum = sum
     clearTimeout(model.forget)
     const worker = { id: card.id, engine: parts.connect(card) }
-    members.set(card.id, { worker, model: id, card })
-    void worker.engine
+    const starting = worker.engine
       .start()
+      .then(() => {})
       .catch((error) => log.warn({ worker: card.id, reason: toAppError(error).message }, 'the worker cannot be reached yet'))
+    warnOfTemplate(card, [...members.values()].find((one) => one.model === id)?.card)
+    const member = { worker, model: id, card, starting }
+    members.set(card.id, member)
     model.workers.add(worker)
+    limit(model)
     parts.added?.(worker)
     log.info({ worker: card.id, model: id, role: card.info.role, address: card.address }, 'worker joined')
-    void load(id, model, card, worker.engine)
+    void load(id, model, member)
   }
 
   /** Until it works or the worker is gone: another worker of the model may be asked meanwhile. */
-  async function load(id: string, model: ServedModel, card: WorkerCard, engine: RemoteEngine): Promise<void> {
-    if (model.loading || model.loaded) return
+  async function load(id: string, model: ServedModel, { card, worker, starting }: Member): Promise<void> {
+    if (model.loading || model.loaded !== undefined) return
     model.loading = true
     try {
-      const loaded = await parts.load(card, engine, model.router)
+      await starting
+      const loaded = await parts.load(card, worker.engine, model.router)
       if (closed || served.get(id) !== model) return
-      model.loaded = true
+      model.loaded = loaded
       parts.models.add(loaded)
+      limit(model)
       log.info({ model: id }, 'model is served')
     } catch (error) {
       if (closed) return
-      log.error({ worker: card.id, model: id, reason: toAppError(error).message }, "the model's files cannot be had from this worker")
+      log.error(
+        { worker: card.id, model: id, reason: error instanceof Error ? error.message : String(error) },
+        "the model's files cannot be had from this worker",
+      )
       setTimeout(() => {
         const next = nextOf(id, card.id)
-        if (next !== undefined && !closed) void load(id, model, next.card, next.worker.engine)
+        if (next !== undefined && !closed) void load(id, model, next)
       }, loadAgainMs).unref()
     } finally {
       model.loading = false
@@ -145,6 +160,7 @@ export function createFleet(parts: FleetParts): Fleet {
     members.delete(workerId)
     const model = served.get(member.model)!
     model.workers.remove(workerId)
+    limit(model)
     void member.worker.engine.stop(finishMs)
     log.info({ worker: workerId, model: member.model }, reason)
     if (model.workers.all().length > 0) return
@@ -168,6 +184,18 @@ export function createFleet(parts: FleetParts): Fleet {
     model.router.close()
   }
 
+  /** What clients are promised follows the workers that are there. */
+  function limit(model: ServedModel): void {
+    if (model.loaded === undefined) return
+    const limited = withLimitsOf(
+      model.loaded,
+      model.workers.all().map((worker) => worker.engine.info),
+    )
+    if (limited === model.loaded) return
+    model.loaded = limited
+    parts.models.add(limited)
+  }
+
   function understood(card: Card): WorkerCard | undefined {
     try {
       return readWorkerCard(card.body)
@@ -178,9 +206,9 @@ export function createFleet(parts: FleetParts): Fleet {
   }
 
   return {
-    adopt(id, { workers, router, files, own: ids }) {
+    adopt(id, { workers, router, files, own: ids, model }) {
       own = ids
-      served.set(id, { workers, router, tokenizerSum: tokenizerSum(files), loading: false, loaded: true, forget: undefined })
+      served.set(id, { workers, router, tokenizerSum: tokenizerSum(files), loading: false, loaded: model, forget: undefined })
     },
     workers: () => [...members.values()].map((member) => member.worker),
     change({ kind, card }) {
@@ -210,4 +238,17 @@ export function createFleet(parts: FleetParts): Fleet {
 
 function tokenizerSum(files: WorkerCard['model']['files']): string | undefined {
   return (files['tokenizer.json'] ?? files['tokenizer.model'])?.sha256
+}
+
+/** Another template is not wrong, but only one can be used. */
+function warnOfTemplate({ id, model }: WorkerCard, other: WorkerCard | undefined): void {
+  if (other === undefined || templateSum(model.files) === templateSum(other.model.files)) return
+  log.warn(
+    { worker: id, other: other.id, model: model.names[0] },
+    "this worker has another chat template than the model's first one, which is used",
+  )
+}
+
+function templateSum(files: WorkerCard['model']['files']): string | undefined {
+  return (files['custom-chat-template.jinja'] ?? files['chat_template.jinja'] ?? files['tokenizer_config.json'])?.sha256
 }

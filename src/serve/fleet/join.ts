@@ -27,7 +27,8 @@ export async function joinFleet(
   const { fleet, planes, discovery, peers } = remote
   const id = model.names[0]!
   const router = sharedRouter(model.router, id, peers)
-  models.add(loadedModel({ ...model, router }))
+  const loaded = loadedModel({ ...model, router })
+  models.add(loaded)
   const { endpoint, migrationLimit } = options
   const { namespace } = options.fleet
   const hosted: Hosted[] = []
@@ -35,7 +36,7 @@ export async function joinFleet(
     const parts = { id, engine, names: model.names, files: model.files, model: options.model, endpoint, namespace, migrationLimit }
     hosted.push(await hostWorker(parts, planes, discovery))
   }
-  fleet.adopt(id, { workers, router, files: hosted[0]!.card.model.files, own: new Set(own.map((worker) => worker.id)) })
+  fleet.adopt(id, { workers, router, files: hosted[0]!.card.model.files, own: new Set(own.map((worker) => worker.id)), model: loaded })
   await remote.watch()
   return {
     others: () => fleet.workers().filter((worker) => !workers.all().includes(worker)),

@@ -23,6 +23,8 @@ export function startSystem(options: WorkerOptions, workers: readonly Worker[], 
   const app = createSystemApp({
     health,
     served: () => [names[0]!],
+    // One leg is all that a prefill or decode worker is for.
+    complete: () => true,
     state: () => lifecycle.state,
     workers: () => workers,
     version: options.version,

@@ -75,7 +75,11 @@ export function createApp(deps: AppDeps): HttpApp {
   }
   get('/v1/models', () => listModels(deps.pipeline))
   get('/v1/models/:id{.+}', (c) => oneModel(deps.pipeline, decoded(c.req.path.slice('/v1/models/'.length))))
-  const { live, ready, health, metrics } = probes({ ...deps, served: () => deps.pipeline.models().map((model) => model.id) })
+  const { live, ready, health, metrics } = probes({
+    ...deps,
+    served: () => deps.pipeline.models().map((model) => model.id),
+    complete: () => deps.pipeline.ready(),
+  })
   get('/live', live)
   get('/ready', ready)
   get('/health', health)

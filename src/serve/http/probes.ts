@@ -7,6 +7,8 @@ import { metricsText } from './metrics.ts'
 export interface ProbeDeps {
   /** Names of what is served. */
   served(): readonly string[]
+  /** Some model has the workers that an answer needs: with prefill and decode apart, one of each. */
+  complete(): boolean
   health: Health
   state(): LifeState
   workers(): readonly Worker[]
@@ -21,7 +23,7 @@ export function probes(deps: ProbeDeps) {
     const state = deps.state()
     if (state !== 'ready' && state !== 'starting') return 'stopping'
     // The first of several engines may be up before the model is served.
-    if (deps.served().length > 0 && workers.some((worker) => worker.healthy)) return 'healthy'
+    if (deps.served().length > 0 && deps.complete() && workers.some((worker) => worker.healthy)) return 'healthy'
     return state === 'starting' ? 'starting' : 'unhealthy'
   }
 

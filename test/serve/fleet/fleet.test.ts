@@ -13,7 +13,16 @@ afterEach(async () => {
   for (const fleet of closing.splice(0)) await fleet.close()
 })
 
-const info = { contextLength: 10, blockSize: 1, dpSize: 1, totalKvTokens: 10, maxRunningRequests: 1, vocabSize: 10, role: 'aggregated' }
+const info = {
+  contextLength: 10,
+  blockSize: 1,
+  dpSize: 1,
+  totalKvTokens: 10,
+  maxRunningRequests: 1,
+  vocabSize: 10,
+  maxPromptTokens: 9,
+  role: 'aggregated',
+}
 
 function card(kind: CardChange['kind'], id: string, model = 'm', tokenizer = 'a', more: Partial<WorkerCard> = {}): CardChange {
   const files = { 'tokenizer.json': { bytes: 1, sha256: tokenizer } }
@@ -29,19 +38,17 @@ function card(kind: CardChange['kind'], id: string, model = 'm', tokenizer = 'a'
   return { kind, card: { id, kind: 'worker', namespace: 'a', body } }
 }
 
-function world(
-  load = async (card: WorkerCard) => ({
-    served: { id: card.model.names[0], aliases: [], contextLength: 10 },
-    info: { contextLength: 10, maxPromptTokens: 10 },
-  }),
-) {
+const loadedOf = (id: string) => ({ served: { id, aliases: [], contextLength: 10 }, info: { contextLength: 10, maxPromptTokens: 9 } })
+
+function world(load = async (card: WorkerCard) => loadedOf(card.model.names[0]!)) {
   const models = modelRegistry()
   const log: string[] = []
   const fleet = createFleet({
     models,
     keepModelMs: 20,
-    connect: ({ id }) =>
+    connect: ({ id, info }) =>
       ({
+        info,
         start: async () => log.push(`start ${id}`),
         stop: async () => log.push(`stop ${id}`),
         update: (next: WorkerCard) => log.push(`update ${id} ${next.ready}`),
@@ -94,7 +101,7 @@ test("files that the first worker fails to give are asked of the model's other w
   const { fleet, served } = world(async (card) => {
     asked.push(card.id)
     if (card.id === 'w1') throw new Error('gone')
-    return { served: { id: 'm', aliases: [] }, info: {} }
+    return loadedOf('m')
   })
   fleet.change(card('added', 'w1'))
   await Bun.sleep(1)
@@ -107,7 +114,7 @@ test('workers with another tokenizer take over when the last of the others has l
   const loaded: string[] = []
   const { fleet, served, log } = world(async (card) => {
     loaded.push(card.id)
-    return { served: { id: 'm', aliases: [] }, info: {} }
+    return loadedOf('m')
   })
   fleet.change(card('added', 'old'))
   await until('served', () => served().length === 1)
@@ -125,7 +132,7 @@ test('a worker with another tokenizer that comes after the last one left brings 
   const loaded: string[] = []
   const { fleet, served } = world(async (card) => {
     loaded.push(card.id)
-    return { served: { id: 'm', aliases: [] }, info: {} }
+    return loadedOf('m')
   })
   fleet.change(card('added', 'old'))
   await until('served', () => served().length === 1)
@@ -134,4 +141,17 @@ test('a worker with another tokenizer that comes after the last one left brings 
   await until('loaded', () => loaded.length === 2)
   await Bun.sleep(30)
   expect(served()).toEqual(['m'])
+})
+
+test('clients are promised what the least of the workers takes', async () => {
+  const { fleet, models, served } = world()
+  const small = { info: { ...info, contextLength: 4, maxPromptTokens: 3 } as never }
+  fleet.change(card('added', 'w1'))
+  await until('served', () => served().length === 1)
+  const limits = () => models.all().map((model) => [model.served.contextLength, model.info.maxPromptTokens])
+  expect(limits()).toEqual([[10, 9]])
+  fleet.change(card('added', 'w2', 'm', 'a', small))
+  expect(limits()).toEqual([[4, 3]])
+  fleet.change(card('gone', 'w2'))
+  expect(limits()).toEqual([[10, 9]])
 })

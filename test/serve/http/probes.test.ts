@@ -9,12 +9,16 @@ const healthy: Health = {
 }
 
 test('the first of several engines is up, the model is not served yet: not ready', async () => {
-  const now = { models: [] as string[], state: 'starting' as LifeState }
+  const now = { models: [] as string[], state: 'starting' as LifeState, complete: true }
   const deps = { health: healthy, workers: () => [], version: '1', endpoint: 'dyn://a.b.c' }
-  const { ready, health, live } = probes({ ...deps, served: () => now.models, state: () => now.state })
+  const { ready, health, live } = probes({ ...deps, served: () => now.models, complete: () => now.complete, state: () => now.state })
   const statuses = async () => [(await ready()).status, (await health()).status, live().status]
   expect(await statuses()).toEqual([503, 503, 200])
   expect(await (await health()).json()).toMatchObject({ status: 'starting', models: [] })
   now.models.push('tiny')
   expect(await statuses()).toEqual([200, 200, 200])
+  // Prefill workers alone answer nothing.
+  now.state = 'ready'
+  now.complete = false
+  expect(await statuses()).toEqual([503, 503, 200])
 })
