@@ -1,8 +1,9 @@
 // Work that is done once for many: everything marked during one turn of the event loop runs in a single microtask at its end.
 // An engine frame marks many connections; each is then written once.
+import { log } from './log.ts'
 
 export interface TurnEnd {
-  /** Called once after a turn in which it was marked. Must not throw. */
+  /** Called once after a turn in which it was marked. What it throws is logged. */
   turnEnd(): void
   /** Owned by `markTurn`; start with false. */
   marked: boolean
@@ -17,7 +18,12 @@ function run(): void {
   for (let i = 0; i < batch.length; i++) {
     const item = batch[i]!
     item.marked = false
-    item.turnEnd()
+    try {
+      item.turnEnd()
+    } catch (error) {
+      // The others of this turn would never be called again.
+      log.error({ err: error }, 'work at the end of a turn threw')
+    }
   }
   batch.length = 0
   spare = batch

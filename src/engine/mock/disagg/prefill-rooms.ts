@@ -83,7 +83,7 @@ export class PrefillRooms<T> {
     this.rooms.delete(room)
     clearTimeout(entry.timer)
     if (entry.peer !== undefined) entry.peer.end(failedLine(why))
-    else if (this.failures.size < keptFailures) this.failures.add(room)
+    else this.remember(room)
   }
 
   /** The engine died or stops: every connection closes, and that is what the decode legs hear. */
@@ -115,6 +115,12 @@ export class PrefillRooms<T> {
     this.events.failed(entry.prompt, why)
   }
 
+  /** The oldest make room: nobody asks for most of them. */
+  private remember(room: number): void {
+    this.failures.add(room)
+    if (this.failures.size > keptFailures) this.failures.delete(this.failures.values().next().value!)
+  }
+
   private want(room: number, socket: Socket<Peer>): void {
     socket.data.room = room
     const entry = this.rooms.get(room)
@@ -132,7 +138,7 @@ export class PrefillRooms<T> {
     if (room === undefined) return
     if (this.early.get(room) === socket) {
       this.early.delete(room)
-      if (this.failures.size < keptFailures) this.failures.add(room)
+      this.remember(room)
       return
     }
     if (this.rooms.get(room)?.peer === socket) this.fail(room, 'the decode engine is gone')
