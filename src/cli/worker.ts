@@ -9,7 +9,7 @@ import type { Settings } from './settings/settings.ts'
 export async function worker(settings: Settings, env: Environment): Promise<number> {
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
-  const { openWorker } = await import('../serve/fleet/worker.ts')
+  const { openWorker } = await import('../serve/worker/worker.ts')
   const process_ = openWorker(workerOptions(settings, env))
   const { id, lifecycle } = process_
   const unsignal = onSignals(lifecycle, () => process_.kill())

@@ -31,6 +31,8 @@ export function noticesFor({ given, written, draft, engine, engineArgs, command 
     if (command === 'worker' && !setting.state && written.has(name) && frontends.has(setting.group))
       notices.push(`${said}: the frontend routes, so it goes there; a worker has no use for it`)
   }
+  if (command === 'frontend' && written.has('migrationLimit'))
+    notices.push(`--migration-limit ${draft.migrationLimit}: each worker brings its own; set it there`)
   const known = spellings(table)
   const flags = engineArgs.filter((word) => word.startsWith('--')).map((word) => word.split('=')[0]!)
   for (const flag of new Set(flags)) {

@@ -39,6 +39,8 @@ interface Held {
 const lagBytes = 8 * 1024 * 1024
 const firstRetryMs = 20
 const lastRetryMs = 2000
+/** Who connects and does not say what it is holds a connection no longer. */
+const handshakeMs = 5000
 const decoder = new TextDecoder()
 
 function parseEndpoint(endpoint: string): Address {
@@ -143,6 +145,7 @@ function startLife(options: SocketOptions) {
       const connection = new Connection(socket as ByteSocket, options.type, identity, events)
       socket.data = { connection }
       all.add(connection)
+      setTimeout(() => connection.ready || !all.has(connection) || connection.close(), handshakeMs).unref()
       if (closed) connection.close()
     },
     data(socket, chunk) {

@@ -121,6 +121,12 @@ describe('rules between settings', () => {
     expect(worker.notices).toEqual(['--router-mode kv: the frontend routes, so it goes there; a worker has no use for it'])
   })
 
+  test("a frontend is told that the migration limit is the worker's", () => {
+    expect(parseSettings(['--migration-limit', '9'], {}, 'frontend').notices).toEqual([
+      '--migration-limit 9: each worker brings its own; set it there',
+    ])
+  })
+
   test('a flag of another command is refused', () => {
     expect(() => parseSettings(['--python', 'p'], {}, 'frontend')).toThrow(/--python does not belong to 'frontend' but to: serve, worker/)
   })
