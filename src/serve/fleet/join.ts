@@ -3,7 +3,7 @@ import type { ModelRegistry } from '../../pipeline/model.ts'
 import type { ModelRouter } from '../../router/create.ts'
 import type { Worker, Workers } from '../../router/workers.ts'
 import type { FleetOptions, ServeOptions } from '../options.ts'
-import { type Hosted, hostWorker } from './host-worker.ts'
+import { type Hosted, hostWorker } from '../worker/host-worker.ts'
 import { loadedModel, type ModelParts } from './loaded-model.ts'
 import { openRemoteFleet, sharedRouter } from './remote-fleet.ts'
 

@@ -8,10 +8,10 @@ import { type Front, openFront } from '../front.ts'
 import { loadModelFiles, mockModel } from '../load-model.ts'
 import { makeEngine } from '../make-engine.ts'
 import type { ServeOptions } from '../options.ts'
+import { watchWorker } from '../worker/watch-worker.ts'
 import { engineCopy } from './engine-copies.ts'
 import type { Joined } from './join.ts'
 import { loadedModel, type ModelParts } from './loaded-model.ts'
-import { watchWorker } from './watch-worker.ts'
 
 export interface Serving {
   /** Where the API listens. */

@@ -19,7 +19,7 @@ export interface HttpEngineOptions {
   watchMs?: number
   /** How long `start` waits for a server that is not up yet. */
   startWaitMs?: number
-  /** Told when `start` begins to wait, and every 30 s. */
+  /** Told when `start` begins to wait, and every 30 s; later, when KV events are lost. */
   onNotice?: (text: string) => void
 }
 
@@ -225,7 +225,7 @@ class HttpEngine implements Engine {
     for (const source of kvSources(this.facts, this.host)) {
       const follower = followKvEvents(source, {
         changes: (seq, changes) => this.emit({ kind: 'kv', rank: source.rank, seq, changes }),
-        lost: () => {},
+        lost: (from, to) => this.wait.onNotice(`KV events ${from} to ${to - 1} of rank ${source.rank} are lost`),
       })
       this.kvFollowers.push(follower)
     }

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { cpSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { obtainModel, shareModel } from '../../../src/serve/fleet/model-share.ts'
+import { obtainModel, shareModel } from '../../../src/serve/worker/model-share.ts'
 
 const model = join(import.meta.dir, '../../../models/tiny-llm')
 const fresh = () => mkdtempSync(join(tmpdir(), 'model-share-'))

@@ -6,10 +6,10 @@ import { hostEngine } from '../../engine/remote/host.ts'
 import { publishEvents } from '../../engine/remote/kv-publish.ts'
 import { toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
+import type { Planes } from '../fleet/planes.ts'
 import type { ModelFiles } from '../load-model.ts'
 import type { ModelOptions } from '../options.ts'
 import { shareModel } from './model-share.ts'
-import type { Planes } from './planes.ts'
 
 export interface HostedParts {
   /** Unique in the deployment, another for each life. */
