@@ -45,7 +45,7 @@ export function settingsHelp(command: Command, summary: string): string {
   const lines = [
     `dynamo-sglang ${command}: ${summary}`,
     '',
-    `Usage: dynamo-sglang ${command} [flags] [any flag of SGLang, passed on as it is]`,
+    `Usage: dynamo-sglang ${command} [flags]${command === 'frontend' ? '' : ' [any flag of SGLang, passed on as it is]'}`,
     '',
     '--flag VALUE and --flag=VALUE are the same; on/off flags have a --no- form. Environment variables stand in brackets.',
   ]

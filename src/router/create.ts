@@ -1,6 +1,7 @@
 // The router of one model: a pool of aggregated workers, and pools of prefill and decode workers that work in pairs. Which of them is there decides what a request gets.
 import type { EngineInfo, EngineRole } from '../engine/types.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
+import { log } from '../lib/log.ts'
 import { pairLease } from './disagg.ts'
 import type { RouterOptions } from './options.ts'
 import { createPool, type Pool, type PoolParts } from './pool.ts'
@@ -76,7 +77,14 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
 
   const note = (worker: Worker): void => {
     const info = infoOf(worker)
-    if (info?.role === 'prefill' || info?.role === 'decode') group(groupKey(info))
+    if (info?.role !== 'prefill' && info?.role !== 'decode') return
+    const { key } = group(groupKey(info))
+    const other = [...groups.values()].find(
+      (one) => one.key !== key && one[info.role === 'prefill' ? 'decode' : 'prefill'].workers.all().length > 0,
+    )
+    if (other === undefined) return
+    const [prefill, decode] = info.role === 'prefill' ? [key, other.key] : [other.key, key]
+    log.warn({ worker: worker.id }, mismatch(prefill, decode).message)
   }
   const started = viewOf(workers, () => true)
   for (const worker of started.all()) note(worker)

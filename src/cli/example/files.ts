@@ -25,7 +25,7 @@ services:
   #     DYN_PLANE_SECRET: a word of your own
   #   ports: ["8000:8000"]
   # worker:
-  #   image: dynamo-sglang-with-sglang # the same file in an image that has SGLang
+  #   image: dynamo-sglang # SGLang's image plus this one file
   #   command: [worker, --model-path, Qwen/Qwen3-0.6B]
   #   environment: *cluster
   #   shm_size: 10gb
@@ -37,7 +37,7 @@ volumes:
 const pod = (name: string, args: string, more: string) => `---
 apiVersion: apps/v1
 kind: Deployment
-metadata: { name: dynamo-sglang-${name} }
+metadata: { name: dynamo-sglang-${name}, namespace: default }
 spec:
   replicas: ${name === 'frontend' ? 1 : 2}
   selector: { matchLabels: { app: dynamo-sglang-${name} } }
@@ -63,7 +63,7 @@ spec:
 ${more}`
 
 export const kubernetesFile = `# kubectl create secret generic dynamo-sglang --from-literal=plane-secret="$(openssl rand -hex 16)"
-# kubectl apply -f this-file
+# kubectl apply -f this-file        (all of it is for namespace 'default': replace that word for another)
 ${kubernetesManifest()}${pod(
   'frontend',
   'frontend',
@@ -72,7 +72,7 @@ ${kubernetesManifest()}${pod(
 ---
 apiVersion: v1
 kind: Service
-metadata: { name: dynamo-sglang }
+metadata: { name: dynamo-sglang, namespace: default }
 spec:
   selector: { app: dynamo-sglang-frontend }
   ports: [{ port: 8000 }]
@@ -80,7 +80,8 @@ spec:
 )}${pod(
   'worker',
   'worker, --model-path, Qwen/Qwen3-0.6B',
-  `          resources: { limits: { nvidia.com/gpu: 1 } }
+  `          readinessProbe: { httpGet: { path: /ready, port: 9090 } }
+          resources: { limits: { nvidia.com/gpu: 1 } }
           volumeMounts: [{ name: shm, mountPath: /dev/shm }]
       volumes: [{ name: shm, emptyDir: { medium: Memory, sizeLimit: 10Gi } }]
 `,

@@ -122,7 +122,7 @@ export class WaitingRoom {
       entry.reject(
         new AppError('overloaded', {
           message: `No worker had room within ${this.parts.deadlineMs / 1000} s.`,
-          status: 503,
+          status: this.parts.overloadStatus,
           retryAfterSecs: 1,
         }),
       )

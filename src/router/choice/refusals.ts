@@ -8,7 +8,10 @@ export function noneReady({ workerId }: Placement, bound: Slot | undefined): App
   let which = 'No engine is ready.'
   if (bound !== undefined) which = `Worker ${bound.workerId}, which holds this session, is not ready.`
   else if (workerId !== undefined) which = `Worker ${workerId} is not ready.`
-  return new AppError('engine_unavailable', { message: `${which} It is starting or restarting; try again shortly.`, retryAfterSecs: 5 })
+  return new AppError('engine_unavailable', {
+    message: `${which} It is starting, restarting or paused; try again shortly.`,
+    retryAfterSecs: 5,
+  })
 }
 
 /** All are beyond a busy threshold. */

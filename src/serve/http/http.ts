@@ -62,7 +62,7 @@ function bindError(cause: unknown, host: string, port: number, flag: string): Ap
   const code = (cause as { code?: string } | null)?.code
   if (code === 'EADDRINUSE')
     return new AppError('port_in_use', {
-      message: `Port ${port} on ${host} is already in use. Stop the other program, or choose another port with ${flag}.`,
+      message: `Port ${port} on ${host} is already in use. Stop the other program, or choose another port with ${flag}${flag === '--http-port' ? ' (several frontends on one port: --reuse-port for each of them, the first too)' : ''}.`,
       param: flag,
       cause,
     })

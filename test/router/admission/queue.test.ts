@@ -82,7 +82,7 @@ describe('waiting', () => {
     clock.pass(1999)
     expect(pool.booked().queued).toBe(1)
     clock.pass(1)
-    expect(waiting).rejects.toMatchObject({ code: 'overloaded', status: 503, retryAfterSecs: 1 })
+    expect(waiting).rejects.toMatchObject({ code: 'overloaded', status: 529, retryAfterSecs: 1 })
     await turn()
     expect(pool.booked()).toMatchObject({ requests: 1, queued: 0 })
   })

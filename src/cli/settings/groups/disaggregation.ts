@@ -6,7 +6,7 @@ export const disaggregationSettings = {
     'disaggregation',
     '--enforce-disagg',
     'DYN_ENFORCE_DISAGG',
-    'Refuse requests while no prefill worker lives, instead of computing their prompts on the decode workers',
+    'Answer by pairs of a prefill and a decode worker only; refuse requests while there is none, also when other workers could answer',
   ),
   maxLocalPrefillLength: integer(
     'disaggregation',

@@ -63,8 +63,15 @@ export const httpSettings = {
     front,
   ),
   systemHost: text('http', '--system-host', 'DYN_SYSTEM_HOST', '0.0.0.0', 'Address of the system port'),
-  systemPort: integer('http', '--system-port', 'DYN_SYSTEM_PORT', undefined, 'Port with /metrics, /live and /health for operators', {
-    min: -1,
-    max: 65535,
-  }),
+  systemPort: integer(
+    'http',
+    '--system-port',
+    'DYN_SYSTEM_PORT',
+    undefined,
+    'Port for operators: /metrics, /live, /ready, /health and /engine/…',
+    {
+      min: -1,
+      max: 65535,
+    },
+  ),
 }
