@@ -1,5 +1,5 @@
 // argv, environment and files to one checked Settings. Pure but for the files it is told to read; the rules between settings are here.
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
@@ -133,7 +133,10 @@ function disaggSection(draft: Values): string | undefined {
 
 /** Writes a section to a temporary file of its own, which must live as long as the engine may restart, and returns its path. */
 function writeSection(key: string, section: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'dynamo-sglang-')), `${key.replace(/[^\w.-]/g, '_')}.yaml`)
+  const folder = mkdtempSync(join(tmpdir(), 'dynamo-sglang-'))
+  // An engine that is started again reads it again.
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, `${key.replace(/[^\w.-]/g, '_')}.yaml`)
   writeFileSync(file, section, { mode: 0o600 })
   return file
 }
