@@ -31,6 +31,9 @@ export function pairLease(prefill: Lease, prefillEngine: Pick<Engine, 'info'>, d
       if (computed) prefill.started()
       if (legs === 0) prefill.release(prefillError === undefined ? undefined : { error: prefillError })
     },
+    lost(error) {
+      if (legs > 0) prefillError ??= error
+    },
   }
 
   return {
@@ -64,6 +67,8 @@ interface PrefillSide {
   began(): void
   /** Called once a leg; `error` is what the leg itself failed with. */
   ended(computed: boolean, error: AppError | undefined): void
+  /** The decode leg lost the transfer. */
+  lost(error: AppError): void
 }
 
 const noUsage: EngineUsage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
@@ -135,7 +140,7 @@ class Pair {
       promptLogprobs: (logprobs) => this.tellPrompt(logprobs),
       end: (finish, usage) => {
         const error = errorOf(finish, 'prefill')
-        this.prefillEnded(finish.kind !== 'abort', error)
+        this.prefillEnded(finish.kind !== 'abort', isTransfer(finish) ? undefined : error)
         if (alone) {
           if (error !== undefined) this.fail(error)
           else this.end(finish, { ...usage, completionTokens: 0 })
@@ -162,8 +167,10 @@ class Pair {
       end: (finish, usage) => {
         if (this.over) return
         const error = errorOf(finish, 'decode')
-        if (error !== undefined) this.fail(error)
-        else if (this.held !== undefined && !this.prefillOver && finish.kind !== 'abort') {
+        if (error !== undefined) {
+          if (isTransfer(finish) && !this.signal.aborted) this.prefillSide.lost(error)
+          this.fail(error)
+        } else if (this.held !== undefined && !this.prefillOver && finish.kind !== 'abort') {
           const kept = { ...usage }
           this.held.push(() => this.end(finish, kept))
         } else {
@@ -248,4 +255,9 @@ function errorOf(finish: Finish, leg: string): AppError | undefined {
   const cause = new Error(finish.message)
   if (finish.status === 503) return new AppError('engine_unavailable', { message: `The ${leg} worker is full.`, retryAfterSecs: 1, cause })
   return new AppError('engine_failed', { message: `The ${leg} worker failed on this request.`, cause })
+}
+
+/** An engine that can still say that a transfer failed is not the one that died: such an end is told against the other leg's worker. */
+function isTransfer(finish: Finish): boolean {
+  return finish.kind === 'abort' && finish.message !== undefined && /\b(transfer|handshake|bootstrap) failed\b/i.test(finish.message)
 }

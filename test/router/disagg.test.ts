@@ -198,6 +198,23 @@ for (const [phase, enter] of Object.entries(phases))
       expect((await answer).error).toMatchObject({ code: 'engine_failed' })
     })
 
+    test('a transfer that fails is told against the other end, not against the engine that is there to say so', async () => {
+      const lost: Finish = { kind: 'abort', message: 'Decode transfer failed for request', status: 500, errorType: 'InternalServerError' }
+      const byDecode = there()
+      byDecode.rest.sink.end(lost, usage)
+      const error = (await byDecode.answer).error!
+      if (!decoding) byDecode.first.sink.end(aborted, usage)
+      byDecode.lease.release({ error })
+      expect(byDecode.prefill.outcomes).toEqual([decoding ? undefined : { error }])
+      if (decoding) return
+      expect(byDecode.decode.outcomes).toEqual([undefined])
+      const byPrefill = there()
+      byPrefill.first.sink.end({ ...lost, message: 'Prefill transfer failed for request' }, usage)
+      const other = (await byPrefill.answer).error!
+      byPrefill.lease.release({ error: other })
+      expect([byPrefill.prefill.outcomes, byPrefill.decode.outcomes]).toEqual([[undefined], [{ error: other }]])
+    })
+
     test('a refused request is told in the words of the engine', async () => {
       const { rest, answer } = there()
       const refused: Finish = { kind: 'abort', message: 'no such grammar', status: 400, errorType: 'BadRequestError' }
