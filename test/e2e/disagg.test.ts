@@ -18,6 +18,8 @@ async function pairs(...workers: string[][]): Promise<{ url: string; workers: Fl
   fleets.push(fleet)
   const [{ url }, ...made] = await Promise.all([fleet.frontend(), ...workers.map((args) => fleet.worker(args))])
   await known(url, made.length)
+  // A worker is listed as soon as it is found, its model served when the files are there.
+  await until('the model is served', async () => ((await (await fetch(`${url}/v1/models`)).json()) as { data: unknown[] }).data.length > 0)
   return { url, workers: made, fleet }
 }
 
