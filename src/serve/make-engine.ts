@@ -14,8 +14,13 @@ export interface MockModel {
   textIds: number[]
 }
 
-/** `mockModel` is asked for only by the mock. Throws AppError `invalid_setting`. */
-export async function makeEngine(options: EngineOptions, serve: { version: string }, mockModel: () => Promise<MockModel>): Promise<Engine> {
+/** `name` begins its lines in the log. `mockModel` is asked for only by the mock. Throws AppError `invalid_setting`. */
+export async function makeEngine(
+  options: EngineOptions,
+  serve: { version: string },
+  mockModel: () => Promise<MockModel>,
+  name = 'sglang',
+): Promise<Engine> {
   switch (options.kind) {
     case 'http': {
       const { httpEngine } = await import('../engine/sglang/http/engine.ts')
@@ -32,8 +37,8 @@ export async function makeEngine(options: EngineOptions, serve: { version: strin
         silenceMs,
         kvEvents,
         ...(level === undefined ? {} : { level }),
-        onLine: (line) => process.stderr.write(`[sglang] ${line}\n`),
-        onNotice: (text) => log.warn({ engine: 'sglang' }, text),
+        onLine: (line) => process.stderr.write(`[${name}] ${line}\n`),
+        onNotice: (text) => log.warn({ engine: name }, text),
       })
     }
     case 'mock':

@@ -84,8 +84,10 @@ async function start(
   const starting: Promise<unknown>[] = []
   for (let i = 0; i < options.workers; i++) {
     const copy = engineCopy(options.engine, i, options.workers)
-    const engine = await makeEngine(copy, options, async () => mockModel(path!, await reading!, model.contextLength))
-    const worker = { id: options.workerId(i), engine }
+    const id = options.workerId(i)
+    const label = options.workers === 1 ? options.engine.kind : id
+    const engine = await makeEngine(copy, options, async () => mockModel(path!, await reading!, model.contextLength), label)
+    const worker = { id, engine }
     watchWorker(worker)
     own.push(worker)
     workers.add(worker)
