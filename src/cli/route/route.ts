@@ -61,14 +61,16 @@ async function ask({ url, model, prompt, chat, session }: RouteOptions): Promise
     })
   } catch (cause) {
     throw new AppError('engine_unavailable', {
-      message: `${url} does not answer: ${(cause as Error).message}. Is the server running there?`,
+      message: `${url} does not answer. Is the server running there?`,
       cause,
     })
   }
   const answer = (await response.json().catch(() => undefined)) as (Decision & { error?: { message?: string } }) | undefined
   if (response.ok && Array.isArray(answer?.candidates)) return answer
   const why = answer?.error?.message ?? `it is no dynamo-sglang of this version (${target.pathname} answers ${response.status})`
-  throw new AppError('engine_unavailable', { message: `${url}: ${why}` })
+  throw new AppError(response.status === 400 || response.status === 404 ? 'invalid_setting' : 'engine_unavailable', {
+    message: `${url}: ${why}`,
+  })
 }
 
 async function readPrompt(written: string): Promise<string> {
