@@ -84,7 +84,8 @@ describe('an engine that fails', () => {
     }
   })
   test('dies in a stream: the client’s loop ends with the error, the next request is served', async () => {
-    const { server, client } = await serving({ args: ['--speedup-ratio', '20', '--mock-failure', 'crash-after=40,restart=200'] })
+    const args = ['--speedup-ratio', '20', '--mock-failure', 'crash-after=40,restart=200', '--migration-limit', '0']
+    const { server, client } = await serving({ args })
     let pieces = 0
     const error = await refusal(
       (async () => {
@@ -99,5 +100,22 @@ describe('an engine that fails', () => {
       'the engine is back',
       async () => (await refusal(client.chat.completions.create({ model, messages, max_tokens: 2 }))) === undefined,
     )
+  })
+  test('dies in a stream and is back soon: the client sees a pause, not an error', async () => {
+    const { client } = await serving({ args: ['--speedup-ratio', '20', '--mock-failure', 'crash-after=40,restart=200'] })
+    const stream = await client.chat.completions.create({
+      model,
+      messages,
+      max_tokens: 100,
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+    let finish: string | null | undefined
+    let tokens = 0
+    for await (const chunk of stream) {
+      finish = chunk.choices[0]?.finish_reason ?? finish
+      tokens = chunk.usage?.completion_tokens ?? tokens
+    }
+    expect([finish, tokens]).toEqual(['length', 100])
   })
 })
