@@ -23,6 +23,12 @@ async function kept(broker: Promise<Broker>): Promise<Broker> {
   return made
 }
 const answers = (url: string) => until('an answer', async () => (await chat(url, 'Hello')).ok, 30_000)
+const allOver = ({ port }: Broker) => ({
+  DYN_DISCOVERY_BACKEND: 'nats',
+  DYN_REQUEST_PLANE: 'nats',
+  DYN_EVENT_PLANE: 'nats',
+  NATS_SERVER: `nats://127.0.0.1:${port}`,
+})
 const slow = ['--speedup-ratio', '1']
 const story = { maxTokens: 150 }
 
@@ -52,13 +58,7 @@ describe.if(hasEtcd)('etcd as discovery', () => {
 describe.if(hasNats)('NATS as discovery and as both planes', () => {
   test('the broker is killed in mid-stream: the answer is whole, the fleet comes back by itself', async () => {
     const nats = await kept(startNats())
-    const env = {
-      DYN_DISCOVERY_BACKEND: 'nats',
-      DYN_REQUEST_PLANE: 'nats',
-      DYN_EVENT_PLANE: 'nats',
-      NATS_SERVER: `nats://127.0.0.1:${nats.port}`,
-    }
-    const fleet = fleetOn(env)
+    const fleet = fleetOn(allOver(nats))
     const [{ url }] = await Promise.all([fleet.frontend(), fleet.worker(slow), fleet.worker(slow)])
     await answers(url)
     const calm = await streamChat(url, 'A story.', story)
@@ -73,13 +73,7 @@ describe.if(hasNats)('NATS as discovery and as both planes', () => {
 
   test('a killed worker: its stream goes on elsewhere', async () => {
     const nats = await kept(startNats())
-    const env = {
-      DYN_DISCOVERY_BACKEND: 'nats',
-      DYN_REQUEST_PLANE: 'nats',
-      DYN_EVENT_PLANE: 'nats',
-      NATS_SERVER: `nats://127.0.0.1:${nats.port}`,
-    }
-    const fleet = fleetOn(env)
+    const fleet = fleetOn(allOver(nats))
     const [{ url }, a, b] = await Promise.all([fleet.frontend(), fleet.worker(slow), fleet.worker(slow)])
     await answers(url)
     const calm = await streamChat(url, 'A story.', story)

@@ -24,28 +24,34 @@ export async function joinFleet(
   models: ModelRegistry,
 ): Promise<Joined> {
   const remote = await openRemoteFleet(options, models)
-  const { fleet, planes, discovery, peers } = remote
-  const id = model.names[0]!
-  const router = sharedRouter(model.router, id, peers)
-  const loaded = loadedModel({ ...model, router })
-  models.add(loaded)
-  const { endpoint, migrationLimit } = options
-  const { namespace } = options.fleet
   const hosted: Hosted[] = []
-  for (const { id, engine } of own) {
-    const parts = { id, engine, names: model.names, files: model.files, model: options.model, endpoint, namespace, migrationLimit }
-    hosted.push(await hostWorker(parts, planes, discovery))
+  const close = async () => {
+    await Promise.all(hosted.map((one) => one.close()))
+    await remote.close()
   }
-  fleet.adopt(id, { workers, router, files: hosted[0]!.card.model.files, own: new Set(own.map((worker) => worker.id)), model: loaded })
-  await remote.watch()
+  try {
+    const { fleet, planes, discovery, peers } = remote
+    const id = model.names[0]!
+    const router = sharedRouter(model.router, id, peers)
+    const loaded = loadedModel({ ...model, router })
+    models.add(loaded)
+    const { endpoint, migrationLimit } = options
+    const { namespace } = options.fleet
+    for (const { id, engine } of own) {
+      const parts = { id, engine, names: model.names, files: model.files, model: options.model, endpoint, namespace, migrationLimit }
+      hosted.push(await hostWorker(parts, planes, discovery))
+    }
+    fleet.adopt(id, { workers, router, files: hosted[0]!.card.model.files, own: new Set(own.map((worker) => worker.id)), model: loaded })
+    await remote.watch()
+  } catch (error) {
+    await close()
+    throw error
+  }
   return {
-    others: () => fleet.workers().filter((worker) => !workers.all().includes(worker)),
+    others: () => remote.fleet.workers().filter((worker) => !workers.all().includes(worker)),
     async withdraw() {
       await Promise.all(hosted.map((one) => one.withdraw()))
     },
-    async close() {
-      await Promise.all(hosted.map((one) => one.close()))
-      await remote.close()
-    },
+    close,
   }
 }

@@ -18,7 +18,12 @@ export interface Peers {
 /** Announces this frontend. `id` names this life of it. */
 export async function joinPeers(plane: EventPlane, discovery: Discovery, namespace: string, id: string): Promise<Peers> {
   const replicas = await createReplicas({ plane, id })
-  await discovery.announce({ id, kind: 'frontend', namespace, body: { events: replicas.address } })
+  try {
+    await discovery.announce({ id, kind: 'frontend', namespace, body: { events: replicas.address } })
+  } catch (error) {
+    replicas.close()
+    throw error
+  }
   return {
     share: (model, router) => sharePools(replicas, model, router),
     change({ kind, card }) {

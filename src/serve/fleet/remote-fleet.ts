@@ -36,17 +36,43 @@ export interface RemoteFleet {
   close(): Promise<void>
 }
 
-/** Rejects with what is wrong with the planes or discovery. */
+/** Rejects with what is wrong with the planes or discovery, after everything was closed again. */
 export async function openRemoteFleet(options: RemoteFleetOptions, models: ModelRegistry): Promise<RemoteFleet> {
-  const { id, fleet: settings, workerAddresses: addresses } = options
-  const { namespace } = settings
-  const planes = await openPlanes(settings.planes, namespace)
-  const fetchCard = (address: string, signal: AbortSignal) => askForCard(address, signal, namespace, planes)
-  const discovery = await openDiscovery({
-    ...settings.discovery,
-    ...(addresses.length === 0 ? {} : { workers: { addresses, fetchCard } }),
-  })
-  const peers = addresses.length === 0 && settings.replicaSync ? await joinPeers(planes.events, discovery, namespace, id) : undefined
+  const { namespace, planes: settings } = options.fleet
+  const planes = await openPlanes(settings, namespace)
+  let discovery: Discovery | undefined
+  try {
+    discovery = await discoveryOf(options, planes)
+    return remoteFleet(options, models, planes, discovery, await peersOf(options, planes, discovery))
+  } catch (error) {
+    await discovery?.close()
+    await planes.close()
+    throw error
+  }
+}
+
+function discoveryOf({ fleet, workerAddresses: addresses }: RemoteFleetOptions, planes: Planes): Promise<Discovery> {
+  const fetchCard = (address: string, signal: AbortSignal) => askForCard(address, signal, fleet.namespace, planes)
+  return openDiscovery({ ...fleet.discovery, ...(addresses.length === 0 ? {} : { workers: { addresses, fetchCard } }) })
+}
+
+/** With fixed addresses nobody can be told that this frontend is there. */
+async function peersOf(
+  { id, fleet, workerAddresses }: RemoteFleetOptions,
+  planes: Planes,
+  discovery: Discovery,
+): Promise<Peers | undefined> {
+  if (workerAddresses.length > 0 || !fleet.replicaSync) return undefined
+  return await joinPeers(planes.events, discovery, fleet.namespace, id)
+}
+
+function remoteFleet(
+  options: RemoteFleetOptions,
+  models: ModelRegistry,
+  planes: Planes,
+  discovery: Discovery,
+  peers: Peers | undefined,
+): RemoteFleet {
   const fleet = createFleet({
     models,
     connect: (card) => connect(card, planes),
@@ -60,7 +86,7 @@ export async function openRemoteFleet(options: RemoteFleetOptions, models: Model
     discovery,
     peers,
     async watch() {
-      await discovery.watch(namespace, (change) => {
+      await discovery.watch(options.fleet.namespace, (change) => {
         fleet.change(change)
         peers?.change(change)
       })

@@ -31,7 +31,7 @@ export interface Hosted {
   close(): Promise<void>
 }
 
-/** The engine has started; it stays the caller's. */
+/** The engine has started; it stays the caller's. What was opened is closed again when a later step rejects. */
 export async function hostWorker(parts: HostedParts, planes: Planes, discovery: Discovery): Promise<Hosted> {
   const { id, engine, namespace } = parts
   const share = await shareModel(parts.files.folder, parts.files.textFolder, parts.model.customTemplate)
@@ -43,7 +43,14 @@ export async function hostWorker(parts: HostedParts, planes: Planes, discovery: 
     'kv.dump': async ({ rank }: Record<string, unknown>) => published.dump(Number(rank)),
     'model.file': share.read,
   }
-  const server = await planes.serve(hostEngine(engine, { calls }))
+  const quiet = () => {
+    published.close()
+    publisher.close()
+  }
+  const server = await planes.serve(hostEngine(engine, { calls })).catch((error) => {
+    quiet()
+    throw error
+  })
   const card: WorkerCard = {
     id,
     endpoint: parts.endpoint,
@@ -55,7 +62,11 @@ export async function hostWorker(parts: HostedParts, planes: Planes, discovery: 
     migrationLimit: parts.migrationLimit,
     startedAt: Date.now(),
   }
-  const announcement = await discovery.announce({ id, kind: 'worker', namespace, body: { ...card } })
+  const announcement = await discovery.announce({ id, kind: 'worker', namespace, body: { ...card } }).catch(async (error) => {
+    await server.close()
+    quiet()
+    throw error
+  })
   let shown = true
   const renew = () => {
     announcement
@@ -78,8 +89,7 @@ export async function hostWorker(parts: HostedParts, planes: Planes, discovery: 
       await withdraw()
       off()
       await server.close()
-      published.close()
-      publisher.close()
+      quiet()
     },
   }
 }
