@@ -1,5 +1,5 @@
 // Seam: something that turns a prompt into pixels. `mock` and `sglang` stand behind it; test/suites/diffusion.suite.ts holds them.
-import type { Frames } from './frames.ts'
+import type { Frames } from '../../media/frames.ts'
 
 export interface DiffusionEngine {
   /** Known once `start` has resolved; kept while the engine restarts. */
