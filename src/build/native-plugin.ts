@@ -20,7 +20,27 @@ function napiRs(source: string, nativeModule: string): string {
   )
 }
 
+/** The one file of a folder in node_modules whose name has its version in it. */
+function only(folder: string, pattern: string): string {
+  const found = [...new Bun.Glob(pattern).scanSync(join(import.meta.dir, '../../node_modules', folder))]
+  if (found.length !== 1) throw new Error(`node_modules/${folder} must have one ${pattern}, it has ${found.length}; run bun install`)
+  return `${folder}/${found[0]}`
+}
+
+const vips = only('@img/sharp-libvips-linux-x64/lib', 'libvips-cpp.so.*')
+
 const parts: Record<string, Part> = {
+  // The addon looks for libvips at $ORIGIN/../../sharp-libvips-linux-x64/lib. libvips is LGPL: it stays a library of its own, which a user may replace.
+  sharp: {
+    files: {
+      'sharp-linux-x64/lib/sharp.node': only('@img/sharp-linux-x64/lib', 'sharp-linux-x64-*.node'),
+      [`sharp-libvips-linux-x64/lib/${basename(vips)}`]: vips,
+    },
+    entry: 'sharp-linux-x64/lib/sharp.node',
+    loader: /node_modules\/sharp\/dist\/sharp\.mjs$/,
+    rewrite: (source, nativeModule) =>
+      source.includes('@img/sharp-linux-x64/sharp.node') ? `import sharp from '${nativeModule}'\nexport default sharp\n` : source,
+  },
   tokenizers: {
     files: { 'tokenizers.node': 'tokenizers/tokenizers.linux-x64-gnu.node' },
     entry: 'tokenizers.node',
