@@ -1,8 +1,11 @@
-import { expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nativePlugin } from '../../src/build/native-plugin.ts'
+
+// The first build of a checkout packs the native parts, at the level that takes longest.
+setDefaultTimeout(120_000)
 
 const root = join(import.meta.dir, '../..')
 
@@ -35,4 +38,21 @@ test('a bundle made with the plugin loads its addon from the packed file, not fr
   const run = Bun.spawnSync([process.execPath, join(folder, 'uses-addon.js')], { cwd: folder, env: { HOME: folder } })
   expect(run.stdout.toString()).toBe('function\n')
   expect([...new Bun.Glob('**/tokenizers.node').scanSync({ cwd: join(folder, '.cache'), dot: true })].length).toBe(1)
+})
+
+test('an executable of one file encodes a picture: sharp and libvips are unpacked from it at the first use', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sharp-'))
+  const outfile = join(folder, 'uses-sharp')
+  const result = await Bun.build({
+    entrypoints: [join(root, 'test/build/uses-sharp.ts')],
+    compile: { target: 'bun-linux-x64', outfile, autoloadDotenv: false, autoloadBunfig: false },
+    plugins: [nativePlugin(root, join(root, '.native-cache'))],
+  })
+  expect(result.success).toBe(true)
+  const run = Bun.spawnSync([outfile], { cwd: folder, env: { HOME: folder } })
+  expect(run.stderr.toString()).toBe('')
+  expect(run.stdout.toString()).toBe('image/png true\n')
+  // libvips is LGPL: it lies there as a shared library of its own.
+  expect([...new Bun.Glob('**/libvips-cpp.so.*').scanSync({ cwd: join(folder, '.cache'), dot: true })].length).toBe(1)
+  rmSync(folder, { recursive: true })
 })
