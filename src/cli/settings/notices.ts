@@ -7,6 +7,9 @@ import { type Settings, table, type Values } from './settings.ts'
 /** Groups that only a frontend acts on. */
 const frontends: ReadonlySet<Group> = new Set<Group>(['routing', 'admission', 'disaggregation'])
 
+/** SGLang's, though they look like a mistyped one of ours. */
+const engines: ReadonlySet<string> = new Set(['--tp-size', '--pp-size', '--ep-size'])
+
 interface Facts {
   given: Given
   /** Names that stand on the command line. */
@@ -39,7 +42,7 @@ export function noticesFor({ given, written, draft, engine, engineArgs, command 
     if (known.has(flag)) continue
     if (flag === '--port') notices.push('--port goes to SGLang; the port of the OpenAI API is --http-port')
     if (flag === '--chat-template') notices.push('--chat-template goes to SGLang, which renders nothing here; use --custom-jinja-template')
-    const near = closest(flag, known.keys())
+    const near = engines.has(flag) ? undefined : closest(flag, known.keys())
     if (near !== undefined) notices.push(`${flag} is not ours and goes to SGLang; did you mean ${near}?`)
     const parser = flag === '--tool-call-parser' || flag === '--reasoning-parser'
     if (parser)

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
+import { checkDiffusion, diffusionArgs, diffusionNotices, makesOf, standardModels } from './diffusion-role.ts'
 import { noticesFor } from './notices.ts'
 import { flagWords, type Given, readArgv, readEnv, readFile, readMapping, type Table } from './read-settings.ts'
 import { checkPairs, checkTogether, invalid, refuseForeign, refuseOnFrontend } from './rules.ts'
@@ -28,22 +29,28 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
   learn(given, values(given).sglangConfig, section)
   const draft = values(given)
   // A frontend may share variables and files with its workers: what they say of an engine is not its own.
-  const engine = command === 'frontend' ? (draft.engine ?? 'mock') : chooseEngine(draft)
+  const makes = makesOf(draft, command)
+  const engine = command === 'frontend' ? (draft.engine ?? 'mock') : chooseEngine(draft, makes)
   const discovery = discoveryOf(draft, command, env)
   checkTogether(draft, engine, command, discovery.discoveryBackend)
-  const engineArgs = command === 'frontend' ? [] : arrange(draft, rest, section)
+  if (makes !== undefined) checkDiffusion(draft, makes, engine, command)
+  const modelPath = draft.modelPath ?? (makes !== undefined && engine === 'sglang' ? standardModels[makes] : undefined)
+  const args = () => (makes === undefined ? arrange(draft, rest, section) : diffusionArgs(rest, modelPath))
+  const engineArgs = command === 'frontend' ? [] : args()
   if (command !== 'frontend' && engine === 'mock' && draft.engine === undefined) refuseForeign(engineArgs)
   return {
     ...draft,
     command,
     engine,
+    makes,
+    modelPath,
     embeddingWorker: draft.embeddingWorker || draft.isEmbedding,
     systemPort: (draft.systemPort ?? -1) < 0 ? undefined : draft.systemPort,
     ...addressOf(draft, given),
     ...discovery,
     healthCheckPayload: payload(draft.healthCheckPayload),
     engineArgs,
-    notices: noticesFor({ given, written, draft, engine, engineArgs, command }),
+    notices: [...noticesFor({ given, written, draft, engine, engineArgs, command }), ...diffusionNotices(written, makes, discovery)],
   }
 }
 
@@ -90,9 +97,11 @@ function checkCommand(name: string, command: Command): void {
   }
 }
 
-function chooseEngine(draft: Values): Settings['engine'] {
-  const engine = draft.engine ?? (draft.engineUrl !== undefined ? 'http' : draft.modelPath !== undefined ? 'sglang' : 'mock')
-  if (engine === 'sglang' && draft.modelPath === undefined) {
+function chooseEngine(draft: Values, makes: Settings['makes']): Settings['engine'] {
+  // A diffusion worker without a word is the documents' own command line: the real engine, with the model of their scripts.
+  const real = draft.modelPath !== undefined || makes !== undefined
+  const engine = draft.engine ?? (draft.engineUrl !== undefined ? 'http' : real ? 'sglang' : 'mock')
+  if (engine === 'sglang' && !real) {
     throw invalid('--model-path', 'SGLang needs a model: --model-path FOLDER, or --engine mock to try the server without one')
   }
   if (engine === 'http' && draft.engineUrl === undefined) {

@@ -8,6 +8,7 @@ export type Group =
   | 'engine'
   | 'mock'
   | 'worker'
+  | 'diffusion'
   | 'parsers'
   | 'routing'
   | 'admission'

@@ -1,6 +1,7 @@
 // The one table of settings, group by group (groups/). Type, help, environment, file keys and validation are derived from it.
 import { admissionSettings } from './groups/admission.ts'
 import { compatSettings } from './groups/compat.ts'
+import { diffusionSettings } from './groups/diffusion.ts'
 import { disaggregationSettings } from './groups/disaggregation.ts'
 import { discoverySettings } from './groups/discovery.ts'
 import { engineSettings } from './groups/engine.ts'
@@ -21,6 +22,7 @@ export const table = {
   ...engineSettings,
   ...mockSettings,
   ...workerSettings,
+  ...diffusionSettings,
   ...parsersSettings,
   ...routingSettings,
   ...admissionSettings,
@@ -40,6 +42,8 @@ export interface Settings extends Omit<Values, 'engine' | 'endpoint' | 'healthCh
   command: Command
   /** Of a frontend it means nothing: its engines are other processes. */
   engine: 'sglang' | 'mock' | 'http'
+  /** Of a diffusion worker; absent: text. */
+  makes: 'image' | 'video' | undefined
   /** Always whole: dyn://namespace.component.endpoint. */
   endpoint: string
   healthCheckPayload: Record<string, unknown> | undefined

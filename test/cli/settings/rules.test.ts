@@ -67,7 +67,7 @@ describe('rules between settings', () => {
     ['--health-check-payload [1]', '--health-check-payload', /JSON object/],
     ['--dyn-tool-call-parser hermess', '--dyn-tool-call-parser', /one of: .*hermes/],
     ['--dyn-reasoning-parser nope', '--dyn-reasoning-parser', /one of: .*qwen3/],
-    ['--image-diffusion-worker', '--image-diffusion-worker', /not in this version/],
+    ['--multimodal-worker', '--multimodal-worker', /not in this version/],
     ['--model-path m --disaggregation-mode encode', '--disaggregation-mode', /not in this version/],
     ['--model-path m --disaggregation-mode prefill', '--disaggregation-mode', /no partner .* 'worker' once with prefill/],
     ['--embedding-worker --disaggregation-mode decode', '--disaggregation-mode', /embedding/],

@@ -9,7 +9,5 @@ export const laterSettings = {
   multimodalWorker: flag('later', '--multimodal-worker', 'DYN_SGL_MULTIMODAL_WORKER', 'Run the language part of a vision model', refused),
   enableMultimodal: flag('later', '--enable-multimodal', 'DYN_SGL_ENABLE_MULTIMODAL', 'Serve a vision model', refused),
   dedicatedMmEncoder: flag('later', '--dedicated-mm-encoder', 'DYN_SGL_DEDICATED_MM_ENCODER', 'Expect a separate image encoder', refused),
-  imageDiffusionWorker: flag('later', '--image-diffusion-worker', 'DYN_SGL_IMAGE_DIFFUSION_WORKER', 'Generate images', refused),
-  videoGenerationWorker: flag('later', '--video-generation-worker', 'DYN_SGL_VIDEO_GENERATION_WORKER', 'Generate videos', refused),
   rerankWorker: flag('later', '--rerank-worker', 'DYN_SGL_RERANK_WORKER', 'Serve a reranking model', refused),
 }
