@@ -3,6 +3,7 @@
 /** code → HTTP status and OpenAI's error type. */
 export const errorCodes = {
   invalid_json: [400, 'invalid_request_error'],
+  invalid_form: [400, 'invalid_request_error'],
   missing_parameter: [400, 'invalid_request_error'],
   unknown_parameter: [400, 'invalid_request_error'],
   unsupported_parameter: [400, 'invalid_request_error'],

@@ -8,7 +8,9 @@ export interface Call {
   /** performance.now() when the request's head was read. */
   receivedAt: number
   headers: Headers
-  /** The parsed JSON body. */
+  /** As the client wrote it: scheme, Host header, path and query. */
+  readonly url: string
+  /** The parsed JSON body; of a handler that takes forms, it may be FormFields (media/form-fields.ts). */
   body: unknown
   /** The client's connection. */
   signal: AbortSignal
@@ -30,7 +32,16 @@ export interface Api {
 }
 
 /** Answers one call. Throws AppErrors. */
-export type Handler = (call: Call) => Promise<Response>
+export interface Handler {
+  (call: Call): Promise<Response>
+  /** Bodies may be multipart forms too. */
+  readonly takesForms?: boolean
+}
+
+/** A handler whose bodies may be JSON or multipart forms. */
+export function takingForms(handler: (call: Call) => Promise<Response>): Handler {
+  return Object.assign((call: Call) => handler(call), { takesForms: true })
+}
 
 /** Seconds since 1970, for `created`. */
 export function nowSecs(): number {

@@ -7,6 +7,7 @@ import type { Outcome } from '../../openai/outcome.ts'
 import type { Pipeline } from '../../pipeline/types.ts'
 import type { LifeState } from '../lifecycle.ts'
 import { countStart, type Entry, logEnd } from './access-log.ts'
+import { isForm, readForm } from './form.ts'
 import { type InFlight, type Limits, readJson } from './limits.ts'
 import { requestIdOf } from './request-id.ts'
 
@@ -67,6 +68,10 @@ class EndpointCall implements Call {
     this.#entry = { id: this.requestId, method: request.method, path, receivedAt: this.receivedAt }
   }
 
+  get url(): string {
+    return this.#request.url
+  }
+
   async answer(handler: Handler): Promise<Response> {
     let response: Response
     try {
@@ -77,7 +82,7 @@ class EndpointCall implements Call {
         })
       this.#inFlight.enter()
       this.#entered = true
-      this.body = await readJson(this.#request, this.#deps.limits)
+      this.body = await this.#read(handler.takesForms === true)
       response = await handler(this)
       this.#entry.status = response.status
     } catch (thrown) {
@@ -91,6 +96,11 @@ class EndpointCall implements Call {
     if (this.#deps.corsOrigin !== undefined && this.headers.get('origin') !== null)
       response.headers.set('access-control-allow-origin', this.#deps.corsOrigin)
     return response
+  }
+
+  #read(takesForms: boolean): Promise<unknown> {
+    if (takesForms && isForm(this.headers.get('content-type'))) return readForm(this.#request, this.#deps.limits)
+    return readJson(this.#request, this.#deps.limits, takesForms ? 'JSON or multipart/form-data' : 'JSON')
   }
 
   begin(model: string, stream: boolean): void {

@@ -22,23 +22,14 @@ const DISCARD_MS = 5000
 const MAX_ITEMS = 65_536
 const idFields = new Set(['prompt', 'input', 'input_ids', 'tokens', 'token_data'])
 
-/** The body as parsed JSON. Throws `unsupported_media_type`, `body_too_large`, `request_timeout`, `invalid_json`. */
-export async function readJson(request: Request, limits: Limits): Promise<unknown> {
+/** The body as parsed JSON; `kinds` is for people. Throws `unsupported_media_type`, `body_too_large`, `request_timeout`, `invalid_json`. */
+export async function readJson(request: Request, limits: Limits, kinds = 'JSON'): Promise<unknown> {
   const type = request.headers.get('content-type')
   if (type !== 'application/json' && !isJson(type))
     throw new AppError('unsupported_media_type', {
-      message: `The request body must be JSON: send the header 'content-type: application/json'${type === null ? '' : ` instead of '${type.slice(0, 60)}'`}.`,
+      message: `The request body must be ${kinds}: send the header 'content-type: application/json'${type === null ? '' : ` instead of '${type.slice(0, 60)}'`}.`,
     })
-  const coding = request.headers.get('content-encoding')
-  if (coding !== null && coding !== 'identity')
-    throw new AppError('unsupported_media_type', {
-      message: `Bodies are read as they are: send the JSON without 'content-encoding: ${coding.slice(0, 60)}'.`,
-    })
-  const length = request.headers.get('content-length')
-  if (length !== null && Number(length) > limits.bodyBytes) {
-    await discard(request, Number(length), Math.min(limits.bodyMs, DISCARD_MS))
-    throw tooLarge(limits)
-  }
+  const length = await knownLength(request, limits)
   const text = await inTime(length === null ? countedText(request, limits) : request.text(), limits)
   if (text === '') throw new AppError('invalid_json', { message: 'The request body is empty; it must be a JSON object.' })
   if (text.length > SMALL_TEXT && nestedTooDeep(text)) throw tooDeep()
@@ -50,6 +41,12 @@ export async function readJson(request: Request, limits: Limits): Promise<unknow
   }
   checkShape(body, 0, '')
   return body
+}
+
+/** The body as it came. Throws `unsupported_media_type` (a content coding), `body_too_large`, `request_timeout`, `client_closed_request`. */
+export async function readBytes(request: Request, limits: Limits): Promise<Uint8Array> {
+  const length = await knownLength(request, limits)
+  return inTime(length === null ? countedBytes(request, limits) : request.bytes(), limits)
 }
 
 /** Counts the requests that run; throws `overloaded` at the limit. */
@@ -76,6 +73,21 @@ export class InFlight {
   }
 }
 
+/** The length that the head tells, null where it tells none. Throws when it is over the limit, or the body is coded. */
+async function knownLength(request: Request, limits: Limits): Promise<string | null> {
+  const coding = request.headers.get('content-encoding')
+  if (coding !== null && coding !== 'identity')
+    throw new AppError('unsupported_media_type', {
+      message: `Bodies are read as they are: send this one without 'content-encoding: ${coding.slice(0, 60)}'.`,
+    })
+  const length = request.headers.get('content-length')
+  if (length !== null && Number(length) > limits.bodyBytes) {
+    await discard(request, Number(length), Math.min(limits.bodyMs, DISCARD_MS))
+    throw tooLarge(limits)
+  }
+  return length
+}
+
 function isJson(type: string | null): boolean {
   return type !== null && /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)
 }
@@ -87,7 +99,7 @@ function tooLarge(limits: Limits): AppError {
   })
 }
 
-function inTime(reading: Promise<string>, limits: Limits): Promise<string> {
+function inTime<Body>(reading: Promise<Body>, limits: Limits): Promise<Body> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new AppError('request_timeout', { message: `The request body did not arrive within ${limits.bodyMs / 1000} s.` })),
@@ -129,13 +141,23 @@ async function countedText(request: Request, limits: Limits): Promise<string> {
   if (request.body === null) return ''
   const decoder = new TextDecoder()
   let text = ''
+  for await (const chunk of counted(request.body, limits)) text += decoder.decode(chunk, { stream: true })
+  return text + decoder.decode()
+}
+
+async function countedBytes(request: Request, limits: Limits): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  if (request.body !== null) for await (const chunk of counted(request.body, limits)) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function* counted(body: ReadableStream<Uint8Array>, limits: Limits): AsyncGenerator<Uint8Array> {
   let bytes = 0
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength
     if (bytes > limits.bodyBytes) throw tooLarge(limits)
-    text += decoder.decode(chunk, { stream: true })
+    yield chunk
   }
-  return text + decoder.decode()
 }
 
 function tooDeep(): AppError {
