@@ -20,6 +20,7 @@ export const errorCodes = {
   method_not_allowed: [405, 'invalid_request_error'],
   job_not_finished: [409, 'invalid_request_error'],
   job_cancelled: [409, 'invalid_request_error'],
+  job_failed: [409, 'invalid_request_error'],
   request_timeout: [408, 'invalid_request_error'],
   body_too_large: [413, 'invalid_request_error'],
   unsupported_media_type: [415, 'invalid_request_error'],
@@ -33,6 +34,7 @@ export const errorCodes = {
   storage_failed: [507, 'server_error'],
   engine_unavailable: [503, 'server_error'],
   shutting_down: [503, 'server_error'],
+  server_restarted: [503, 'server_error'],
   overloaded: [529, 'server_error'],
   // Start-up failures: shown on the terminal, never over HTTP.
   invalid_setting: [400, 'startup_error'],
