@@ -1,0 +1,302 @@
+// Videos made in the background: `create` answers at once, the job goes on whoever leaves, and its state outlives the server.
+import { AppError, toAppError } from '../../../lib/errors.ts'
+import { newId } from '../../../lib/ids.ts'
+import type { MediaStore, StoredFile } from '../../../media/store.ts'
+import type { Made, MediaPipeline } from '../media.ts'
+import { fileOf } from './file-of.ts'
+import { hasEnded, type JobError, type JobEvent, type JobFile, jobStep, type MediaJob } from './job.ts'
+import { JobFolder } from './job-folder.ts'
+import { keepFiles } from './keep-files.ts'
+import type { JobOrder } from './order.ts'
+import { type Page, type PageRequest, pageOf } from './page.ts'
+import { overdue } from './retention.ts'
+
+export interface MediaJobs {
+  /** Writes the job down and starts it. Rejects with `overloaded` (too many wait), `storage_failed` (it cannot be written), `shutting_down`. */
+  create(order: JobOrder): Promise<MediaJob>
+  /**
+   * Takes in clips that were made and stored without a job, so that they can be asked for like one's. When the job is forgotten for its age,
+   * the files stay: how long is the store's. Never rejects: at worst the job is not found after a restart.
+   */
+  adopt(order: Omit<JobOrder, 'request' | 'pathOf'>, made: Made, files: readonly JobFile[]): Promise<MediaJob>
+  get(id: string): MediaJob | undefined
+  /** Throws `invalid_value`: `after` is not there. */
+  list(request: PageRequest): Page
+  /** What waits ends at once, what runs before its next step; what has ended stays as it is. undefined: there is no such job. */
+  cancel(id: string): Promise<MediaJob | undefined>
+  /** Ends the job and forgets it with its files. False: there is no such job. Rejects with `storage_failed`. */
+  remove(id: string): Promise<boolean>
+  /** The clip `index` of a completed job. Throws `media_not_found`, `job_not_finished`, `job_failed`, `job_cancelled`. */
+  content(id: string, index?: number): Promise<{ file: JobFile; stored: StoredFile }>
+  /** Jobs by status, for metrics. */
+  counts(): Readonly<Record<MediaJob['status'], number>>
+  /** Takes no job any more, lets the others go on until `deadlineMs` from now, and fails what is left with `shutting_down`. Idempotent. */
+  close(deadlineMs: number): Promise<void>
+}
+
+export interface MediaJobsOptions {
+  pipeline: Pick<MediaPipeline, 'make'>
+  store: Pick<MediaStore, 'save' | 'open' | 'remove'>
+  /** Of job files; made when missing. Several servers may share it. */
+  folder: string
+  /** How long an ended job is kept. Default a day. */
+  keepMs?: number
+  /** Ended jobs that are kept. Default 1000. */
+  keepJobs?: number
+  /** Jobs that wait or run; one more is refused. Default 64. */
+  maxUnfinished?: number
+  /** What an operator should see and no client does. */
+  onNotice?: (message: string, cause: unknown) => void
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
+
+const SWEEP_MS = 60_000
+
+/** A new job's name. */
+export function newJobId(): string {
+  return `video_${newId()}`
+}
+
+/** Reads the folder: what had ended is as it was, what waited or ran when its server died is failed with `server_restarted`. Throws `storage_failed`. */
+export function mediaJobs(options: MediaJobsOptions): MediaJobs {
+  return new Jobs(options)
+}
+
+interface Run {
+  readonly stop: AbortController
+  readonly over: Promise<void>
+}
+
+class Jobs implements MediaJobs {
+  readonly #options: MediaJobsOptions
+  readonly #keepMs: number
+  readonly #now: () => number
+  readonly #folder: JobFolder
+  readonly #jobs = new Map<string, MediaJob>()
+  readonly #runs = new Map<string, Run>()
+  readonly #sweeper: ReturnType<typeof setInterval>
+  #lastCreatedMs = 0
+  #closing: Promise<void> | undefined
+
+  constructor(options: MediaJobsOptions) {
+    this.#options = options
+    this.#keepMs = options.keepMs ?? 24 * 3_600_000
+    this.#now = options.now ?? Date.now
+    this.#folder = new JobFolder(options.folder)
+    this.#load()
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#sweeper.unref()
+    this.#sweep()
+  }
+
+  async create(order: JobOrder): Promise<MediaJob> {
+    if (this.#closing !== undefined)
+      throw new AppError('shutting_down', { message: 'The server is stopping and takes no new video.', retryAfterSecs: 5 })
+    const most = this.#options.maxUnfinished ?? 64
+    if (this.#unfinished() >= most)
+      throw new AppError('overloaded', {
+        message: `${most} videos already wait or are being made, the limit. Try again when some are done.`,
+        retryAfterSecs: 10,
+      })
+    const job = this.#newJob(order)
+    this.#jobs.set(job.id, job)
+    try {
+      await this.#folder.write(job)
+    } catch (thrown) {
+      this.#jobs.delete(job.id)
+      throw thrown
+    }
+    const stop = new AbortController()
+    // Cancelled or removed while it was written down.
+    if (this.#current(job.id) === job) this.#runs.set(job.id, { stop, over: this.#run(job.id, order, stop.signal) })
+    return this.#jobs.get(job.id) ?? job
+  }
+
+  async adopt(order: Omit<JobOrder, 'request' | 'pathOf'>, made: Made, files: readonly JobFile[]): Promise<MediaJob> {
+    const { expiresMs: _, ...done } = jobStep(this.#newJob(order), this.#completed(made, files), this.#now())
+    const job: MediaJob = { ...done, adopted: true }
+    this.#jobs.set(job.id, job)
+    await this.#write(job)
+    this.#sweep()
+    return job
+  }
+
+  get(id: string): MediaJob | undefined {
+    return this.#jobs.get(id)
+  }
+
+  list(request: PageRequest): Page {
+    return pageOf(this.#jobs.values(), request)
+  }
+
+  async cancel(id: string): Promise<MediaJob | undefined> {
+    const job = this.#jobs.get(id)
+    if (job === undefined || hasEnded(job)) return job
+    const cancelled = this.#tell(id, { kind: 'cancelled', keepMs: this.#keepMs })!
+    this.#runs.get(id)?.stop.abort()
+    await this.#write(cancelled)
+    return cancelled
+  }
+
+  async remove(id: string): Promise<boolean> {
+    const job = this.#jobs.get(id)
+    if (job === undefined) return false
+    this.#runs.get(id)?.stop.abort()
+    await this.#forget({ ...job, adopted: false })
+    return true
+  }
+
+  async content(id: string, index = 0): Promise<{ file: JobFile; stored: StoredFile }> {
+    const file = fileOf(id, this.#jobs.get(id), index)
+    const stored = await this.#options.store.open(file.path)
+    if (stored === undefined) throw new AppError('media_not_found', { message: 'The clip is not in the media store any more.' })
+    return { file, stored }
+  }
+
+  counts(): Record<MediaJob['status'], number> {
+    const counts = { queued: 0, in_progress: 0, completed: 0, failed: 0, cancelled: 0 }
+    for (const job of this.#jobs.values()) counts[job.status]++
+    return counts
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    this.#closing ??= this.#close(deadlineMs)
+    return this.#closing
+  }
+
+  async #close(deadlineMs: number): Promise<void> {
+    clearInterval(this.#sweeper)
+    const all = () => Promise.all([...this.#runs.values()].map((run) => run.over))
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, deadlineMs))
+    })
+    await Promise.race([all(), late])
+    clearTimeout(timer)
+    const error = jobError(new AppError('shutting_down', { message: 'The server was stopped before the video was made. Create it again.' }))
+    for (const [id, run] of this.#runs) {
+      const failed = this.#tell(id, { kind: 'failed', error, keepMs: this.#keepMs })
+      run.stop.abort()
+      if (failed !== undefined) await this.#write(failed)
+    }
+    await all()
+  }
+
+  #load(): void {
+    const error = jobError(
+      new AppError('server_restarted', { message: 'The server restarted before the video was made. Create it again.' }),
+    )
+    for (const { job, foreign } of this.#folder.load(this.#notice)) {
+      // Another server makes it: its end is read at the next start.
+      if (foreign && !hasEnded(job)) continue
+      const now = jobStep(job, { kind: 'failed', error, keepMs: this.#keepMs }, this.#now())
+      this.#jobs.set(job.id, now)
+      this.#lastCreatedMs = Math.max(this.#lastCreatedMs, job.createdMs)
+      if (now !== job) void this.#write(now)
+    }
+  }
+
+  #newJob({ id = newJobId(), shown }: Pick<JobOrder, 'id' | 'shown'>): MediaJob {
+    this.#lastCreatedMs = Math.max(this.#now(), this.#lastCreatedMs + 1)
+    return { id, status: 'queued', progress: 0, createdMs: this.#lastCreatedMs, ...shown, files: [] }
+  }
+
+  /** Resolves when the job has ended, whatever its end. */
+  async #run(id: string, order: JobOrder, signal: AbortSignal): Promise<void> {
+    let files: readonly JobFile[] = []
+    try {
+      const made = await this.#options.pipeline.make(
+        order.request,
+        {
+          started: (workerId) => void this.#tell(id, { kind: 'started', workerId }),
+          progress: (_step, _steps, _output, fraction) => void this.#tell(id, { kind: 'progress', fraction }),
+        },
+        signal,
+      )
+      signal.throwIfAborted()
+      files = await keepFiles(made.files, (index, file) => order.pathOf(id, index, file), this.#options.store)
+      await this.#complete(id, this.#completed(made, files))
+    } catch (thrown) {
+      await this.#fail(id, thrown)
+    } finally {
+      this.#runs.delete(id)
+    }
+    // Cancelled, removed or failed meanwhile: nothing of it may be found.
+    if (this.#jobs.get(id)?.status !== 'completed') await this.#drop(files)
+    this.#sweep()
+  }
+
+  /** First on disk, then told: a completed job never becomes anything else. */
+  async #complete(id: string, event: JobEvent): Promise<void> {
+    const job = this.#current(id)
+    if (job === undefined) return
+    const completed = jobStep(job, event, this.#now())
+    await this.#folder.write(completed)
+    if (this.#current(id) !== undefined) this.#jobs.set(id, completed)
+  }
+
+  async #fail(id: string, thrown: unknown): Promise<void> {
+    const error = toAppError(thrown)
+    if (this.#current(id) === undefined) return
+    if (error.status >= 500) this.#notice(`video ${id} failed: ${error.message}`, error.cause ?? error)
+    const failed = this.#tell(id, { kind: 'failed', error: jobError(error), keepMs: this.#keepMs })
+    if (failed !== undefined) await this.#write(failed)
+  }
+
+  /** The job when it has not ended. */
+  #current(id: string): MediaJob | undefined {
+    const job = this.#jobs.get(id)
+    return job === undefined || hasEnded(job) ? undefined : job
+  }
+
+  #tell(id: string, event: JobEvent): MediaJob | undefined {
+    const job = this.#current(id)
+    if (job === undefined) return undefined
+    const next = jobStep(job, event, this.#now())
+    this.#jobs.set(id, next)
+    return next
+  }
+
+  #completed(made: Made, files: readonly JobFile[]): Extract<JobEvent, { kind: 'completed' }> {
+    const { model, width, height, frames, seed, workerId, ms } = made
+    const fps = made.fps ?? 0
+    return { kind: 'completed', result: { model, width, height, frames, fps, seed, workerId, ms, files }, keepMs: this.#keepMs }
+  }
+
+  /** Where a lost write does no harm: the file then says what a restart makes the same of. */
+  async #write(job: MediaJob): Promise<void> {
+    await this.#folder.write(job).catch((cause: unknown) => this.#notice(`the end of video ${job.id} is not on disk`, cause))
+  }
+
+  async #drop(files: readonly JobFile[]): Promise<void> {
+    for (const { path } of files)
+      await this.#options.store.remove(path).catch((cause: unknown) => this.#notice(`${path} could not be removed`, cause))
+  }
+
+  /** From here on the job's run finds none and keeps nothing. */
+  async #forget({ id, files, adopted }: MediaJob): Promise<void> {
+    this.#jobs.delete(id)
+    const own = adopted === true ? [] : files
+    await Promise.all([this.#folder.remove(id), ...own.map((file) => this.#options.store.remove(file.path))])
+  }
+
+  #sweep(): void {
+    for (const id of overdue(this.#jobs.values(), this.#options.keepJobs ?? 1000, this.#now()))
+      void this.#forget(this.#jobs.get(id)!).catch((cause: unknown) =>
+        this.#notice(`what is left of video ${id} could not be removed`, cause),
+      )
+  }
+
+  #unfinished(): number {
+    let count = 0
+    for (const job of this.#jobs.values()) if (!hasEnded(job)) count++
+    return count
+  }
+
+  readonly #notice = (message: string, cause: unknown): void => this.#options.onNotice?.(message, cause)
+}
+
+function jobError(error: AppError): JobError {
+  return { code: error.code, message: error.message, type: error.type, param: error.param }
+}
