@@ -64,8 +64,9 @@ export async function startContender(command: string[], port: number, log: strin
         readySecs: (performance.now() - began) / 1000,
         async stop() {
           process.kill(-child.pid, 'SIGTERM')
-          const gone = await Promise.race([child.exited, Bun.sleep(20_000).then(() => undefined)])
-          if (gone === undefined) process.kill(-child.pid, 'SIGKILL')
+          const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), 20_000)
+          await child.exited
+          clearTimeout(late)
           await Bun.sleep(1000)
         },
       }

@@ -28,7 +28,9 @@ export function run(command: string[], log: string, env: Record<string, string> 
     exitCode: () => child.exitCode ?? (child.signalCode === null ? undefined : -1),
     async stop() {
       signalGroup(child.pid, 'SIGTERM')
-      if ((await Promise.race([child.exited, Bun.sleep(15_000)])) === undefined) signalGroup(child.pid, 'SIGKILL')
+      const late = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), 15_000)
+      await child.exited
+      clearTimeout(late)
     },
   }
 }
