@@ -1,0 +1,46 @@
+// A clip as an animated WebP, where there is no ffmpeg: every frame is a picture of its own, encoded as it comes.
+import { AppError } from '../../lib/errors.ts'
+import { encodeImage } from '../image/encode.ts'
+import type { ClipOptions } from './clip.ts'
+import type { OneByOne } from './in-order.ts'
+import { webpAnimation } from './webp-animation.ts'
+import { yuv420ToRgb } from './yuv-to-rgb.ts'
+
+/** WebP's format has 14 bits for a side. */
+const longestSide = 16383
+
+/** `reason`: why it is no MP4, for the note. Throws `encoding_failed` for sizes that WebP cannot have. */
+export function startWebp(options: ClipOptions, reason: string): OneByOne {
+  const { width, height, fps } = options
+  if (Math.max(width, height) > longestSide) {
+    throw new AppError('encoding_failed', { message: `${reason}, and WebP has at most ${longestSide} pixels a side` })
+  }
+  const stills: Uint8Array[] = []
+  let abandoned = false
+  return {
+    async write(frame) {
+      const rgb = options.pixels === 'rgb24' ? frame : yuv420ToRgb(frame, width, height)
+      const still = await encodeImage(rgb, { width, height }, { type: 'webp', compression: 85 })
+      if (!abandoned) stills.push(still.bytes)
+    },
+    async finish() {
+      if (stills.length === 0) throw new AppError('encoding_failed', { message: 'The clip has no frames.' })
+      // Whole milliseconds, without drift: each frame ends where the next begins.
+      const starts = Array.from({ length: stills.length + 1 }, (_, i) => Math.round((i * 1000) / fps))
+      return {
+        bytes: webpAnimation(stills, starts, width, height),
+        contentType: 'image/webp',
+        extension: 'webp',
+        width,
+        height,
+        frames: stills.length,
+        encoder: 'webp',
+        note: `an animated WebP instead of an MP4, because ${reason}`,
+      }
+    },
+    abort() {
+      abandoned = true
+      stills.length = 0
+    },
+  }
+}
