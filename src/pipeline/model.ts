@@ -32,7 +32,16 @@ export interface ModelRegistry {
   find(name: string): LoadedModel
 }
 
-export function modelRegistry(): ModelRegistry {
+/** A model that does not make text, for who asks it for some. */
+export interface OtherModel {
+  id: string
+  aliases: readonly string[]
+  /** "makes images: ask POST /v1/images/generations" */
+  use: string
+}
+
+/** `others` are served beside: a text request that names one is told where to go. */
+export function modelRegistry(others: () => readonly OtherModel[] = () => []): ModelRegistry {
   let models: LoadedModel[] = []
   const byName = new Map<string, LoadedModel>()
 
@@ -54,13 +63,17 @@ export function modelRegistry(): ModelRegistry {
     find(name) {
       const model = byName.get(name)
       if (model !== undefined) return model
-      if (models.length === 0)
+      const elsewhere = others()
+      const other = elsewhere.find(({ id, aliases }) => id === name || aliases.includes(name))
+      if (other !== undefined)
+        throw new AppError('model_not_found', { message: `The model '${other.id}' makes no text; it ${other.use}.`, param: 'model' })
+      if (models.length === 0 && elsewhere.length === 0)
         throw new AppError('engine_unavailable', {
           message: 'The server is starting and serves no model yet; try again shortly.',
           retryAfterSecs: 5,
         })
       const shown = name.length > 200 ? `${name.slice(0, 200)}…` : name
-      const known = models.map((served) => served.served.id).join(', ')
+      const known = [...models.map((served) => served.served.id), ...elsewhere.map(({ id, use }) => `${id} (${use})`)].join(', ')
       throw new AppError('model_not_found', { message: `The model '${shown}' is not served here. Served: ${known}.`, param: 'model' })
     },
   }

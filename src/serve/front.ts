@@ -13,6 +13,8 @@ import { defaultLimits } from './http/limits.ts'
 import { bufferedLog } from './http/line-buffer.ts'
 import { createSystemApp } from './http/system-server.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
+import { mediaControlRoutes } from './media/control.ts'
+import type { MediaFront } from './media/routes.ts'
 import type { FrontOptions } from './options.ts'
 
 const CANARY_TIMEOUT_MS = 10_000
@@ -22,8 +24,12 @@ export interface FrontParts {
   workers(): readonly Worker[]
   /** Whose engines are asked for a token (those of this process); of the others, their own word counts. */
   canary(worker: Worker): boolean
+  /** Images and videos that this process makes; its health is theirs then. */
+  media?: MediaFront
   /** Takes what this process shows out of others' sight, before the grace period. */
   leaving?(): Promise<void>
+  /** New requests are refused from now on; those that run may end. */
+  draining?(): void
   /** Ends engines, connections and announcements; runs before the port closes. */
   stop(): Promise<void>
 }
@@ -40,7 +46,8 @@ export interface Front {
 
 /** Opens the port and answers /live. Throws AppError `port_in_use`. */
 export function openFront(options: FrontOptions, parts: FrontParts): Front {
-  const health = createHealth({
+  const { media } = parts
+  const textHealth = createHealth({
     workers: parts.workers,
     canary: parts.canary,
     canaryFreshMs: options.health.canaryFreshMs,
@@ -50,14 +57,16 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
   const lifecycle = createLifecycle({
     graceMs: options.graceMs,
     drainMs: options.drainMs,
-    inFlight: () => Math.max(app.inFlight(), http.pending()),
+    inFlight: () => Math.max(app.inFlight(), http.pending(), media?.inFlight() ?? 0),
     ...(parts.leaving === undefined ? {} : { leaving: parts.leaving }),
+    ...(parts.draining === undefined ? {} : { draining: parts.draining }),
     stop,
   })
   const deps: AppDeps = {
     pipeline: createPipeline(parts.models),
     models: parts.models,
-    health,
+    health: media?.health ?? textHealth,
+    ...(media === undefined ? {} : { media }),
     log,
     accessLog: bufferedLog(log),
     workers: parts.workers,
@@ -76,8 +85,14 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
     options.system &&
     startHttp({
       app: createSystemApp(
-        { ...deps, served: () => parts.models.all().map((model) => model.served.id), complete: () => deps.pipeline.ready() },
-        [...engineRoutes(deps), ...busyRoutes(deps), ...debugRoutes(deps)],
+        {
+          ...deps,
+          served: () => [...deps.pipeline.models(), ...(media?.models() ?? [])].map((model) => model.id),
+          complete: () => deps.pipeline.ready() || media?.ready() === true,
+        },
+        media === undefined
+          ? [...engineRoutes(deps), ...busyRoutes(deps), ...debugRoutes(deps)]
+          : mediaControlRoutes({ ...deps, workers: media.workers }),
       ),
       ...options.system,
       portFlag: 'DYN_SYSTEM_PORT',

@@ -11,6 +11,8 @@ export interface LifecycleParts {
   drainMs: number
   /** Takes the process out of others' sight; comes first. */
   leaving?(): Promise<void>
+  /** New requests are refused from now on: what waits for its turn can be told so. */
+  draining?(): void
   /** Requests that are running now. */
   inFlight(): number
   /** Aborts what still runs, ends engines and closes the port. */
@@ -43,6 +45,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     // Nobody routes to a process that was never ready.
     if (wasReady) await Bun.sleep(parts.graceMs)
     state = 'draining'
+    parts.draining?.()
     const deadline = performance.now() + parts.drainMs
     while (parts.inFlight() > 0 && performance.now() < deadline) await Bun.sleep(POLL_MS)
     if (parts.inFlight() > 0) log.warn({ inFlight: parts.inFlight() }, 'stopping: drain time is over, aborting the rest')

@@ -104,8 +104,9 @@ export const modelAnswer = z.object({
   owned_by: z.string(),
   root: z.string(),
   parent: z.null(),
-  max_model_len: z.int(),
-  context_window: z.int(),
+  max_model_len: z.int().optional(),
+  context_window: z.int().optional(),
+  makes: z.enum(['image', 'video']).optional().describe('Of a model that makes no text.'),
 })
 
 export const modelsAnswer = z.object({ object: z.literal('list'), data: z.array(modelAnswer) })

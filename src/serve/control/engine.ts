@@ -3,13 +3,20 @@ import type { Context } from 'hono'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import { errorBody } from '../../openai/errors.ts'
-import type { Worker } from '../../router/workers.ts'
 import { defaultLimits, type Limits } from '../http/limits.ts'
 import { failureIn, type Operation, operations } from './operations.ts'
 import { objectBody, type Route } from './route.ts'
 
+/** What operations are run on: a text engine's worker, or a maker of images. */
+export interface Controlled {
+  readonly id: string
+  readonly engine: { readonly ready: boolean; control(name: string, args: Record<string, unknown>): Promise<unknown> }
+}
+
 export interface EngineRouteDeps {
-  workers(): readonly Worker[]
+  workers(): readonly Controlled[]
+  /** Absent: those of text engines. */
+  operations?: ReadonlyMap<string, Operation>
   limits?: Limits
   log: Logger
 }
@@ -25,22 +32,34 @@ interface Ran {
 export function engineRoutes(deps: EngineRouteDeps): Route[] {
   const named = (c: Context) => answer(c, c.req.path.slice(c.req.path.lastIndexOf('/') + 1), deps)
   return [
-    { path: '/engine', get: async () => Response.json(listed()) },
+    { path: '/engine', get: async () => Response.json(listed(deps.operations ?? operations)) },
     { path: '/engine/:name', post: named },
     { path: '/engine/control/:name', post: named },
     { path: '/clear_kv_blocks', post: (c) => answer(c, 'clear_kv_blocks', deps) },
   ]
 }
 
-function listed() {
-  return { operations: [...operations].map(([name, { summary }]) => ({ name, summary })) }
+function listed(all: ReadonlyMap<string, Operation>) {
+  return { operations: [...all].map(([name, { summary }]) => ({ name, summary })) }
 }
 
 async function answer(c: Context, name: string, deps: EngineRouteDeps): Promise<Response> {
-  const operation = operations.get(name)
+  const ran = await runOperation(c, name, deps)
+  if (ran.failed === undefined) return Response.json({ status: 'ok', operation: name, results: ran.results })
+  return Response.json({ status: 'error', operation: name, ...errorBody(ran.failed), results: ran.results }, { status: ran.failed.status })
+}
+
+/** Runs it on the worker that the query or the body names, or on all. Throws where it cannot begin. */
+export async function runOperation(
+  c: Context,
+  name: string,
+  deps: EngineRouteDeps,
+): Promise<{ failed: AppError | undefined; results: Ran[] }> {
+  const known = deps.operations ?? operations
+  const operation = known.get(name)
   if (operation === undefined)
     throw new AppError('route_not_found', {
-      message: `There is no engine operation '${name.slice(0, 100)}'; there are ${[...operations.keys()].join(', ')}.`,
+      message: `There is no engine operation '${name.slice(0, 100)}'; there are ${[...known.keys()].join(', ')}.`,
     })
   const { worker_id: inBody, ...args } = await objectBody(c.req.raw, deps.limits ?? defaultLimits)
   const workers = chosen(c.req.query('worker_id') ?? inBody, deps.workers())
@@ -51,12 +70,11 @@ async function answer(c: Context, name: string, deps: EngineRouteDeps): Promise<
     { operation: name, workers: workers.map(({ id }) => id), failed: failures.length, reason: failed?.message },
     'engine operation',
   )
-  if (failed === undefined) return Response.json({ status: 'ok', operation: name, results })
-  return Response.json({ status: 'error', operation: name, ...errorBody(failed), results }, { status: failed.status })
+  return { failed, results }
 }
 
 /** The worker that was named, or all. Throws `invalid_value` for one that is not there, `engine_unavailable` when there is none at all. */
-function chosen(id: unknown, workers: readonly Worker[]): readonly Worker[] {
+function chosen(id: unknown, workers: readonly Controlled[]): readonly Controlled[] {
   if (workers.length === 0) throw new AppError('engine_unavailable', { message: 'There is no worker yet.', retryAfterSecs: 5 })
   if (id === undefined || id === null) return workers
   const worker = workers.find((one) => one.id === String(id))
@@ -67,7 +85,13 @@ function chosen(id: unknown, workers: readonly Worker[]): readonly Worker[] {
   })
 }
 
-async function run(worker: Worker, operation: Operation, args: Record<string, unknown>, failures: AppError[], log: Logger): Promise<Ran> {
+async function run(
+  worker: Controlled,
+  operation: Operation,
+  args: Record<string, unknown>,
+  failures: AppError[],
+  log: Logger,
+): Promise<Ran> {
   const wasReady = worker.engine.ready
   let done = 0
   try {

@@ -15,13 +15,17 @@ import { debugRoutes } from '../control/debug.ts'
 import { engineRoutes } from '../control/engine.ts'
 import { mount } from '../control/route.ts'
 import type { Health } from '../health.ts'
+import { mediaControlRoutes } from '../media/control.ts'
+import { type MediaFront, mediaHandler, mediaRoutes } from '../media/routes.ts'
 import { docsPage } from './docs.ts'
 import { type EndpointDeps, endpoint, type RawHandler, type SocketTimer } from './endpoint.ts'
 import { InFlight } from './limits.ts'
 import { probes } from './probes.ts'
 import { requestIdOf } from './request-id.ts'
 
-export interface AppDeps extends Api, EndpointDeps {
+export interface AppDeps extends Api, Omit<EndpointDeps, 'pipeline' | 'media'> {
+  /** Images and videos, where this process makes some; the routes are there all the same. */
+  media?: MediaFront
   workers(): readonly Worker[]
   health: Health
   version: string
@@ -32,6 +36,8 @@ export interface AppDeps extends Api, EndpointDeps {
   /** The API port takes engine operations too, not only the system port. */
   controlRoutes?: boolean
 }
+
+type Method = 'GET' | 'POST' | 'DELETE'
 
 export interface HttpApp {
   /** POST path → handler, for Bun's own router. */
@@ -49,17 +55,20 @@ export function createApp(deps: AppDeps): HttpApp {
   const hono = new Hono<{ Bindings: { server?: SocketTimer } }>()
   const methods = new Map<string, string>()
 
-  function post(path: string, name: string, handler: Handler): void {
+  /** With a log line, limits and a body; POSTs to a fixed path go past the router. */
+  function logged(method: Method, path: string, name: string, handler: Handler): void {
     const raw = endpoint(name, path, handler, deps, inFlight)
-    posts.set(path, raw)
-    hono.post(path, (c) => raw(c.req.raw, c.env?.server))
-    methods.set(path, 'POST, OPTIONS')
+    if (method === 'POST' && !path.includes(':')) posts.set(path, raw)
+    route(method, path, (c) => raw(c.req.raw, c.env?.server))
+  }
+  function post(path: string, name: string, handler: Handler): void {
+    logged('POST', path, name, handler)
   }
   function get(path: string, answer: (c: Context) => Response | Promise<Response>): void {
     route('GET', path, answer)
   }
-  /** For what is not hot; a path may have both methods. */
-  function route(method: 'GET' | 'POST', path: string, answer: (c: Context) => Response | Promise<Response>): void {
+  /** For what is not hot; a path may have several methods. */
+  function route(method: Method, path: string, answer: (c: Context) => Response | Promise<Response>): void {
     hono.on(method, path, answer)
     const own = method === 'GET' ? 'GET, HEAD' : method
     methods.set(path, methods.has(path) ? `${own}, ${methods.get(path)}` : `${own}, OPTIONS`)
@@ -73,12 +82,14 @@ export function createApp(deps: AppDeps): HttpApp {
     post(`${prefix}/tokenize`, 'tokenize', tokenizeHandler(deps))
     post(`${prefix}/detokenize`, 'detokenize', detokenizeHandler(deps))
   }
-  get('/v1/models', () => listModels(deps.pipeline))
-  get('/v1/models/:id{.+}', (c) => oneModel(deps.pipeline, decoded(c.req.path.slice('/v1/models/'.length))))
+  for (const one of mediaRoutes) logged(one.method, one.path, one.name, mediaHandler(one, deps))
+  const served = () => [...deps.pipeline.models(), ...(deps.media?.models() ?? [])]
+  get('/v1/models', () => listModels(served()))
+  get('/v1/models/:id{.+}', (c) => oneModel(served(), decoded(c.req.path.slice('/v1/models/'.length))))
   const { live, ready, health, metrics } = probes({
     ...deps,
-    served: () => deps.pipeline.models().map((model) => model.id),
-    complete: () => deps.pipeline.ready(),
+    served: () => served().map((model) => model.id),
+    complete: () => deps.pipeline.ready() || deps.media?.ready() === true,
   })
   get('/live', live)
   get('/ready', ready)
@@ -88,7 +99,13 @@ export function createApp(deps: AppDeps): HttpApp {
   get('/docs', (c) => c.html(docsPage))
 
   mount(route, debugRoutes(deps))
-  if (deps.controlRoutes === true) mount(route, [...engineRoutes(deps), ...busyRoutes(deps)])
+  if (deps.controlRoutes === true)
+    mount(
+      route,
+      deps.media === undefined
+        ? [...engineRoutes(deps), ...busyRoutes(deps)]
+        : mediaControlRoutes({ ...deps, workers: deps.media.workers }),
+    )
 
   for (const [path, allow] of methods) hono.all(path, (c) => otherMethod(c, allow, deps))
   hono.notFound((c) => {
@@ -110,7 +127,8 @@ export function createApp(deps: AppDeps): HttpApp {
     },
     inFlight: () => inFlight.count,
     async warm() {
-      await Promise.all([chatRules(deps.ignoreUnknownFields), completionRules(deps.ignoreUnknownFields)])
+      if (deps.media !== undefined) await deps.media.handlers()
+      else await Promise.all([chatRules(deps.ignoreUnknownFields), completionRules(deps.ignoreUnknownFields)])
     },
   }
 }

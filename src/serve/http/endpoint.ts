@@ -1,4 +1,4 @@
-// Around every handler that answers a POST: id, limits, body, errors, log line. Each request leaves here with exactly one of each.
+// Around every handler of the API: id, limits, body, errors, log line. Each request leaves here with exactly one of each.
 import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Call, Handler } from '../../openai/call.ts'
@@ -12,7 +12,9 @@ import { type InFlight, type Limits, readJson } from './limits.ts'
 import { requestIdOf } from './request-id.ts'
 
 export interface EndpointDeps {
-  pipeline: Pipeline
+  pipeline: Pick<Pipeline, 'models'>
+  /** Models of images and videos, where this process has some. */
+  media?: { models(): readonly { id: string; aliases: readonly string[] }[] }
   limits: Limits
   state(): LifeState
   log: Logger
@@ -75,14 +77,15 @@ class EndpointCall implements Call {
   async answer(handler: Handler): Promise<Response> {
     let response: Response
     try {
-      if (stopping.has(this.#deps.state()))
+      // What is only looked at may be looked at to the end: a job that still runs, a file that is done.
+      if (stopping.has(this.#deps.state()) && this.#request.method === 'POST')
         throw new AppError('shutting_down', {
           message: 'The server is stopping. Send the request again, to another server if there is one.',
           retryAfterSecs: 5,
         })
       this.#inFlight.enter()
       this.#entered = true
-      this.body = await this.#read(handler.takesForms === true)
+      if (this.#request.method === 'POST') this.body = await this.#read(handler.takesForms === true)
       response = await handler(this)
       this.#entry.status = response.status
     } catch (thrown) {
@@ -90,7 +93,7 @@ class EndpointCall implements Call {
       this.outcome({ error })
       response = errorResponse(error)
       // The rest of an unread body would be taken for the next request.
-      if (this.body === undefined) response.headers.set('connection', 'close')
+      if (this.body === undefined && this.#request.method === 'POST') response.headers.set('connection', 'close')
     }
     response.headers.set('x-request-id', this.requestId)
     if (this.#deps.corsOrigin !== undefined && this.headers.get('origin') !== null)
@@ -104,7 +107,8 @@ class EndpointCall implements Call {
   }
 
   begin(model: string, stream: boolean): void {
-    const served = this.#deps.pipeline.models().find((one) => one.id === model || one.aliases.includes(model))
+    const named = (one: { id: string; aliases: readonly string[] }) => one.id === model || one.aliases.includes(model)
+    const served = this.#deps.pipeline.models().find(named) ?? this.#deps.media?.models().find(named)
     this.#label = served?.id ?? 'unknown'
     this.#entry.model = model.slice(0, 200)
     this.#entry.stream = stream

@@ -1,0 +1,78 @@
+// The routes of images and videos as data. What answers on them is loaded with the first request, or at the start of a process that makes media.
+import type { Handler } from '../../openai/call.ts'
+import type { ServedMedia } from '../../pipeline/media/media.ts'
+import type { Pipeline } from '../../pipeline/types.ts'
+import type { Health } from '../health.ts'
+
+/** Every operation of the media API; each answers one route. */
+export interface MediaHandlers {
+  generateImages: Handler
+  editImages: Handler
+  imageContent: Handler
+  createVideo: Handler
+  streamVideo: Handler
+  listVideos: Handler
+  oneVideo: Handler
+  videoContent: Handler
+  cancelVideo: Handler
+  removeVideo: Handler
+  file: Handler
+}
+
+/** What a process that makes images or videos brings to its front. */
+export interface MediaFront {
+  models(): readonly ServedMedia[]
+  /** Some maker can take a job now. */
+  ready(): boolean
+  health: Health
+  /** Jobs that go on without a connection. */
+  inFlight(): number
+  handlers(): Promise<MediaHandlers>
+  /** What operations are run on (LoRA and the like). */
+  workers(): readonly {
+    id: string
+    engine: { readonly ready: boolean; control(name: string, args: Record<string, unknown>): Promise<unknown> }
+  }[]
+}
+
+export interface MediaRoute {
+  method: 'GET' | 'POST' | 'DELETE'
+  /** Hono's pattern. */
+  path: string
+  /** The endpoint's label in metrics. */
+  name: string
+  operation: keyof MediaHandlers
+  /** Bodies may be forms with files. */
+  forms?: boolean
+}
+
+export const mediaRoutes: readonly MediaRoute[] = [
+  { method: 'POST', path: '/v1/images/generations', name: 'images_generations', operation: 'generateImages' },
+  { method: 'POST', path: '/v1/images/edits', name: 'images_edits', operation: 'editImages', forms: true },
+  { method: 'GET', path: '/v1/images/:id/content', name: 'images_content', operation: 'imageContent' },
+  { method: 'POST', path: '/v1/videos', name: 'videos', operation: 'createVideo', forms: true },
+  { method: 'GET', path: '/v1/videos', name: 'videos_list', operation: 'listVideos' },
+  { method: 'POST', path: '/v1/videos/stream', name: 'videos_stream', operation: 'streamVideo', forms: true },
+  { method: 'GET', path: '/v1/videos/:id', name: 'videos_get', operation: 'oneVideo' },
+  { method: 'DELETE', path: '/v1/videos/:id', name: 'videos_delete', operation: 'removeVideo' },
+  { method: 'POST', path: '/v1/videos/:id/cancel', name: 'videos_cancel', operation: 'cancelVideo' },
+  { method: 'GET', path: '/v1/videos/:id/content', name: 'videos_content', operation: 'videoContent' },
+  { method: 'GET', path: '/media/*', name: 'media', operation: 'file' },
+]
+
+/** The handler of a route; everything behind it is loaded when it is first asked. */
+export function mediaHandler(route: MediaRoute, deps: { media?: MediaFront; pipeline: Pick<Pipeline, 'models'> }): Handler {
+  let loading: Promise<MediaHandlers> | undefined
+  const load = async () => {
+    if (deps.media !== undefined) return deps.media.handlers()
+    return (await import('./no-media.ts')).noMedia(deps.pipeline)
+  }
+  const handler: Handler = async (call) => {
+    loading ??= load()
+    const response = await (await loading)[route.operation](call)
+    // An answer to a question about what is there already is over with its head; the others say themselves when they are.
+    if (route.method !== 'POST') call.outcome({})
+    return response
+  }
+  return Object.assign(handler, { takesForms: route.forms === true })
+}
