@@ -132,7 +132,7 @@ describe.skipIf(!need('SGLang with NIXL (bun run sglang:setup)', model !== undef
       for (const [i, question] of questions().entries()) expect({ i, ...told(await ask(question)) }).toEqual({ i, ...told(expected[i]!) })
       const together = await Promise.all(questions().map((question) => ask(question)))
       expect(together.map(told)).toEqual(expected.map(told))
-      await idle(1000)
+      await idle(15_000)
     }, 120_000)
 
     test('cached tokens are those of the prefill engine', async () => {
