@@ -9,7 +9,7 @@ interface DirectController {
   end(): unknown
 }
 
-/** Characters that may wait for a client that does not read before its request is aborted. */
+/** Enough for texts. */
 const MAX_UNREAD = 4 << 20
 
 export interface SseWriterEvents {
@@ -22,6 +22,7 @@ export interface SseWriterEvents {
 export class SseWriter implements TurnEnd {
   marked = false
   readonly #events: SseWriterEvents
+  readonly #maxUnread: number
   #buffer = ''
   #controller: DirectController | undefined
   #opened = false
@@ -31,8 +32,15 @@ export class SseWriter implements TurnEnd {
   #overflowed = false
   #finish: (() => void) | undefined
 
-  constructor(events: SseWriterEvents) {
+  /** `maxUnread`: characters that may wait for a client that does not read before `overflow`. */
+  constructor(events: SseWriterEvents, maxUnread = MAX_UNREAD) {
     this.#events = events
+    this.#maxUnread = maxUnread
+  }
+
+  /** Characters that wait for the client. */
+  get unread(): number {
+    return this.#buffer.length
   }
 
   /** True once headers are on their way: a failure can then only be told as an event. */
@@ -93,7 +101,7 @@ export class SseWriter implements TurnEnd {
     const controller = this.#controller
     if (controller === undefined || this.#closed) return
     if (this.#blocked) {
-      if (this.#buffer.length <= MAX_UNREAD || this.#overflowed) return
+      if (this.#buffer.length <= this.#maxUnread || this.#overflowed) return
       this.#overflowed = true
       this.#buffer = ''
       this.#events.overflow()

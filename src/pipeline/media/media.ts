@@ -103,6 +103,8 @@ export interface MakerInfo {
   makes: 'image' | 'video'
   defaults: { width: number; height: number; steps: number; guidance: number; frames: number; fps: number }
   takesImages: boolean
+  /** `mask` of a request is honoured; absent: no. */
+  takesMask?: boolean
   sizeMultiple: number
   frameMultiple: number
   replicas: number

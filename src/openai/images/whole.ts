@@ -1,0 +1,40 @@
+// One answer with all pictures, when the last one is done.
+import { AppError } from '../../lib/errors.ts'
+import { type Call, json, nowSecs } from '../call.ts'
+import type { ImagesApi } from '../media/api.ts'
+import { publicUrl } from '../media/public-url.ts'
+import { base64Of, imagesBody, type Shown } from './answer.ts'
+import type { ImageJob } from './request.ts'
+import { startSaving } from './saved.ts'
+
+/** Rejects with an AppError; then no file is left. */
+export async function wholeAnswer(job: ImageJob, call: Call, api: ImagesApi): Promise<Response> {
+  const created = nowSecs()
+  const made = await api.media.make(job.request, {}, call.signal)
+  const shown = job.answer === 'b64_json' ? made.files.map(base64Of) : await save()
+  call.outcome({ workerId: made.workerId })
+  return json(imagesBody(job, created, made, shown), { 'x-worker-id': made.workerId })
+
+  async function save(): Promise<Shown[]> {
+    const saving = startSaving(api.store, job)
+    try {
+      const urls = await allOrFirst(made.files.map((file, i) => saving.save(i, file)))
+      await saving.finish()
+      if (call.signal.aborted) throw gone()
+      return urls.map((url) => ({ url: publicUrl(url, call) }))
+    } catch (thrown) {
+      await saving.undo()
+      throw thrown
+    }
+  }
+}
+
+/** Waits for all, also when one fails: what still runs could not be undone. */
+async function allOrFirst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
+
+function gone(): AppError {
+  return new AppError('client_closed_request', { message: 'The client closed the connection.' })
+}

@@ -1,0 +1,88 @@
+// A multipart form as the JSON body that it stands for: texts become what the schema of their field wants, files are handed out apart.
+import * as z from 'zod'
+import { wrongType } from '../request/faults.ts'
+import type { FormFields, FormFile } from './form-fields.ts'
+
+/** What texts of a field are read as. `list`: also one text is an array. `json`: anything that is JSON, else a text. */
+type Kind = 'number' | 'boolean' | 'json' | 'list'
+
+export interface FormBody {
+  /** Without a prototype, so that no name can mean anything else. */
+  body: Record<string, unknown>
+  /** By field, `[]` and `[0]` taken off. */
+  files: Map<string, FormFile[]>
+}
+
+/** Reads forms of the fields in `shape`. Throws `invalid_type` for what cannot be nested so; values are the schema's to judge. */
+export function formReader(shape: Record<string, z.ZodType>): (form: FormFields) => FormBody {
+  const kinds = kindsOf(shape)
+  return (form) => {
+    const body: Record<string, unknown> = Object.create(null)
+    const files = new Map<string, FormFile[]>()
+    for (const part of form.parts) {
+      const [, name = part.name, inner] = /^([^[\]]+)\[([^[\]]*)\]$/.exec(part.name) ?? []
+      if ('file' in part) {
+        files.set(name, [...(files.get(name) ?? []), part.file])
+        continue
+      }
+      const listed = inner !== undefined && /^\d*$/.test(inner)
+      if (inner === undefined || listed) add(body, name, readText(part.text, kinds.get(name)), listed || kinds.get(name) === 'list')
+      else {
+        body[name] ??= Object.create(null)
+        const nested = body[name]
+        if (typeof nested !== 'object' || nested === null || Array.isArray(nested)) throw wrongType(name, 'an object', nested)
+        add(nested as Record<string, unknown>, inner, readText(part.text, kinds.get(`${name}.${inner}`)), false)
+      }
+    }
+    return { body, files }
+  }
+}
+
+function add(into: Record<string, unknown>, name: string, value: unknown, listed: boolean): void {
+  const there = into[name]
+  if (there === undefined) into[name] = listed ? [value] : value
+  else into[name] = Array.isArray(there) ? [...there, value] : [there, value]
+}
+
+/** A text that is none of its kind stays a text: the schema says what is wrong with it. */
+function readText(text: string, kind: Kind | undefined): unknown {
+  if (kind === 'number') return /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text
+  if (kind === 'boolean') {
+    if (/^(?:true|1)$/i.test(text)) return true
+    return /^(?:false|0)$/i.test(text) ? false : text
+  }
+  if (kind !== 'json') return text
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+interface JsonSchema {
+  type?: string
+  anyOf?: JsonSchema[]
+  properties?: Record<string, JsonSchema>
+}
+
+/** Kinds by name, members of objects as `nvext.seed`. */
+function kindsOf(shape: Record<string, z.ZodType>): Map<string, Kind> {
+  const kinds = new Map<string, Kind>()
+  const note = (prefix: string, properties: Record<string, JsonSchema>) => {
+    for (const [name, schema] of Object.entries(properties)) {
+      const either = schema.anyOf ?? [schema]
+      const types = new Set(either.map((one) => one.type))
+      const path = prefix + name
+      if (types.has('number') || types.has('integer')) kinds.set(path, 'number')
+      else if (types.has('boolean')) kinds.set(path, 'boolean')
+      else if (types.has('string')) continue
+      else if (types.has('array')) kinds.set(path, 'list')
+      else {
+        kinds.set(path, 'json')
+        if (prefix === '') for (const one of either) if (one.properties !== undefined) note(`${path}.`, one.properties)
+      }
+    }
+  }
+  note('', (z.toJSONSchema(z.strictObject(shape), { io: 'input', unrepresentable: 'any' }) as JsonSchema).properties ?? {})
+  return kinds
+}
