@@ -23,11 +23,3 @@ export function floatToRgbPixels(
     else for (let i = from; i < to; i++, at += 3) clamped[at] = Math.trunc(fround(fround(fround(plane[i]! / 2) + 0.5) * 255))
   }
 }
-
-/** All frames in one go. */
-export function floatToRgbCpu(planes: Float32Array, width: number, height: number, range: SampleRange): Uint8Array {
-  const pixels = width * height
-  const out = new Uint8Array(planes.length)
-  for (let frame = 0; frame < planes.length / (3 * pixels); frame++) floatToRgbPixels(planes, pixels, range, out, frame, 0, pixels)
-  return out
-}

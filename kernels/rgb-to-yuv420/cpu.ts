@@ -1,5 +1,4 @@
 // The same as reference.ts with typed arrays: two rows at a time, each byte of RGB read once for luma and once for chroma.
-import { yuv420Bytes } from './reference.ts'
 
 /** Rows [from, to) of chroma and the luma rows they stand for; all of them make the whole of `out`. */
 export function rgbToYuv420Rows(rgb: Uint8Array, width: number, height: number, out: Uint8Array, from: number, to: number): void {
@@ -39,11 +38,4 @@ function lumaRow(rgb: Uint8Array, from: number, width: number, out: Uint8Array, 
   for (let x = 0, at = from; x < width; x++, at += 3) {
     out[to + x] = (5983 * rgb[at]! + 20127 * rgb[at + 1]! + 2032 * rgb[at + 2]! + 540672) >> 15
   }
-}
-
-/** The whole picture in one go. */
-export function rgbToYuv420Cpu(rgb: Uint8Array, width: number, height: number): Uint8Array {
-  const out = new Uint8Array(yuv420Bytes(width, height))
-  rgbToYuv420Rows(rgb, width, height, out, 0, (height + 1) >> 1)
-  return out
 }

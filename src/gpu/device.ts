@@ -1,0 +1,114 @@
+/// <reference types="@webgpu/types" />
+// One WebGPU device for the process: Dawn through bun-webgpu. Opened on first use, given up when it is lost, opened again a minute later at the earliest.
+import { log } from '../lib/log.ts'
+import { type BufferPool, bufferPool } from './buffers.ts'
+import { vulkanState } from './vulkan.ts'
+
+/** bun-webgpu 0.1.7 cannot ask for more than WebGPU's own defaults: any `requiredLimits` throws. */
+export const limits = { bufferBytes: 256 << 20, bindingBytes: 128 << 20, workgroups: 65_535 } as const
+
+export interface Gpu {
+  readonly device: GPUDevice
+  /** For people: `nvidia nvidia-h200`. */
+  readonly name: string
+  /** Software on the CPU (SwiftShader, llvmpipe): right, but never fast. */
+  readonly software: boolean
+  readonly timestamps: boolean
+  readonly pipelines: Map<string, GPUComputePipeline>
+  readonly buffers: BufferPool
+  /** What went wrong on the device since the last look; a run that finds something has no result. */
+  takeError(): string | undefined
+  /** Calls back once when the device is lost or given up; the returned function unsubscribes. */
+  onLost(tell: (reason: string) => void): () => void
+}
+
+export type DeviceState =
+  | { kind: 'unopened' }
+  | { kind: 'ready'; name: string; software: boolean }
+  | { kind: 'none' | 'lost'; reason: string }
+
+const retryMs = 60_000
+
+let opening: Promise<Gpu | undefined> | undefined
+let state: DeviceState = { kind: 'unopened' }
+let nextTryAt = 0
+
+export function deviceState(): DeviceState {
+  return state
+}
+
+/** The device, or undefined with the reason in `deviceState`. Never rejects. */
+export function openDevice(): Promise<Gpu | undefined> {
+  if (opening === undefined && performance.now() >= nextTryAt) opening = open()
+  return opening ?? Promise.resolve(undefined)
+}
+
+/** Gives the device up for a while, because it is lost or fails again and again. */
+export function closeDevice(gpu: Gpu, reason: string): void {
+  if (state.kind !== 'ready') return
+  log.warn({ device: gpu.name, reason }, 'the WebGPU device is given up; kernels run on the CPU')
+  state = { kind: 'lost', reason }
+  waitBeforeNextTry()
+  gpu.buffers.drop()
+  gpu.device.destroy()
+}
+
+function waitBeforeNextTry(): void {
+  opening = undefined
+  nextTryAt = performance.now() + retryMs
+}
+
+async function open(): Promise<Gpu | undefined> {
+  try {
+    const vulkan = await vulkanState()
+    if (!vulkan.ready) throw new Error(vulkan.reason)
+    const { createGPUInstance } = await import('bun-webgpu')
+    const adapter = await createGPUInstance().requestAdapter({ powerPreference: 'high-performance' })
+    if (adapter === null) throw new Error('the Vulkan driver offers no adapter')
+    const name = [adapter.info.vendor, adapter.info.device].filter(Boolean).join(' ')
+    // Dawn's stand-in accepts everything and computes nothing.
+    if (`${name} ${adapter.info.description}`.includes('null-backend')) throw new Error('Dawn found no driver, only its null backend')
+    const timestamps = adapter.features.has('timestamp-query')
+    const device = await adapter.requestDevice({
+      requiredFeatures: timestamps ? ['timestamp-query'] : [],
+    } as unknown as GPUDeviceDescriptor)
+    const gpu = wrap(device, name, timestamps)
+    state = { kind: 'ready', name, software: gpu.software }
+    return gpu
+  } catch (thrown) {
+    state = { kind: 'none', reason: (thrown as Error).message }
+    waitBeforeNextTry()
+    return undefined
+  }
+}
+
+function wrap(device: GPUDevice, name: string, timestamps: boolean): Gpu {
+  let error: string | undefined
+  const waiting = new Set<(reason: string) => void>()
+  device.onuncapturederror = (event) => {
+    error ??= event.error.message
+  }
+  const gpu: Gpu = {
+    device,
+    name,
+    software: /swiftshader|llvmpipe|lavapipe/i.test(name),
+    timestamps,
+    pipelines: new Map(),
+    buffers: bufferPool(device),
+    takeError() {
+      const taken = error
+      error = undefined
+      return taken
+    },
+    onLost(tell) {
+      waiting.add(tell)
+      return () => waiting.delete(tell)
+    },
+  }
+  void device.lost.then(({ message }) => {
+    const reason = message || 'device lost'
+    closeDevice(gpu, reason)
+    for (const tell of waiting) tell(reason)
+  })
+  return gpu
+}

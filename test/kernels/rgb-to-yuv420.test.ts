@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'bun:test'
+import { rgbToYuv420, rgbToYuv420Call } from '../../kernels/rgb-to-yuv420/kernel.ts'
+import { rgbToYuv420Plain, yuv420Bytes } from '../../kernels/rgb-to-yuv420/reference.ts'
+import { random } from '../helpers/random.ts'
+import { kernelSuite } from '../suites/kernel.suite.ts'
+
+const sizes = [
+  [1, 1],
+  [2, 1],
+  [1, 2],
+  [3, 5],
+  [7, 11],
+  [16, 16],
+  [64, 4],
+  [65, 1],
+  [257, 3],
+  [127, 61],
+] as const // prettier-ignore
+
+kernelSuite(
+  sizes.map(([width, height]) => {
+    const next = random(width * 1000 + height)
+    const rgb = Uint8Array.from({ length: 3 * width * height }, () => next(256))
+    return {
+      name: `${width}x${height}`,
+      call: () => rgbToYuv420Call(rgb, width, height),
+      plain: () => rgbToYuv420Plain(rgb, width, height),
+    }
+  }),
+)
+
+describe('values of BT.709 limited range', () => {
+  test.each([
+    ['black', [0, 0, 0], [16, 128, 128]],
+    ['white', [255, 255, 255], [235, 128, 128]],
+    ['grey', [128, 128, 128], [126, 128, 128]],
+    ['red', [255, 0, 0], [63, 102, 240]],
+    ['green', [0, 255, 0], [173, 42, 26]],
+    ['blue', [0, 0, 255], [32, 240, 118]],
+  ])('%s', async (_, color, expected) => {
+    const planes = await rgbToYuv420(Uint8Array.from([...color, ...color, ...color, ...color]), 2, 2)
+    expect([...planes]).toEqual([...Array(4).fill(expected[0]), expected[1], expected[2]])
+  })
+
+  test('every colour is within one of the exact value', () => {
+    let most = 0
+    for (let color = 0; color < 1 << 24; color += 997) {
+      const [r, g, b] = [color >> 16, (color >> 8) & 255, color & 255]
+      const planes = rgbToYuv420Plain(Uint8Array.of(r, g, b), 1, 1)
+      const y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+      const exact = [16 + (219 / 255) * y, 128 + ((224 / 255) * (b - y)) / 1.8556, 128 + ((224 / 255) * (r - y)) / 1.5748]
+      for (const [i, value] of exact.entries()) most = Math.max(most, Math.abs(planes[i]! - value))
+    }
+    expect(most).toBeLessThan(0.52)
+  })
+})
+
+test('chroma lies on the left pixel of its pair', () => {
+  // One blue column in black: whole in the pair whose left pixel it is, halved in the two pairs around when it is a right one.
+  const chromaOfColumn = (blue: number) => {
+    const rgb = new Uint8Array(3 * 8 * 2)
+    for (const row of [0, 8]) rgb[3 * (row + blue) + 2] = 255
+    return [...rgbToYuv420Plain(rgb, 8, 2).subarray(16, 20)]
+  }
+  expect(chromaOfColumn(2)).toEqual([128, 184, 128, 128])
+  expect(chromaOfColumn(3)).toEqual([128, 156, 156, 128])
+})
+
+test('chroma of an odd size is rounded up', () => expect(yuv420Bytes(3, 5)).toBe(15 + 2 * 6))
+
+test('a length that does not fit is refused', async () =>
+  expect(rgbToYuv420(new Uint8Array(11), 2, 2)).rejects.toThrow('rgb has 11 bytes, 2x2 needs 12'))
