@@ -19,8 +19,8 @@ export interface LoadedJob {
   foreign: boolean
 }
 
-const names = /^video_[0-9a-f]{32}\.json$/
-const leftovers = /^video_[0-9a-f]{32}\.(\d+)\.tmp$/
+const names = /^video[_-][0-9a-f]{32}\.json$/
+const leftovers = /^video[_-][0-9a-f]{32}\.(\d+)\.tmp$/
 const statuses: readonly JobStatus[] = ['queued', 'in_progress', 'completed', 'failed', 'cancelled']
 
 export class JobFolder {

@@ -3,7 +3,7 @@
 export type JobStatus = 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled'
 
 export interface MediaJob {
-  /** `video_` and 32 hexadecimal digits. */
+  /** `video_` and 32 hexadecimal digits; adopted ones `video-`. */
   readonly id: string
   readonly status: JobStatus
   /** Whole percents; 100 only when completed. Never goes back. */

@@ -18,7 +18,7 @@ export interface MediaJobs {
    * Takes in clips that were made and stored without a job, so that they can be asked for like one's. When the job is forgotten for its age,
    * the files stay: how long is the store's. Never rejects: at worst the job is not found after a restart.
    */
-  adopt(order: Omit<JobOrder, 'request' | 'pathOf'>, made: Made, files: readonly JobFile[]): Promise<MediaJob>
+  adopt(clip: Pick<MediaJob, 'id' | 'createdMs'> & Pick<JobOrder, 'shown'>, made: Made, files: readonly JobFile[]): Promise<MediaJob>
   get(id: string): MediaJob | undefined
   /** Throws `invalid_value`: `after` is not there. */
   list(request: PageRequest): Page
@@ -52,11 +52,6 @@ export interface MediaJobsOptions {
 }
 
 const SWEEP_MS = 60_000
-
-/** A new job's name. */
-export function newJobId(): string {
-  return `video_${newId()}`
-}
 
 /** Reads the folder: what had ended is as it was, what waited or ran when its server died is failed with `server_restarted`. Throws `storage_failed`. */
 export function mediaJobs(options: MediaJobsOptions): MediaJobs {
@@ -99,7 +94,8 @@ class Jobs implements MediaJobs {
         message: `${most} videos already wait or are being made, the limit. Try again when some are done.`,
         retryAfterSecs: 10,
       })
-    const job = this.#newJob(order)
+    this.#lastCreatedMs = Math.max(this.#now(), this.#lastCreatedMs + 1)
+    const job = queued(`video_${newId()}`, this.#lastCreatedMs, order.shown)
     this.#jobs.set(job.id, job)
     try {
       await this.#folder.write(job)
@@ -113,8 +109,8 @@ class Jobs implements MediaJobs {
     return this.#jobs.get(job.id) ?? job
   }
 
-  async adopt(order: Omit<JobOrder, 'request' | 'pathOf'>, made: Made, files: readonly JobFile[]): Promise<MediaJob> {
-    const { expiresMs: _, ...done } = jobStep(this.#newJob(order), this.#completed(made, files), this.#now())
+  async adopt({ id, createdMs, shown }: Parameters<MediaJobs['adopt']>[0], made: Made, files: readonly JobFile[]): Promise<MediaJob> {
+    const { expiresMs: _, ...done } = jobStep(queued(id, createdMs, shown), this.#completed(made, files), this.#now())
     const job: MediaJob = { ...done, adopted: true }
     this.#jobs.set(job.id, job)
     await this.#write(job)
@@ -195,11 +191,6 @@ class Jobs implements MediaJobs {
       this.#lastCreatedMs = Math.max(this.#lastCreatedMs, job.createdMs)
       if (now !== job) void this.#write(now)
     }
-  }
-
-  #newJob({ id = newJobId(), shown }: Pick<JobOrder, 'id' | 'shown'>): MediaJob {
-    this.#lastCreatedMs = Math.max(this.#now(), this.#lastCreatedMs + 1)
-    return { id, status: 'queued', progress: 0, createdMs: this.#lastCreatedMs, ...shown, files: [] }
   }
 
   /** Resolves when the job has ended, whatever its end. */
@@ -295,6 +286,10 @@ class Jobs implements MediaJobs {
   }
 
   readonly #notice = (message: string, cause: unknown): void => this.#options.onNotice?.(message, cause)
+}
+
+function queued(id: string, createdMs: number, shown: JobOrder['shown']): MediaJob {
+  return { id, status: 'queued', progress: 0, createdMs, ...shown, files: [] }
 }
 
 function jobError(error: AppError): JobError {

@@ -4,12 +4,9 @@ import type { MediaJob } from './job.ts'
 
 /** A job as it is asked for. */
 export interface JobOrder {
-  /** What `requestId` it has is the handler's; `id` is the job's. */
   request: MediaRequest
   /** What the job tells before it is made. */
   shown: Pick<MediaJob, 'model' | 'prompt' | 'width' | 'height' | 'frames' | 'fps' | 'seconds'>
-  /** Default: a new one. */
-  id?: string
   /** Where a finished clip goes in the media store, in safe segments. */
   pathOf(id: string, index: number, file: EncodedFile): string
 }

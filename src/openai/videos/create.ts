@@ -1,0 +1,42 @@
+// POST /v1/videos: the same request three ways: the clip in the answer (Dynamo), its progress as events, or a job (OpenAI).
+import { newId } from '../../lib/ids.ts'
+import { type Call, type Handler, json, takingForms } from '../call.ts'
+import { publicUrl } from '../media/public-url.ts'
+import type { VideosApi } from './api.ts'
+import { finish } from './finish.ts'
+import { type Prepared, prepare } from './prepare.ts'
+import { jobBody } from './shape.ts'
+import { streamAnswer } from './stream.ts'
+
+export function videosHandler(api: VideosApi): Handler {
+  return takingForms(async (call) => {
+    const video = await prepare(call, api)
+    call.begin(video.shown.model, video.body.stream === true)
+    if (video.body.stream === true) return streamAnswer(video, call, api)
+    return wantsJob(video, call) ? jobAnswer(video, call, api) : wholeAnswer(video, call, api)
+  })
+}
+
+/** OpenAI's clients send forms and expect a job; JSON is Dynamo's unless it says otherwise (RFC 7240). */
+function wantsJob({ body, isForm }: Prepared, call: Call): boolean {
+  return body.background ?? (isForm || /(?:^|,)\s*respond-async\s*(?:[;,]|$)/i.test(call.headers.get('prefer') ?? ''))
+}
+
+async function jobAnswer(video: Prepared, call: Call, api: VideosApi): Promise<Response> {
+  const job = await api.jobs.create(video)
+  call.outcome({})
+  const headers: Record<string, string> = { location: publicUrl(`/v1/videos/${job.id}`, call) }
+  if (call.headers.get('prefer') !== null) headers['preference-applied'] = 'respond-async'
+  return json(
+    jobBody(job, (file) => ({ url: publicUrl(file.url, call) })),
+    headers,
+  )
+}
+
+async function wholeAnswer(video: Prepared, call: Call, api: VideosApi): Promise<Response> {
+  const createdMs = Date.now()
+  const made = await api.media.make(video.request, {}, call.signal)
+  const body = await finish(`video-${newId()}`, createdMs, video, made, call, api, call.signal)
+  call.outcome({ workerId: made.workerId })
+  return json(body, { 'x-worker-id': made.workerId })
+}

@@ -1,0 +1,48 @@
+// Videos as JSON: OpenAI's Video with its clips, and Dynamo's answer as the same with its own members.
+import type { JobFile, MediaJob } from '../../pipeline/media/jobs/job.ts'
+import type { EncodedFile } from '../../pipeline/media/media.ts'
+
+/** Where a clip is: one of the two. */
+export type Clip = { url: string } | { b64_json: string }
+
+/** `clipOf` says where the client finds a file. */
+export function jobBody(job: MediaJob, clipOf: (file: JobFile) => Clip) {
+  return {
+    id: job.id,
+    object: 'video' as const,
+    status: job.status,
+    progress: job.progress,
+    created_at: secs(job.createdMs),
+    completed_at: job.endedMs === undefined ? null : secs(job.endedMs),
+    expires_at: job.expiresMs === undefined ? null : secs(job.expiresMs),
+    model: job.model,
+    prompt: job.prompt,
+    size: `${job.width}x${job.height}`,
+    seconds: job.seconds,
+    num_frames: job.frames,
+    fps: job.fps,
+    seed: job.seed ?? null,
+    error: job.error ?? null,
+    remixed_from_video_id: null,
+    data: job.files.map((file) => clipBody(file, clipOf(file))),
+    ...(job.ms === undefined ? {} : { inference_time_s: Math.round(job.ms.engine) / 1000 }),
+  }
+}
+
+/** One member of `data`. */
+export function clipBody(file: Pick<JobFile | EncodedFile, 'extension' | 'fps' | 'note'>, clip: Clip) {
+  return {
+    ...clip,
+    output_format: file.extension,
+    ...(file.fps === undefined ? {} : { fps: file.fps }),
+    ...(file.note === undefined ? {} : { note: file.note }),
+  }
+}
+
+export function base64Of({ bytes }: Pick<EncodedFile, 'bytes'>): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+}
+
+function secs(ms: number): number {
+  return Math.floor(ms / 1000)
+}
