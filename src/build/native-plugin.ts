@@ -7,6 +7,8 @@ interface Part {
   /** Where each file goes (`at`) and where it comes from, in node_modules. */
   files: Record<string, string>
   entry: string
+  /** A library without N-API, which the package opens itself: it gets the path. The symbol shows that it can be loaded. */
+  library?: string
   /** The package's own loader, and what is kept of its text. */
   loader: RegExp
   rewrite(source: string, nativeModule: string): string
@@ -47,6 +49,15 @@ const parts: Record<string, Part> = {
     loader: /node_modules\/tokenizers\/index\.js$/,
     rewrite: napiRs,
   },
+  // Dawn, WebGPU's implementation.
+  webgpu: {
+    files: { 'libwebgpu_wrapper.so': 'bun-webgpu-linux-x64/libwebgpu_wrapper.so' },
+    entry: 'libwebgpu_wrapper.so',
+    library: 'zwgpuCreateInstance',
+    loader: /node_modules\/bun-webgpu-linux-x64\/index\.ts$/,
+    rewrite: (source, nativeModule) =>
+      source.includes('libwebgpu_wrapper.so') ? `import path from '${nativeModule}'\nexport default path\n` : source,
+  },
 }
 
 /** `root` is the repository, `store` keeps packed files between builds. Packs everything before it returns. */
@@ -84,8 +95,8 @@ function moduleSource(root: string, store: string, name: string, part: Part): st
   })
   const group = `{ name: '${name}', key: '${key.digest('hex').slice(0, 16)}', files: [${files.join(', ')}], entry: '${part.entry}' }`
   return `${imports.join('\n')}
-import { loadAddon } from ${JSON.stringify(resolve(root, 'src/lib/native.ts'))}
-export default loadAddon(${group})
+import { loadAddon, unpackLibrary } from ${JSON.stringify(resolve(root, 'src/lib/native.ts'))}
+export default ${part.library === undefined ? `loadAddon(${group})` : `unpackLibrary(${group}, '${part.library}')`}
 `
 }
 

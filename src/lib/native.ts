@@ -46,6 +46,18 @@ export function loadAddon(group: NativeGroup): unknown {
   return holder.exports
 }
 
+/** Path of an embedded library that is no addon; it has been opened once and has `symbol`. Throws as `loadAddon` does. */
+export function unpackLibrary(group: NativeGroup, symbol: string): string {
+  const known = loaded.get(group.key)
+  if (known !== undefined) return known as string
+  // Not imported above: most processes need no foreign functions.
+  const { dlopen } = require('bun:ffi') as typeof import('bun:ffi')
+  const folder = unpack(group, cacheRoots(), (path) => void dlopen(path, { [symbol]: { args: [], returns: 'void' } }))
+  const path = join(folder, group.entry)
+  loaded.set(group.key, path)
+  return path
+}
+
 /** Unpacks if needed and calls `use` with the entry's path; a root where either throws is given up for the next one. Returns the folder. */
 export function unpack(group: NativeGroup, roots: readonly string[], use: (entryPath: string) => void): string {
   const reasons: string[] = []

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nativePlugin } from '../../src/build/native-plugin.ts'
+import { driverEnv, testDevice } from '../helpers/webgpu.ts'
 
 // The first build of a checkout packs the native parts, at the level that takes longest.
 setDefaultTimeout(120_000)
@@ -56,3 +57,22 @@ test('an executable of one file encodes a picture: sharp and libvips are unpacke
   expect([...new Bun.Glob('**/libvips-cpp.so.*').scanSync({ cwd: join(folder, '.cache'), dot: true })].length).toBe(1)
   rmSync(folder, { recursive: true })
 })
+
+test.skipIf((await testDevice()) === undefined)(
+  'an executable of one file runs a WGSL kernel: Dawn is unpacked at the first use',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'webgpu-'))
+    const outfile = join(folder, 'uses-webgpu')
+    const result = await Bun.build({
+      entrypoints: [join(root, 'test/build/uses-webgpu.ts')],
+      compile: { target: 'bun-linux-x64', outfile, autoloadDotenv: false, autoloadBunfig: false },
+      plugins: [nativePlugin(root, join(root, '.native-cache'))],
+    })
+    expect(result.success).toBe(true)
+    const run = Bun.spawnSync([outfile], { cwd: folder, env: { HOME: folder, ...driverEnv() } })
+    expect(run.stderr.toString()).toBe('')
+    expect(run.stdout.toString()).toBe('ready 63,102,240 {"cpu":0,"webgpu":1}\n')
+    expect([...new Bun.Glob('**/libwebgpu_wrapper.so').scanSync({ cwd: join(folder, '.cache'), dot: true })].length).toBe(1)
+    rmSync(folder, { recursive: true })
+  },
+)

@@ -5,13 +5,22 @@ import { vulkanState } from '../../src/gpu/vulkan.ts'
 import { need } from './need.ts'
 
 const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json'
+let driver = process.env.VK_DRIVER_FILES
 
 /** Undefined, and named, when there is none. */
 export async function testDevice(): Promise<Gpu | undefined> {
-  if (!(await vulkanState()).ready && existsSync(swiftShader)) await setForNative('VK_DRIVER_FILES', swiftShader)
+  if (!(await vulkanState()).ready && existsSync(swiftShader)) {
+    driver = swiftShader
+    await setForNative('VK_DRIVER_FILES', swiftShader)
+  }
   const ready = (await vulkanState()).ready
   const gpu = ready ? await openDevice() : undefined
   return need('WebGPU', gpu !== undefined) ? gpu : undefined
+}
+
+/** What a child process needs to find the device that `testDevice` found. */
+export function driverEnv(): Record<string, string> {
+  return driver === undefined ? {} : { VK_DRIVER_FILES: driver }
 }
 
 /** process.env of Bun does not reach getenv of native libraries. */
