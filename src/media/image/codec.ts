@@ -9,6 +9,9 @@ let loading: Promise<Sharp> | undefined
 export function imageCodec(): Promise<Sharp> {
   loading ??= import('sharp').then(({ default: sharp }) => {
     sharp.cache(false)
+    // Readers of other formats (SVG, PDF, TIFF, …) would be ways in for strangers' files; none may run, whatever a file looks like.
+    sharp.block({ operation: ['VipsForeignLoad'] })
+    sharp.unblock({ operation: ['VipsForeignLoadPng', 'VipsForeignLoadJpeg', 'VipsForeignLoadWebp', 'VipsForeignLoadNsgif'] })
     return sharp
   })
   // A failed load (no folder to unpack into) must not be remembered: the next request may find one.

@@ -1,0 +1,32 @@
+// Images inside the request: data: addresses and bare base64.
+import { AppError } from '../../lib/errors.ts'
+import { tooLarge } from './limited.ts'
+
+/** The base64 text of a `data:` address. Throws `invalid_value`; what media type it claims does not matter, the bytes decide. */
+export function dataUrlText(url: string, param: string): string {
+  const comma = url.indexOf(',')
+  const head = comma < 0 ? '' : url.slice(5, comma)
+  if (!/;\s*base64\s*$/i.test(head)) {
+    throw new AppError('invalid_value', { param, message: `The data address at ${param} must be data:<type>;base64,<data>.` })
+  }
+  const text = url.slice(comma + 1)
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw notBase64(param, cause)
+  }
+}
+
+/** Throws `invalid_value` for what is no base64, `invalid_image` for more than `maxBytes`, before it decodes. */
+export function decodeBase64(text: string, maxBytes: number, param: string): Uint8Array {
+  if (text.length * 0.75 > maxBytes + 3 && text.replace(/\s+/g, '').length * 0.75 > maxBytes + 3) throw tooLarge(param, maxBytes)
+  if (!/^[\w+/\s-]+={0,2}\s*$/.test(text)) throw notBase64(param)
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.length > maxBytes) throw tooLarge(param, maxBytes)
+  return bytes
+}
+
+function notBase64(param: string, cause?: unknown): AppError {
+  return new AppError('invalid_value', { param, message: `The value at ${param} is neither an address of an image nor base64.`, cause })
+}

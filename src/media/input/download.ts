@@ -1,0 +1,125 @@
+// Fetches a user's address without becoming the user's way into our network: every hop is checked, and what was checked is what is connected to.
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import { AppError } from '../../lib/errors.ts'
+import { isPublicAddress } from './address.ts'
+import { readLimited } from './limited.ts'
+import type { InputPolicy, Network } from './policy.ts'
+
+/** A hop after its checks: the name to speak of and the addresses that may be connected to. */
+interface Target {
+  url: URL
+  addresses: string[]
+}
+
+/** The machine's own names and authorities. */
+export const internet: Network = {
+  resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+}
+
+/**
+ * The body of an http(s) address, following redirects. Rejects with `invalid_value` (an address that may not be asked), `invalid_image` (no answer,
+ * not found, too large, too slow) and `client_closed_request`, all of them naming `param`.
+ */
+export async function download(
+  address: URL,
+  policy: InputPolicy,
+  param: string,
+  signal: AbortSignal,
+  network: Network = internet,
+): Promise<Uint8Array> {
+  const timeout = AbortSignal.timeout(policy.timeoutMs)
+  const either = AbortSignal.any([signal, timeout])
+  try {
+    let url = address
+    for (let hop = 0; hop <= policy.maxRedirects; hop++) {
+      const target = await check(url, policy, param, network, either)
+      const response = await ask(target, network, either)
+      const location = response.headers.get('location')
+      if (response.status >= 300 && response.status < 400 && location !== null) {
+        await response.body?.cancel()
+        url = next(location, url, param)
+        continue
+      }
+      if (!response.ok) {
+        await response.body?.cancel()
+        throw failed(param, `its server answered ${response.status}`)
+      }
+      return await readLimited(response, policy.maxBytes, param)
+    }
+    throw failed(param, `it redirects more than ${policy.maxRedirects} times`)
+  } catch (thrown) {
+    if (thrown instanceof AppError) throw thrown
+    if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
+    if (timeout.aborted) throw failed(param, `it took longer than ${policy.timeoutMs / 1000} seconds`)
+    throw failed(param, 'its server cannot be reached', thrown)
+  }
+}
+
+function failed(param: string, why: string, cause?: unknown): AppError {
+  return new AppError('invalid_image', { param, message: `The image at ${param} could not be fetched: ${why}.`, cause })
+}
+
+function refused(param: string, why: string): AppError {
+  return new AppError('invalid_value', { param, message: `The address at ${param} may not be fetched: ${why}.` })
+}
+
+function next(location: string, from: URL, param: string): URL {
+  const url = URL.parse(location, from.href)
+  if (url === null) throw failed(param, 'it redirects to something that is no address')
+  return url
+}
+
+async function check(url: URL, policy: InputPolicy, param: string, network: Network, signal: AbortSignal): Promise<Target> {
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && policy.allowInternal)) {
+    throw refused(param, policy.allowInternal ? 'only http and https are read' : 'only https is read')
+  }
+  if (url.username !== '' || url.password !== '') throw refused(param, 'it has a user name or password in it')
+  // The URL parser has already made an IP address of its other spellings (decimal, hex, full-width digits).
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const addresses = isIP(host) ? [host] : await inTime(network.resolve(host), signal)
+  if (addresses.length === 0) throw failed(param, 'its name has no address')
+  // One bad address is enough: a name that mixes them tries to get past a check that looks at the first.
+  if (!policy.allowInternal && !addresses.every(isPublicAddress)) {
+    throw refused(param, 'it is not on the public internet (DYN_MM_ALLOW_INTERNAL=1 on the server allows that)')
+  }
+  return { url, addresses }
+}
+
+/** Name lookups cannot be aborted, only no longer be waited for. */
+function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
+/**
+ * Connects to the addresses that were checked, never by name: a second lookup could give another answer. The certificate must still be the name's.
+ * Without keep-alive, because a kept connection is found again by its address, whatever name it was verified for.
+ */
+async function ask({ url, addresses }: Target, network: Network, signal: AbortSignal): Promise<Response> {
+  const named = isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0
+  let failure: unknown
+  for (const address of addresses.slice(0, 4)) {
+    const pinned = new URL(url)
+    pinned.hostname = address.includes(':') ? `[${address}]` : address
+    pinned.hash = ''
+    try {
+      return await fetch(pinned, {
+        headers: { host: url.host, accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'dynamo-sglang' },
+        redirect: 'manual',
+        keepalive: false,
+        decompress: false,
+        signal,
+        tls: { ...(named && { serverName: url.hostname }), ...(network.ca !== undefined && { ca: network.ca }) },
+      })
+    } catch (thrown) {
+      if (signal.aborted) throw thrown
+      failure = thrown
+    }
+  }
+  throw failure
+}
