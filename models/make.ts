@@ -1,6 +1,10 @@
-// Writes every fixture model from seeds: `bun models/make.ts`. With --check it writes nothing and fails when a file differs.
+// Writes every fixture model from seeds: `bun models/make.ts`. With --check it writes nothing and fails when a file differs;
+// with --weights it also writes those of the diffusion models, which git does not keep.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { tinyFlux } from './diffusion/flux.ts'
+import { smallFiles, writeWeights } from './diffusion/pipeline.ts'
+import { tinyWan } from './diffusion/wan.ts'
 import { type Qwen3Shape, qwen3Config, qwen3Weights } from './tiny-qwen3.ts'
 import { byteLevelTokenizer, llmEosIds, llmVocabSize, sentencePieceTokenizer } from './tokenizers.ts'
 
@@ -13,6 +17,7 @@ export function fixtures(): Map<string, string | Uint8Array> {
     ...qwen3('tiny-llm', { ...base, tied: false }, 1),
     ...qwen3('tiny-embed', { ...base, tied: true }, 2),
     ...sentencePiece(),
+    ...diffusion(),
   ])
 }
 
@@ -51,6 +56,11 @@ function sentencePiece(): [string, string][] {
   ]
 }
 
+/** Without their weights, which are not kept in git: `--weights` writes those. */
+function diffusion(): [string, string][] {
+  return [tinyFlux, tinyWan].flatMap(smallFiles).map(([path, content]) => [path, typeof content === 'string' ? content : json(content)])
+}
+
 /** One entry a line for objects that people read; vocabularies stay compact enough too. */
 function json(value: unknown): string {
   return `${JSON.stringify(value, null, 1).replace(/\[\n\s+("(?:[^"\\]|\\.)*"),\n\s+("(?:[^"\\]|\\.)*")\n\s+\]/g, '[$1, $2]')}\n`
@@ -77,5 +87,6 @@ if (import.meta.main) {
       console.log(`wrote models/${name} (${wanted.length} bytes)`)
     }
   }
+  if (process.argv.includes('--weights')) for (const pipeline of [tinyFlux, tinyWan]) console.log(`weights of ${writeWeights(pipeline)}`)
   if (check && differing > 0) process.exit(1)
 }

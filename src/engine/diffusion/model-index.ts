@@ -1,0 +1,36 @@
+// model_index.json, the only file that every diffusers folder has: which pipeline the weights belong to.
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError } from '../../lib/errors.ts'
+
+export interface ModelIndex {
+  /** `_class_name`, as `FluxPipeline`. */
+  pipeline: string
+  /** Names of the parts (`transformer`, `vae`, `text_encoder`, …): folders beside the file. */
+  parts: string[]
+}
+
+/** Reads FOLDER/model_index.json. Throws AppError `model_path_not_found`, or `model_files_invalid` naming the file that was looked for. */
+export function readModelIndex(folder: string): ModelIndex {
+  const path = join(folder, 'model_index.json')
+  if (statSync(folder, { throwIfNoEntry: false }) === undefined) {
+    throw new AppError('model_path_not_found', { message: `there is no folder ${folder} (looked for ${path})`, param: '--model-path' })
+  }
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    const message = `${path} is missing: a diffusion model is a folder in the diffusers layout, which has this file. A config.json is not needed.`
+    throw new AppError('model_files_invalid', { message, param: '--model-path' })
+  }
+  const invalid = (why: string, cause?: unknown) =>
+    new AppError('model_files_invalid', { message: `${path} ${why}`, param: '--model-path', ...(cause === undefined ? {} : { cause }) })
+  let read: unknown
+  try {
+    read = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (cause) {
+    throw invalid('cannot be read as JSON', cause)
+  }
+  const index = (typeof read === 'object' && read !== null ? read : {}) as Record<string, unknown>
+  const pipeline = index._class_name
+  if (typeof pipeline !== 'string' || pipeline === '') throw invalid("has no _class_name, which says the pipeline's kind")
+  const parts = Object.entries(index).filter(([name, value]) => !name.startsWith('_') && Array.isArray(value) && value[0] !== null)
+  return { pipeline, parts: parts.map(([name]) => name) }
+}
