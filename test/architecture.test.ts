@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { folderOf, readMap, sourceFiles, srcFolder } from './helpers/source-tree.ts'
+import { folderOf, inMap, readMap, sourceFiles, srcFolder } from './helpers/source-tree.ts'
 
 /** A folder may import a lower rank, never its own rank or a higher one. */
 const ranks: Record<string, number> = {
@@ -47,8 +47,9 @@ test('imports across folders go to lower ranks only', () => {
   expect(wrong).toEqual([])
 })
 
-test('imports across folders go to public files only (src/README.md marks them with *)', () => {
+test('imports across folders go to public files only (src/README.md marks them with *; of a kernel its call and its twin)', () => {
   const open = new Set(map.filter((line) => line.isPublic || folderOf(line.path) === 'lib').map((line) => line.path))
+  for (const { path } of files) if (/^kernels\/(perform|[\w-]+\/(kernel|reference))\.ts$/.test(path)) open.add(path)
   const wrong = code.flatMap((file) =>
     file.imports
       .filter((target) => folderOf(target) !== folderOf(file.path) && !open.has(target))
@@ -93,7 +94,7 @@ test('no barrels', () => {
 })
 
 test('every file says first what it is for', () => {
-  const silent = files.filter((file) => /\.(ts|py)$/.test(file.path) && !/^(\/\/|#|""")/.test(file.lines[0]!))
+  const silent = files.filter((file) => /\.(ts|py|wgsl)$/.test(file.path) && !/^(\/\/|#|""")/.test(file.lines[0]!))
   expect(silent.map((file) => file.path)).toEqual([])
 })
 
@@ -112,10 +113,21 @@ test('no file reaches 300 lines', () => {
 
 describe('src/README.md', () => {
   test('lists exactly the files there are (bun test/helpers/write-map.ts brings it up to date)', () => {
-    expect(map.map((line) => line.path).sort()).toEqual(files.map((file) => file.path))
+    expect(map.map((line) => line.path).sort()).toEqual(files.filter(inMap).map((file) => file.path))
   })
 
   test('says something about each', () => {
     expect(map.filter((line) => line.about.length < 8).map((line) => line.path)).toEqual([])
   })
+})
+
+test('every kernel has its shader, its twin, its call, and a row in kernels/README.md', () => {
+  const readme = readFileSync(join(srcFolder, '../kernels/README.md'), 'utf8')
+  const paths = new Set(files.map((file) => file.path))
+  const kernels = new Set([...paths].filter((path) => /^kernels\/.+\//.test(path)).map((path) => path.split('/')[1]!))
+  const missing = [...kernels].flatMap((name) => [
+    ...[`${name}.wgsl`, 'reference.ts', 'kernel.ts'].map((file) => `kernels/${name}/${file}`).filter((path) => !paths.has(path)),
+    ...(readme.includes(`| \`${name}\` |`) ? [] : [`${name} in kernels/README.md`]),
+  ])
+  expect(missing).toEqual([])
 })

@@ -1,5 +1,5 @@
-/// <reference types="@webgpu/types" />
 // One WebGPU device for the process: Dawn through bun-webgpu. Opened on first use, given up when it is lost, opened again a minute later at the earliest.
+/// <reference types="@webgpu/types" />
 import { log } from '../lib/log.ts'
 import { type BufferPool, bufferPool } from './buffers.ts'
 import { vulkanState } from './vulkan.ts'

@@ -1,32 +1,38 @@
-// Reads src/ for the architecture test: its files, their imports, and the map in src/README.md.
+// Reads src/ and kernels/ for the architecture test: their files, their imports, and the map in src/README.md.
 import { readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 
-export const srcFolder = join(import.meta.dir, '../../src')
+const root = join(import.meta.dir, '../..')
+export const srcFolder = join(root, 'src')
 
 export interface SourceFile {
-  /** Below src/, such as `engine/engine.ts`. */
+  /** Below src/, such as `engine/engine.ts`; of a kernel from the root, such as `kernels/resize/kernel.ts`. */
   path: string
   lines: string[]
-  /** Paths below src/ that it imports; imports of packages and of files outside src/ are left out. */
+  /** Paths of the same form that it imports; imports of packages and of files elsewhere are left out. */
   imports: string[]
   /** Every relative import as written. */
   written: string[]
 }
 
-/** All files of src/ but the map itself, by path. */
+/** All files of src/ and kernels/ but their READMEs, by path. */
 export function sourceFiles(): SourceFile[] {
-  const paths = [...new Bun.Glob('**/*').scanSync({ cwd: srcFolder, onlyFiles: true })]
+  const paths = [...new Bun.Glob('{src,kernels}/**/*').scanSync({ cwd: root, onlyFiles: true })]
   return paths
-    .filter((path) => path !== 'README.md' && !path.includes('__pycache__'))
-    .sort()
+    .filter((path) => !/^(src|kernels)\/README\.md$/.test(path) && !path.includes('__pycache__'))
     .map((path) => {
-      const text = readFileSync(join(srcFolder, path), 'utf8')
+      const text = readFileSync(join(root, path), 'utf8')
       const written = path.endsWith('.ts') ? relativeImports(text) : []
-      const imports = written.map((target) => normalize(join(dirname(path), target))).filter((target) => !target.startsWith('..'))
-      return { path, lines: text.replace(/\n$/, '').split('\n'), imports, written }
+      const targets = written.map((target) => normalize(join(dirname(path), target))).filter((target) => /^(src|kernels)\//.test(target))
+      return { path: named(path), imports: targets.map(named), lines: text.replace(/\n$/, '').split('\n'), written }
     })
+    .sort((a, b) => (a.path < b.path ? -1 : 1))
 }
+
+const named = (path: string): string => path.replace(/^src\//, '')
+
+/** Files that src/README.md lists; kernels/ has a README of its own. */
+export const inMap = (file: SourceFile): boolean => !file.path.startsWith('kernels/')
 
 function relativeImports(text: string): string[] {
   const code = text.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '')

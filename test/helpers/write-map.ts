@@ -2,7 +2,7 @@
 // first comment, a vanished one goes. Making a file public is a decision: `--mark` marks all that other folders import now, and unmarks the rest.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { folderOf, type MapLine, readMap, type SourceFile, sourceFiles, srcFolder } from './source-tree.ts'
+import { folderOf, inMap, type MapLine, readMap, type SourceFile, sourceFiles, srcFolder } from './source-tree.ts'
 
 const path = join(srcFolder, 'README.md')
 const text = readFileSync(path, 'utf8')
@@ -11,7 +11,7 @@ const files = sourceFiles()
 const used = new Set(
   files.flatMap((file) => file.imports.filter((target) => folderOf(target) !== folderOf(file.path) && folderOf(target) !== 'lib')),
 )
-const lines = files.map((file): MapLine => {
+const lines = files.filter(inMap).map((file): MapLine => {
   const line = known.get(file.path) ?? { path: file.path, isPublic: false, about: firstSentence(file) }
   return process.argv.includes('--mark') ? { ...line, isPublic: used.has(file.path) } : line
 })
