@@ -1,66 +1,81 @@
-// The rest of OpenAI's video API: jobs listed, asked for, cancelled and deleted. Routes without a JSON body; they throw AppErrors.
+// The rest of OpenAI's video API: jobs listed, asked for, cancelled and deleted. No body is read.
 import { AppError } from '../../lib/errors.ts'
 import { noVideo } from '../../pipeline/media/jobs/file-of.ts'
 import { hasEnded, type MediaJob } from '../../pipeline/media/jobs/job.ts'
-import { json } from '../call.ts'
+import { type Call, type Handler, json } from '../call.ts'
 import { publicUrl } from '../media/public-url.ts'
 import { invalid } from '../request/faults.ts'
 import type { VideosApi } from './api.ts'
 import { jobBody } from './shape.ts'
 
-type Asked = Pick<Request, 'url' | 'headers'>
-
-export interface VideoJobRoutes {
-  /** GET /v1/videos?after=&limit=&order= */
-  list(request: Asked): Response
-  /** GET /v1/videos/{id} */
-  get(request: Asked, id: string): Response
-  /** POST /v1/videos/{id}/cancel: what has ended stays as it is, and the answer shows it. */
-  cancel(request: Asked, id: string): Promise<Response>
-  /** DELETE /v1/videos/{id}: also ends what waits or runs. */
-  remove(id: string): Promise<Response>
-}
+type Jobs = Pick<VideosApi, 'jobs'>
 
 /** How often OpenAI's clients ask again. */
 const POLL_MS = 1000
 
-export function videoJobRoutes(api: Pick<VideosApi, 'jobs'>): VideoJobRoutes {
-  const shown = (job: MediaJob, request: Asked) => jobBody(job, (file) => ({ url: publicUrl(file.url, request) }))
-  return {
-    list(request) {
-      const { jobs, more } = api.jobs.list(pageAsked(new URL(request.url).searchParams))
-      const data = jobs.map((job) => shown(job, request))
-      return json({ object: 'list', data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more: more })
-    },
-    get(request, id) {
-      const job = api.jobs.get(id)
-      if (job === undefined) throw noVideo(id)
-      return json(shown(job, request), hasEnded(job) ? {} : { 'openai-poll-after-ms': String(POLL_MS) })
-    },
-    async cancel(request, id) {
-      const job = await api.jobs.cancel(id)
-      if (job === undefined) throw noVideo(id)
-      return json(shown(job, request))
-    },
-    async remove(id) {
-      if (!(await api.jobs.remove(id))) throw noVideo(id)
-      return json({ id, object: 'video.deleted', deleted: true })
-    },
+/** GET /v1/videos?after=&limit=&order= */
+export function listVideosHandler({ jobs }: Jobs): Handler {
+  return async (call) => {
+    const { jobs: listed, more } = jobs.list(pageAsked(new URL(call.url).searchParams))
+    const data = listed.map((job) => shown(job, call))
+    return json({ object: 'list', data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null, has_more: more })
   }
 }
 
-/** What of OpenAI's API needs another kind of model, by the route's last word. Always throws `unsupported_parameter`. */
-export function refuseVideoRoute(what: 'remix' | 'edits' | 'extensions' | 'characters'): never {
-  const why = {
-    remix: 'A video cannot be made out of another one',
-    edits: 'Videos cannot be edited',
-    extensions: 'Videos cannot be extended',
-    characters: 'There are no characters',
-  }[what]
-  throw new AppError('unsupported_parameter', {
-    message: `${why}: the models here start from a prompt and at most an image. Make a new one with POST /v1/videos.`,
-  })
+/** GET /v1/videos/{id} */
+export function oneVideoHandler({ jobs }: Jobs): Handler {
+  return async (call) => {
+    const id = idOf(call)
+    const job = jobs.get(id)
+    if (job === undefined) throw noVideo(id)
+    return json(shown(job, call), hasEnded(job) ? {} : { 'openai-poll-after-ms': String(POLL_MS) })
+  }
 }
+
+/** POST /v1/videos/{id}/cancel, whatever its body: what has ended stays as it is, and the answer shows it. */
+export function cancelVideoHandler({ jobs }: Jobs): Handler {
+  return async (call) => {
+    const id = idOf(call)
+    const job = await jobs.cancel(id)
+    if (job === undefined) throw noVideo(id)
+    call.outcome({})
+    return json(shown(job, call))
+  }
+}
+
+/** DELETE /v1/videos/{id}: also ends what waits or runs. */
+export function removeVideoHandler({ jobs }: Jobs): Handler {
+  return async (call) => {
+    const id = idOf(call)
+    if (!(await jobs.remove(id))) throw noVideo(id)
+    return json({ id, object: 'video.deleted', deleted: true })
+  }
+}
+
+/** The segment after /v1/videos/. */
+export function idOf(call: Pick<Call, 'url'>): string {
+  return new URL(call.url).pathname.split('/')[3] ?? ''
+}
+
+function shown(job: MediaJob, call: Call) {
+  return jobBody(job, (file) => ({ url: publicUrl(file.url, call) }))
+}
+
+/** What of OpenAI's API needs another kind of model, by the route's last word. Always rejects with `unsupported_parameter`. */
+export function refuseVideoHandler(what: keyof typeof refused): Handler {
+  return async () => {
+    throw new AppError('unsupported_parameter', {
+      message: `${refused[what]}: the models here start from a prompt and at most an image. Make a new one with POST /v1/videos.`,
+    })
+  }
+}
+
+const refused = {
+  remix: 'A video cannot be made out of another one',
+  edits: 'Videos cannot be edited',
+  extensions: 'Videos cannot be extended',
+  characters: 'There are no characters',
+} as const
 
 function pageAsked(query: URLSearchParams) {
   const after = query.get('after')
