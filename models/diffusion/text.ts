@@ -34,16 +34,15 @@ export function clipTokenizer(): Record<string, unknown> {
   }
 }
 
+/** Fractions that are whole numbers are left to their defaults: JSON here cannot say 1.0, and transformers refuses 1. */
 export function clipConfig() {
   const vocab = clipVocab()
   return {
     architectures: ['CLIPTextModel'],
-    attention_dropout: 0,
     bos_token_id: vocab[marks.start],
     eos_token_id: vocab[marks.end],
     hidden_act: 'quick_gelu',
     hidden_size: textSize,
-    initializer_factor: 1,
     initializer_range: 0.02,
     intermediate_size: 2 * textSize,
     layer_norm_eps: 1e-5,
@@ -120,7 +119,6 @@ export function t5Tokenizer(): Record<string, unknown> {
 export function t5Config(kind: 't5' | 'umt5') {
   return {
     architectures: [kind === 't5' ? 'T5EncoderModel' : 'UMT5EncoderModel'],
-    classifier_dropout: 0,
     d_ff: 2 * textSize,
     d_kv: textSize / heads,
     d_model: textSize,
@@ -129,7 +127,6 @@ export function t5Config(kind: 't5' | 'umt5') {
     dropout_rate: 0.1,
     eos_token_id: 1,
     feed_forward_proj: 'gated-gelu',
-    initializer_factor: 1,
     is_decoder: false,
     is_encoder_decoder: kind === 'umt5',
     is_gated_act: true,
