@@ -51,13 +51,13 @@ export interface Ready {
 }
 
 export interface Fatal {
-  code: 'unsupported' | 'bad_args' | 'start_failed' | 'scheduler_died' | 'bridge_failed'
+  code: 'unsupported' | 'model_missing' | 'bad_args' | 'start_failed' | 'scheduler_died' | 'bridge_failed'
   message: string
   lines?: string[]
 }
 
 /** `u32 LE length | message`, ready for the socket. */
-function framed(message: unknown[]): Uint8Array {
+export function framed(message: unknown[]): Uint8Array {
   const body = encode(message)
   const frame = new Uint8Array(4 + body.length)
   new DataView(frame.buffer).setUint32(0, body.length, true)

@@ -26,9 +26,11 @@ import stream from '../bridge/requests/stream.py' with { type: 'text' }
 import scheduler from '../bridge/scheduler.py' with { type: 'text' }
 import serve from '../bridge/serve.py' with { type: 'text' }
 import wire from '../bridge/wire.py' with { type: 'text' }
+import { diffusionFiles } from './diffusion-files.ts'
 
 /** Path below the package → text. */
 export const bridgeFiles: Readonly<Record<string, string>> = {
+  ...diffusionFiles,
   '__init__.py': init,
   '__main__.py': entry,
   'channel.py': channel,

@@ -89,6 +89,11 @@ export function startError(fatal: Fatal | undefined, lines: readonly string[], e
     return new AppError('sglang_unsupported', {
       message: `This SGLang cannot be driven: ${said}. Install a release that is supported (see README), or attach to its server with --engine http.`,
     })
+  if (fatal?.code === 'model_missing')
+    return new AppError('model_path_not_found', {
+      message: `${said}. --model-path takes a folder in the layout of diffusers, or the name of a model that can be downloaded.`,
+      param: '--model-path',
+    })
   // SGLang tries every model file at start and shrugs at those that cannot be imported: that is never the reason.
   const output = [...(fatal?.lines ?? []), ...lines].filter((line) => !line.includes('Ignore import error'))
   for (const text of [said, output.join('\n')]) {
