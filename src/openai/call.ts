@@ -36,6 +36,8 @@ export interface Handler {
   (call: Call): Promise<Response>
   /** Bodies may be multipart forms too. */
   readonly takesForms?: boolean
+  /** A POST that is only asked for: what its body says is not read. */
+  readonly takesNoBody?: boolean
 }
 
 /** A handler whose bodies may be JSON or multipart forms. */
