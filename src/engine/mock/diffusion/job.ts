@@ -2,7 +2,7 @@
 import { AppError } from '../../../lib/errors.ts'
 import { type Frames, framesIn } from '../../../media/frames.ts'
 import type { DiffusionDone, DiffusionListener, DiffusionRequest } from '../../diffusion/diffusion.ts'
-import { latentsOf } from './latents.ts'
+import { latentsOf, type Thumbnail, thumbnail } from './latents.ts'
 import { type MockDiffusionConfig, workMs } from './options.ts'
 import { drawBar, drawPicture } from './picture.ts'
 
@@ -64,6 +64,7 @@ export class Job {
   private async denoise(output: number, picture: Uint8Array, stepMs: number, listener: DiffusionListener): Promise<void> {
     const { steps, previewEvery, width, height, seed } = this.request
     const { family } = this.config.model
+    let small: Thumbnail | undefined
     for (let step = 1; step <= steps; step++) {
       await this.pause(stepMs)
       this.world.stepped()
@@ -73,7 +74,8 @@ export class Job {
       if (previewEvery > 0 && step % previewEvery === 0 && listener.preview !== undefined) {
         // Most of a picture is there long before its last step.
         const left = (1 - step / steps) ** 2
-        listener.preview(output, step, latentsOf(picture, width, height, family, left, seed + output * 4096 + step))
+        small ??= thumbnail(picture, width, height)
+        listener.preview(output, step, latentsOf(small, family, left, seed + output * 4096 + step))
       }
     }
   }

@@ -4,37 +4,43 @@ import type { Latents } from '../../diffusion/diffusion.ts'
 
 const scale = 8
 
-/** `left` is the part of the noise that is still there: 1 at the start, 0 in the finished picture. */
-export function latentsOf(rgb: Uint8Array, width: number, height: number, family: Latents['family'], left: number, seed: number): Latents {
-  const { factors, bias } = factorsOf[family]
-  const w = Math.max(1, Math.floor(width / scale))
-  const h = Math.max(1, Math.floor(height / scale))
-  const channels = factors.length
-  const data = new Float32Array(channels * w * h)
-  const inverse = rightInverse(factors)
-  const noise = numbers(seed)
-  for (let y = 0; y < h; y++) {
-    for (let x = 0; x < w; x++) {
-      const target = meanColour(rgb, width, height, x * scale, y * scale)
-      for (let channel = 0; channel < channels; channel++) {
-        let value = 0
-        for (let c = 0; c < 3; c++) value += inverse[channel]![c]! * ((target[c]! / 255) * 2 - 1 - bias[c]!)
-        data[(channel * h + y) * w + x] = value * (1 - left) + noise() * left
-      }
-    }
-  }
-  return { family, data, channels, width: w, height: h }
+/** The picture in small: the mean colour of each 8x8 block, [height, width, 3], 0 to 255. Counted once, for all previews of a picture. */
+export interface Thumbnail {
+  colours: Float32Array
+  width: number
+  height: number
 }
 
-function meanColour(rgb: Uint8Array, width: number, height: number, left: number, top: number): number[] {
-  const sums = [0, 0, 0]
-  let pixels = 0
-  for (let y = top; y < Math.min(height, top + scale); y++) {
-    for (let x = left; x < Math.min(width, left + scale); x++, pixels++) {
-      for (let c = 0; c < 3; c++) sums[c]! += rgb[(y * width + x) * 3 + c]!
+export function thumbnail(rgb: Uint8Array, width: number, height: number): Thumbnail {
+  const w = Math.max(1, Math.floor(width / scale))
+  const h = Math.max(1, Math.floor(height / scale))
+  const colours = new Float32Array(w * h * 3)
+  for (let y = 0; y < h * scale; y++) {
+    const row = Math.floor(y / scale) * w
+    for (let x = 0; x < w * scale; x++) {
+      const to = (row + Math.floor(x / scale)) * 3
+      const from = (Math.min(y, height - 1) * width + Math.min(x, width - 1)) * 3
+      for (let c = 0; c < 3; c++) colours[to + c] = colours[to + c]! + rgb[from + c]! / scale ** 2
     }
   }
-  return sums.map((sum) => sum / Math.max(1, pixels))
+  return { colours, width: w, height: h }
+}
+
+/** `left` is the part of the noise that is still there: 1 at the start, 0 in the finished picture. */
+export function latentsOf({ colours, width, height }: Thumbnail, family: Latents['family'], left: number, seed: number): Latents {
+  const { factors, bias } = factorsOf[family]
+  const channels = factors.length
+  const pixels = width * height
+  const data = new Float32Array(channels * pixels)
+  const noise = numbers(seed)
+  for (const [channel, row] of rightInverse(factors).entries()) {
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      let value = 0
+      for (let c = 0; c < 3; c++) value += row[c]! * ((colours[pixel * 3 + c]! / 255) * 2 - 1 - bias[c]!)
+      data[channel * pixels + pixel] = value * (1 - left) + noise() * left
+    }
+  }
+  return { family, data, channels, width, height }
 }
 
 /** F (FᵀF)⁻¹ of the 16x3 factors: latents × F gives the colour back, with the least latents that do. */

@@ -23,6 +23,9 @@ export interface Encoded {
   bytes: Uint8Array
   contentType: string
   extension: string
+  /** Where the file's size is not that of the pixels: an MP4's sides are even. */
+  width?: number
+  height?: number
   note?: string
 }
 

@@ -19,9 +19,9 @@ export function planPreviews(partials: number, steps: number): PreviewPlan {
   return { every, count: Math.min(partials, Math.ceil(steps / every) - 1) }
 }
 
-/** The number of frames nearest to `wanted` that the model can make: a multiple plus one. */
+/** The number of frames that the model makes of `wanted`: a multiple plus one, rounded as SGLang's Wan does (64 becomes 65, 63 becomes 61). */
 export function fitFrames(wanted: number, multiple: number): number {
-  return Math.max(0, Math.round((wanted - 1) / multiple)) * multiple + 1
+  return multiple <= 1 ? Math.max(1, Math.round(wanted)) : Math.floor(Math.round(wanted) / multiple) * multiple + 1
 }
 
 /** Largest seed: SGLang adds an output's number to it, and torch takes 63 bits, but clients' numbers and int32 columns are smaller. */
@@ -69,9 +69,8 @@ function clipFrames(request: MediaRequest, info: DiffusionInfo, fps: number): nu
   const multiple = info.frameMultiple
   const { frames, seconds } = request
   if (frames === undefined) return seconds === undefined ? info.defaults.frames : fitFrames(seconds * fps, multiple)
-  const near = fitFrames(frames, multiple)
-  if (near === frames) return frames
-  const other = near > frames ? near - multiple : near + multiple
-  const message = `num_frames must be a multiple of ${multiple} plus one for this model, which packs ${multiple} frames into one latent frame: ${Math.max(1, Math.min(near, other))} or ${Math.max(near, other)}, not ${frames}.`
+  const below = Math.floor((frames - 1) / multiple) * multiple + 1
+  if (below === frames) return frames
+  const message = `num_frames must be a multiple of ${multiple} plus one for this model, which packs ${multiple} frames into one latent frame: ${below} or ${below + multiple}, not ${frames}.`
   throw new AppError('invalid_value', { message, param: 'num_frames' })
 }

@@ -6,7 +6,7 @@ import type { Frames } from '../../../media/frames.ts'
 import type { EncodedFile, MediaListener, OutputFormat } from '../media.ts'
 import type { Encoders, ImageFormat } from './encoders.ts'
 import type { PreviewPlan } from './fill.ts'
-import { encodeClip, encodeFrames, encodePicture } from './write.ts'
+import { encodeClip, encodeFrames, encodePicture, file } from './write.ts'
 
 export interface OutputsOptions {
   encoders: Encoders
@@ -93,7 +93,7 @@ export function startOutputs(options: OutputsOptions): Outputs {
         throw failure
       })
       .finally(() => clip.release())
-    tell(slot.file, (file) => listener.output?.(output, file))
+    tell(slot.file, (written) => listener.output?.(output, written))
     return slot
   }
 
@@ -121,7 +121,7 @@ export function startOutputs(options: OutputsOptions): Outputs {
       const ready = encodePreview(encoders, copy, format).catch((error) => {
         log.warn({ err: error }, 'a preview was not encoded')
       })
-      tell(ready, (file) => file && listener.partial?.(output, index, file))
+      tell(ready, (picture) => picture && listener.partial?.(output, index, picture))
     },
     frames(output, clip, _first, end) {
       if (failure !== undefined) {
@@ -161,5 +161,5 @@ async function encodePreview(encoders: Encoders, latents: Latents, format: Outpu
   const { rgb, width, height } = await encoders.preview(latents)
   // A clip's preview is a still; jpeg is small and known everywhere.
   const picture: ImageFormat = format.type === 'mp4' || format.type === 'mjpeg' ? { type: 'jpeg' } : { ...format, type: format.type }
-  return { ...(await encoders.image(rgb, { width, height }, picture)), width, height, frames: 1 }
+  return file(await encoders.image(rgb, { width, height }, picture), { width, height, frames: 1 })
 }

@@ -1,7 +1,7 @@
 // Writes one output as a file while its frames come: a picture, a clip, or a row of JPEGs.
 import type { Frames } from '../../../media/frames.ts'
 import type { EncodedFile, OutputFormat } from '../media.ts'
-import type { Encoders, ImageFormat } from './encoders.ts'
+import type { Encoded, Encoders, ImageFormat } from './encoders.ts'
 import type { Incoming } from './outputs.ts'
 
 /** The only frame as png, jpeg or webp. */
@@ -9,7 +9,7 @@ export async function encodePicture(encoders: Encoders, incoming: Incoming, form
   await incoming.until(0)
   const { width, height } = incoming.clip
   const encoded = await encoders.image(rgbFrame(encoders, incoming.clip, 0), { width, height }, format)
-  return { ...encoded, width, height, frames: 1 }
+  return file(encoded, { width, height, frames: 1 })
 }
 
 /** A video file, encoded while the engine still decodes. `aborts` gets what stops it. */
@@ -25,7 +25,7 @@ export async function encodeClip(encoders: Encoders, incoming: Incoming, fps: nu
       await encoder.write(clip.frame(index))
     }
     await incoming.until(count - 1)
-    return { ...(await encoder.finish()), width, height, frames: count, fps }
+    return file(await encoder.finish(), { width, height, frames: count, fps })
   } catch (error) {
     encoder.abort()
     throw error
@@ -53,6 +53,12 @@ export async function encodeFrames(
     told(index, bytes)
   }
   return { bytes: Buffer.concat(jpegs), contentType: 'video/x-motion-jpeg', extension: 'mjpeg', width, height, frames: count, fps }
+}
+
+/** What encoders tell beside the file stays with them. */
+export function file(encoded: Encoded, shape: { width: number; height: number; frames: number; fps?: number }): EncodedFile {
+  const { bytes, contentType, extension, width = shape.width, height = shape.height, note } = encoded
+  return { bytes, contentType, extension, ...shape, width, height, ...(note === undefined ? {} : { note }) }
 }
 
 function rgbFrame(encoders: Encoders, clip: Frames, index: number): Uint8Array {
