@@ -1,8 +1,20 @@
 // GET /v1/images/{id}/content: SGLang's way to fetch the pictures of an answer, by its `id`.
 import { AppError } from '../../lib/errors.ts'
 import type { MediaStore, StoredFile } from '../../media/store.ts'
+import type { Handler } from '../call.ts'
+import type { ImagesApi } from '../media/api.ts'
 import { invalid } from '../request/faults.ts'
 import { savedPaths } from './saved.ts'
+
+export function imageContentHandler({ store }: Pick<ImagesApi, 'store'>): Handler {
+  return async (call) => {
+    const url = new URL(call.url)
+    const id = /\/images\/([^/]+)\/content$/.exec(url.pathname)?.[1] ?? ''
+    const file = await imageContent(store, id, url.searchParams)
+    const headers = { 'content-type': file.contentType, 'content-length': String(file.bytes), 'x-content-type-options': 'nosniff' }
+    return new Response(file.read(0, file.bytes), { headers })
+  }
+}
 
 /** Picture `variant` (SGLang's word, or `index`; default 0) of the answer `id`. Throws `media_not_found`, `invalid_value`. */
 export async function imageContent(store: MediaStore, id: string, query: URLSearchParams): Promise<StoredFile> {

@@ -77,7 +77,7 @@ test('and in events for who asks for them', async () => {
 test('several pictures say which they are', async () => {
   await using app = imagesApp()
   const { body } = await app.post('generations', { prompt: 'a', n: 2, seed: 8, stream: true, partial_images: 1 })
-  expect(named(body).map(({ name, data }) => [name.split('.')[1], data.image_index, data.seed])).toEqual([
+  expect(named(body).map(({ name, data }) => [name?.split('.')[1], data.image_index, data.seed])).toEqual([
     ['partial_image', 0, undefined],
     ['completed', 0, 8],
     ['partial_image', 1, undefined],
