@@ -110,6 +110,7 @@ async function settingsOf(argv: string[], command: SettingsCommand): Promise<Set
 async function useFixture(settings: Settings): Promise<void> {
   const { fixtureModel } = await import('./fixture-model.ts')
   const { cacheRoots } = await import('../lib/native.ts')
-  settings.modelPath = fixtureModel(cacheRoots({ ...process.env, ...(settings.cacheDir && { DYN_CACHE_DIR: settings.cacheDir }) }))
-  if (settings.servedModelName.length === 0) settings.servedModelName = ['tiny-llm']
+  const name = settings.makes === undefined ? 'tiny-llm' : settings.makes === 'image' ? 'tiny-FLUX.1-dev' : 'tiny-Wan2.1-T2V-1.3B'
+  settings.modelPath = fixtureModel(name, cacheRoots({ ...process.env, ...(settings.cacheDir && { DYN_CACHE_DIR: settings.cacheDir }) }))
+  if (settings.servedModelName.length === 0) settings.servedModelName = [name]
 }

@@ -1,23 +1,23 @@
 // `serve`: front end, router and engines on this machine, until a signal ends it.
+import type { DiffusionInfo } from '../engine/diffusion/diffusion.ts'
 import type { EngineInfo } from '../engine/types.ts'
 import { log } from '../lib/log.ts'
-import { onSignals } from '../serve/lifecycle.ts'
+import { type Lifecycle, onSignals } from '../serve/lifecycle.ts'
 import type { Environment } from './deployment/environment.ts'
-import { serveOptions } from './deployment/process-options.ts'
+import { mediaServeOptions, serveOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
 
 /** Serves until stopped; resolves with the exit code. Rejects with a start-up AppError. */
 export async function serve(settings: Settings, env: Environment): Promise<number> {
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
-  const { openServing } = await import('../serve/fleet/local.ts')
-  const serving = openServing(serveOptions(settings, env))
+  const serving = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
   const unsignal = onSignals(serving.lifecycle, () => serving.kill())
   log.info({ url: serving.url, engine: settings.engine, model: settings.modelPath }, 'listening; the engine is starting')
   try {
     // A signal during the start ends it, even if the engine does not come to an end with its start.
     const started = await Promise.race([serving.start(), serving.lifecycle.stopped])
-    if (started !== undefined && serving.lifecycle.state === 'ready') announce(serving.url, started.model, started.engine.info)
+    if (started !== undefined && serving.lifecycle.state === 'ready') process.stdout.write(started)
   } catch (error) {
     if (serving.lifecycle.state === 'starting') throw error
   }
@@ -26,14 +26,58 @@ export async function serve(settings: Settings, env: Environment): Promise<numbe
   return 0
 }
 
-/** What a person at the terminal wants to know: what serves, and a request to try. */
-function announce(url: string, model: string, info: EngineInfo): void {
-  const what = info.kind === 'mock' ? 'the mock engine (no GPU, made-up text)' : `SGLang ${info.version} (${info.level})`
-  const ask = info.isEmbedding
+/** A process that serves, whatever it makes. */
+interface Served {
+  url: string
+  lifecycle: Lifecycle
+  kill(): void
+  /** Resolves with what a person at the terminal wants to know: what serves, and a request to try. */
+  start(): Promise<string>
+}
+
+async function openText(settings: Settings, env: Environment): Promise<Served> {
+  const { openServing } = await import('../serve/fleet/local.ts')
+  const serving = openServing(serveOptions(settings, env))
+  const start = async () => {
+    const { model, engine } = await serving.start()
+    return announcement(serving.url, model, describe(engine.info), textRequest(model, engine.info))
+  }
+  return { ...serving, start }
+}
+
+async function openMedia(settings: Settings, env: Environment): Promise<Served> {
+  const { openMediaServing } = await import('../serve/fleet/local-media.ts')
+  const serving = openMediaServing(mediaServeOptions(settings, env))
+  const start = async () => {
+    const { model, info } = await serving.start()
+    return announcement(serving.url, model, describe(info), mediaRequest(model, info))
+  }
+  return { ...serving, start }
+}
+
+interface Example {
+  path: string
+  body: object
+}
+
+function announcement(url: string, model: string, what: string, { path, body }: Example): string {
+  const json = JSON.stringify(body).replaceAll("'", "'\\''")
+  return `Serving ${model} with ${what} at ${url}\nTry: curl -N ${url}${path} -H 'content-type: application/json' -d '${json}'\n`
+}
+
+function describe(info: EngineInfo | DiffusionInfo): string {
+  const [made, detail] = 'pipeline' in info ? ['pictures', info.pipeline] : ['text', info.level]
+  return info.kind === 'mock' ? `the mock engine (no GPU, made-up ${made})` : `SGLang ${info.version} (${detail})`
+}
+
+function textRequest(model: string, { isEmbedding }: EngineInfo): Example {
+  return isEmbedding
     ? { path: '/v1/embeddings', body: { model, input: 'Hello!' } }
     : { path: '/v1/chat/completions', body: { model, messages: [{ role: 'user', content: 'Hello!' }], max_tokens: 32, stream: true } }
-  process.stdout.write(
-    `Serving ${model} with ${what} at ${url}\n` +
-      `Try: curl -N ${url}${ask.path} -H 'content-type: application/json' -d '${JSON.stringify(ask.body).replaceAll("'", "'\\''")}'\n`,
-  )
+}
+
+function mediaRequest(model: string, { makes }: DiffusionInfo): Example {
+  return makes === 'image'
+    ? { path: '/v1/images/generations', body: { model, prompt: 'A lighthouse in a storm' } }
+    : { path: '/v1/videos', body: { model, prompt: 'Waves rolling onto a beach', seconds: 2, nvext: { fps: 8 } } }
 }

@@ -35,6 +35,7 @@ export function engineOptions(settings: Settings, env: Environment, cacheDir: st
   }
 }
 
-function defined(env: Environment): Record<string, string> {
+/** Without the variables that are not set. */
+export function defined(env: Environment): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined))
 }

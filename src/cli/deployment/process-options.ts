@@ -7,6 +7,7 @@ import type {
   FleetOptions,
   FrontendOptions,
   FrontOptions,
+  MediaServeOptions,
   ModelOptions,
   ProcessOptions,
   ServeOptions,
@@ -18,6 +19,7 @@ import { version } from '../version.ts'
 import { discoveryOptions } from './discovery-options.ts'
 import { engineOptions } from './engine-options.ts'
 import type { Environment } from './environment.ts'
+import { diffusionEngineOptions, mediaOptions } from './media-options.ts'
 import { planeOptions } from './plane-options.ts'
 import { routerOptions } from './router-options.ts'
 
@@ -43,6 +45,22 @@ export function serveOptions(settings: Settings, env: Environment): ServeOptions
     migrationLimit,
     ...(alone ? {} : { fleet: fleetOptions(settings, env) }),
     workerAddresses: isStatic(settings) ? settings.workerAddresses : [],
+  }
+}
+
+/** `settings.makes` is set. A mock without a model has got one by now (cli.ts). */
+export function mediaServeOptions(settings: Settings, env: Environment): MediaServeOptions {
+  const folder = cacheDir(settings, env)
+  const { servedNames, hub } = modelOptions(settings, env)
+  return {
+    ...frontOptions(settings),
+    workerId: (index) => `${settings.engine}-${index}`,
+    makes: settings.makes!,
+    model: { path: settings.modelPath!, servedNames, hub, standard: settings.standardModel },
+    engine: diffusionEngineOptions(settings, env, folder),
+    workers: settings.workers,
+    media: mediaOptions(settings, env, folder),
+    canary: settings.healthCheckPayload,
   }
 }
 

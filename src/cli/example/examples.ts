@@ -1,4 +1,5 @@
 // The documents' launch scripts as data: what `dynamo-sglang example` lists, prints and runs.
+import { diffusionExamples } from './diffusion.ts'
 import { composeFile, kubernetesFile } from './files.ts'
 
 export interface ExampleProcess {
@@ -8,11 +9,23 @@ export interface ExampleProcess {
   env?: Readonly<Record<string, string>>
 }
 
+/** A flag of the example itself. */
+export interface ExampleOption {
+  /** When it is not given. */
+  value: string
+  values?: readonly string[]
+  /** A whole number, at least 1. */
+  number?: boolean
+}
+
 export interface Example {
   name: string
   about: string
-  /** Our own command lines, started together; empty for a file. */
+  /** Our own command lines, started together; empty for a file, and where `made` makes them. */
   processes: readonly ExampleProcess[]
+  /** By flag; the values go to `made`. */
+  options?: Readonly<Record<string, ExampleOption>>
+  made?(values: Readonly<Record<string, string>>): { processes: readonly ExampleProcess[]; request: string }
   /** A file to print instead of processes to run. */
   file?: string
   /** A request to try once it is up. */
@@ -102,6 +115,7 @@ curl -X POST localhost:8083/engine/dump_expert_distribution_record`,
     request: `curl localhost:8000/v1/embeddings -H 'Content-Type: application/json' -d '{
   "model": "Qwen/Qwen3-Embedding-0.6B", "input": ["Hello!", "Good morning"]}'`,
   },
+  ...diffusionExamples,
   {
     name: 'mock',
     about: 'the whole server without a GPU and without SGLang',
@@ -123,11 +137,4 @@ curl -X POST localhost:8083/engine/dump_expert_distribution_record`,
 ]
 
 /** Scripts of the documents that later versions will bring; named so that asking for one gets a straight answer. */
-export const notYet: readonly string[] = [
-  'agg_vision',
-  'diffusion_llada',
-  'image_diffusion',
-  'multimodal_disagg',
-  'multimodal_epd',
-  'text-to-video-diffusion',
-]
+export const notYet: readonly string[] = ['agg_vision', 'multimodal_disagg', 'multimodal_epd']

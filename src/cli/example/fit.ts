@@ -12,9 +12,9 @@ interface Words {
   words: string[]
 }
 
-/** Throws AppError `invalid_setting` for a flag that no process of the example takes. */
-export function fit(example: Example, flags: readonly string[]): Example {
-  const more = group(flags.filter((flag) => flag !== '--mock'))
+/** Throws AppError `invalid_setting` for a flag that no process of the example takes, and for a value that an option of it does not take. */
+export function fit(plain: Example, flags: readonly string[]): Example {
+  const { example, more } = withOptions(plain, group(flags.filter((flag) => flag !== '--mock')))
   const mock = flags.includes('--mock') || engineOf(more) === 'mock'
   for (const { flag } of more) {
     if (example.processes.some((one) => takes(commandOf(one), flag))) continue
@@ -31,8 +31,26 @@ export function fit(example: Example, flags: readonly string[]): Example {
   return {
     ...example,
     processes,
-    ...(example.request === undefined ? {} : { request: example.request.replace('localhost:8000', `localhost:${portOf(more)}`) }),
+    ...(example.request === undefined
+      ? {}
+      : { request: example.request.replaceAll('localhost:8000', `localhost:${portOf(more, processes)}`) }),
   }
+}
+
+/** The example as its own options make it, and the flags that are not among them. */
+function withOptions(example: Example, given: readonly Words[]): { example: Example; more: Words[] } {
+  const { options = {}, made } = example
+  if (made === undefined) return { example, more: [...given] }
+  const values = Object.entries(options).map(([flag, option]) => {
+    const value = lastValue(given, flag) ?? option.value
+    const good = option.values?.includes(value) ?? (option.number !== true || /^[1-9]\d*$/.test(value))
+    if (good) return [flag, value] as const
+    throw invalid(
+      flag,
+      `${flag} must be ${option.values === undefined ? 'a whole number' : `one of: ${option.values.join(', ')}`}, not '${value}'`,
+    )
+  })
+  return { example: { ...example, ...made(Object.fromEntries(values)) }, more: given.filter(({ flag }) => !(flag in options)) }
 }
 
 /** The same process with a mock engine, under the name that the example's requests use. */
@@ -71,4 +89,7 @@ function lastValue(groups: readonly Words[], flag: string): string | undefined {
 }
 
 const engineOf = (groups: readonly Words[]) => lastValue(groups, '--engine')
-const portOf = (groups: readonly Words[]) => lastValue(groups, '--http-port') ?? '8000'
+/** The user's, else the one that the example itself gives a process. */
+function portOf(more: readonly Words[], processes: readonly ExampleProcess[]): string {
+  return lastValue(more, '--http-port') ?? processes.map(({ args }) => lastValue(group(args), '--http-port')).find(Boolean) ?? '8000'
+}

@@ -44,6 +44,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
     engine,
     makes,
     modelPath,
+    standardModel: modelPath !== draft.modelPath,
     embeddingWorker: draft.embeddingWorker || draft.isEmbedding,
     systemPort: (draft.systemPort ?? -1) < 0 ? undefined : draft.systemPort,
     ...addressOf(draft, given),

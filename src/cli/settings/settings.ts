@@ -44,6 +44,8 @@ export interface Settings extends Omit<Values, 'engine' | 'endpoint' | 'healthCh
   engine: 'sglang' | 'mock' | 'http'
   /** Of a diffusion worker; absent: text. */
   makes: 'image' | 'video' | undefined
+  /** The model path is the role's usual one: nobody gave one. */
+  standardModel: boolean
   /** Always whole: dyn://namespace.component.endpoint. */
   endpoint: string
   healthCheckPayload: Record<string, unknown> | undefined

@@ -35,7 +35,7 @@ test('compose is a compose file', async () => {
 
 describe('every process of every example', () => {
   const commands = examples.flatMap((example) =>
-    [example, fit(example, ['--mock'])].flatMap(({ name, processes }) => processes.map((process) => [name, process] as const)),
+    [fit(example, []), fit(example, ['--mock'])].flatMap(({ name, processes }) => processes.map((process) => [name, process] as const)),
   )
   test.each(commands)('%s has a command line we accept', (_, { args: [command, ...args], env }) => {
     expect(() => parseSettings(args, env ?? {}, command as 'serve')).not.toThrow()
@@ -65,6 +65,38 @@ describe('flags of the user', () => {
       expect(processes[1]!.args).not.toContain('--trust-remote-code')
       expect(processes[1]!.env).toEqual({ DYN_SYSTEM_PORT: '8081' })
     }
+  })
+})
+
+describe('images and videos', () => {
+  const shown = async (line: string) => (await run(['example', ...line.split(' '), '--print'])).out
+
+  test('have the options of the documents, which fill in the printed request', async () => {
+    const plain = await shown('text-to-video-diffusion.sh')
+    expect(plain).toContain('serve --video-generation-worker --model-path Wan-AI/Wan2.1-T2V-1.3B-Diffusers --skip-tokenizer-init')
+    expect(plain).toContain('"size": "832x480", "seconds": 2')
+    const large = await shown(
+      'text-to-video-diffusion --wan-size 14b --num-frames 33 --height 720 --width=1280 --num-inference-steps 8 --fs-url s3://b --http-port 9000',
+    )
+    expect(large).toMatch(/--model-path Wan-AI\/Wan2.1-T2V-14B-Diffusers --tp 2 .* --fs-url s3:\/\/b --http-port 9000\n/)
+    expect(large).toContain('curl localhost:9000/v1/videos')
+    expect(large).toContain('"size": "1280x720"')
+    expect(large).toContain('"num_frames": 33, "num_inference_steps": 8')
+    const image = await shown('image_diffusion --model-path my/flux --http-url https://cdn')
+    expect(image).toContain('serve --image-diffusion-worker --model-path my/flux')
+    expect(image).toContain('"model": "my/flux"')
+    expect(image).toContain('--http-url https://cdn\n')
+  })
+
+  test('refuse values that an option does not take', async () => {
+    for (const flags of ['--wan-size 3b', '--num-frames x', '--height 0'])
+      expect((await run(['example', 'text-to-video-diffusion', ...flags.split(' '), '--print'])).code).toBe(2)
+  })
+
+  test('text diffusion is flags alone, on the port of its script', async () => {
+    const out = await shown('diffusion_llada --dllm-algorithm-config c.yaml')
+    expect(out).toContain('--dllm-algorithm LowConfidence --dllm-algorithm-config c.yaml\n')
+    expect(out).toContain('curl localhost:8001/v1/chat/completions')
   })
 })
 

@@ -50,6 +50,14 @@ export const diffusionSettings = {
     'Files older than so many hours are removed. No limit when absent',
     { ...serve, min: 0.000001 },
   ),
+  mediaJobsFolder: text(
+    'diffusion',
+    '--media-jobs-folder',
+    'DYN_MEDIA_JOBS_FOLDER',
+    undefined,
+    'Where the states of video jobs are kept over restarts; absent: in the cache folder',
+    serve,
+  ),
   mediaQueueLimit: integer(
     'diffusion',
     '--media-queue-limit',
@@ -75,7 +83,14 @@ export const diffusionSettings = {
     'Encoder of ffmpeg to use (libsvtav1, libvpx-vp9, libx264, …); absent: the first that works, see doctor',
     serve,
   ),
-  ffmpeg: text('diffusion', '--ffmpeg', 'DYN_FFMPEG', 'ffmpeg', 'ffmpeg program; without one, videos are animated WebP files', serve),
+  ffmpeg: text(
+    'diffusion',
+    '--ffmpeg',
+    'DYN_FFMPEG',
+    'ffmpeg',
+    'ffmpeg program; without one, or with none, videos are animated WebP files',
+    serve,
+  ),
   mmAllowInternal: flag(
     'diffusion',
     '',

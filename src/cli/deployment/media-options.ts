@@ -1,0 +1,34 @@
+// What a diffusion worker is told, out of the settings.
+import { join } from 'node:path'
+import type { DiffusionEngineOptions, MediaOptions } from '../../serve/options.ts'
+import type { Settings } from '../settings/settings.ts'
+import { defined } from './engine-options.ts'
+import type { Environment } from './environment.ts'
+
+const GIGABYTE = 1e9
+const HOUR = 3_600_000
+
+export function diffusionEngineOptions(settings: Settings, env: Environment, cacheDir: string): DiffusionEngineOptions {
+  const { speedupRatio, mockFailure: failure, dpSize: replicas = 1 } = settings
+  if (settings.engine === 'mock') return { kind: 'mock', speedupRatio, failure, replicas }
+  return { kind: 'sglang', python: settings.python, args: settings.engineArgs, env: defined(env), cacheDir }
+}
+
+export function mediaOptions(settings: Settings, env: Environment, cacheDir: string): MediaOptions {
+  const { mediaMaxGb, mediaMaxAgeHours, ffmpeg } = settings
+  return {
+    store: {
+      fsUrl: settings.mediaFsUrl,
+      httpUrl: settings.mediaHttpUrl,
+      maxBytes: mediaMaxGb === undefined ? undefined : mediaMaxGb * GIGABYTE,
+      maxAgeMs: mediaMaxAgeHours === undefined ? undefined : mediaMaxAgeHours * HOUR,
+      env,
+    },
+    jobsFolder: settings.mediaJobsFolder ?? join(cacheDir, 'video-jobs'),
+    queueLimit: settings.mediaQueueLimit,
+    kernels: settings.gpuKernels,
+    ffmpeg: ffmpeg === 'none' ? null : ffmpeg,
+    encoder: settings.videoEncoder,
+    input: { allowInternal: settings.mmAllowInternal, localPath: settings.mmLocalPath, maxDataUrlMb: settings.mmMaxDataUrlMb },
+  }
+}
