@@ -49,6 +49,34 @@ export type EngineOptions =
       bootstrapHost: string | undefined
     }
 
+export type DiffusionEngineOptions =
+  | { kind: 'sglang'; python: string; args: readonly string[]; env: Record<string, string>; cacheDir: string }
+  | { kind: 'mock'; speedupRatio: number; failure: string; replicas: number }
+
+/** Where finished images and videos are kept, how they are written, which of users' images are taken. */
+export interface MediaOptions {
+  store: {
+    /** file:///FOLDER or s3://BUCKET/PREFIX. */
+    fsUrl: string
+    /** What addresses begin with; undefined: this server's /media. */
+    httpUrl: string | undefined
+    maxBytes: number | undefined
+    maxAgeMs: number | undefined
+    /** The variables of S3's own tools (AWS_…). */
+    env: Readonly<Record<string, string | undefined>>
+  }
+  /** Of the job files of POST /v1/videos. */
+  jobsFolder: string
+  /** Jobs that may wait for one engine. */
+  queueLimit: number
+  kernels: 'auto' | 'webgpu' | 'cpu'
+  /** The program; null: do without. */
+  ffmpeg: string | null
+  /** undefined: the first that works. */
+  encoder: string | undefined
+  input: { allowInternal: boolean; localPath: string | undefined; maxDataUrlMb: number | undefined }
+}
+
 /** How requests and events travel between processes. */
 export interface PlaneOptions {
   request: 'tcp' | 'nats'
@@ -109,6 +137,21 @@ export interface ServeOptions extends FrontOptions {
   /** Copies of the engine. */
   workers: number
   migrationLimit: number
+}
+
+/** `serve` with a diffusion role. */
+export interface MediaServeOptions extends FrontOptions {
+  /** The name of each copy. */
+  workerId(index: number): string
+  makes: 'image' | 'video'
+  /** `standard`: nobody named one, so it is the role's usual one. */
+  model: Pick<ModelOptions, 'servedNames' | 'hub'> & { path: string; standard: boolean }
+  engine: DiffusionEngineOptions
+  /** Copies of the engine. */
+  workers: number
+  media: MediaOptions
+  /** DYN_HEALTH_CHECK_PAYLOAD. */
+  canary: Record<string, unknown> | undefined
 }
 
 /** `frontend`: HTTP and router; the engines are workers elsewhere. */

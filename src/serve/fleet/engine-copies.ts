@@ -1,5 +1,5 @@
 // `serve --workers N`: the same engine N times on one machine, each with its own GPUs and its own range of ports.
-import type { EngineOptions } from '../options.ts'
+import type { DiffusionEngineOptions, EngineOptions } from '../options.ts'
 
 /** SGLang takes its ports from one to a thousand above --port (srt/server_args.py, PortArgs). */
 const portsApart = 1000
@@ -45,3 +45,17 @@ function without(args: readonly string[], flags: readonly string[]): string[] {
   }
   return kept
 }
+
+/** The same for diffusion engines: GPUs by CUDA_VISIBLE_DEVICES, which every release minds. Ports are free ones unless the user chose where they begin. */
+export function diffusionCopy(options: DiffusionEngineOptions, index: number, count: number): DiffusionEngineOptions {
+  if (count === 1 || options.kind !== 'sglang') return options
+  const { args, env } = options
+  const gpus = numberAfter(args, '--num-gpus', numberAfter(args, '--tp-size', 1) * numberAfter(args, '--dp-size', 1))
+  const visible = env.CUDA_VISIBLE_DEVICES?.split(',').filter(Boolean)
+  const own = Array.from({ length: gpus }, (_, i) => visible?.[index * gpus + i] ?? String(index * gpus + i))
+  const chosen = diffusionPorts.filter((flag) => args.some((word) => word === flag || word.startsWith(`${flag}=`)))
+  const ports = chosen.flatMap((flag) => [flag, String(numberAfter(args, flag, 0) + index * portsApart)])
+  return { ...options, env: { ...env, CUDA_VISIBLE_DEVICES: own.join(',') }, args: [...without(args, chosen), ...ports] }
+}
+
+const diffusionPorts = ['--port', '--scheduler-port', '--master-port']

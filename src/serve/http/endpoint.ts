@@ -85,7 +85,7 @@ class EndpointCall implements Call {
         })
       this.#inFlight.enter()
       this.#entered = true
-      if (this.#request.method === 'POST') this.body = await this.#read(handler.takesForms === true)
+      if (this.#request.method === 'POST') this.body = handler.takesNoBody === true ? null : await this.#read(handler.takesForms === true)
       response = await handler(this)
       this.#entry.status = response.status
     } catch (thrown) {

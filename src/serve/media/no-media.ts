@@ -18,6 +18,7 @@ export function noMedia(pipeline: Pick<Pipeline, 'models'>): MediaHandlers {
     editImages: make('images'),
     createVideo: make('videos'),
     streamVideo: make('videos'),
+    refuseVideo: make('videos'),
     listVideos: async () => Response.json({ object: 'list', data: [], first_id: null, last_id: null, has_more: false }),
     imageContent: find,
     oneVideo: find,

@@ -16,6 +16,8 @@ export interface MediaHandlers {
   videoContent: Handler
   cancelVideo: Handler
   removeVideo: Handler
+  /** What OpenAI's API has and needs another kind of model. */
+  refuseVideo: Handler
   file: Handler
 }
 
@@ -42,21 +44,25 @@ export interface MediaRoute {
   /** The endpoint's label in metrics. */
   name: string
   operation: keyof MediaHandlers
-  /** Bodies may be forms with files. */
-  forms?: boolean
+  /** Of a POST: JSON unless it says otherwise. */
+  body?: 'form' | 'none'
 }
 
 export const mediaRoutes: readonly MediaRoute[] = [
   { method: 'POST', path: '/v1/images/generations', name: 'images_generations', operation: 'generateImages' },
-  { method: 'POST', path: '/v1/images/edits', name: 'images_edits', operation: 'editImages', forms: true },
+  { method: 'POST', path: '/v1/images/edits', name: 'images_edits', operation: 'editImages', body: 'form' },
   { method: 'GET', path: '/v1/images/:id/content', name: 'images_content', operation: 'imageContent' },
-  { method: 'POST', path: '/v1/videos', name: 'videos', operation: 'createVideo', forms: true },
+  { method: 'POST', path: '/v1/videos', name: 'videos', operation: 'createVideo', body: 'form' },
   { method: 'GET', path: '/v1/videos', name: 'videos_list', operation: 'listVideos' },
-  { method: 'POST', path: '/v1/videos/stream', name: 'videos_stream', operation: 'streamVideo', forms: true },
+  { method: 'POST', path: '/v1/videos/stream', name: 'videos_stream', operation: 'streamVideo', body: 'form' },
   { method: 'GET', path: '/v1/videos/:id', name: 'videos_get', operation: 'oneVideo' },
   { method: 'DELETE', path: '/v1/videos/:id', name: 'videos_delete', operation: 'removeVideo' },
-  { method: 'POST', path: '/v1/videos/:id/cancel', name: 'videos_cancel', operation: 'cancelVideo' },
+  { method: 'POST', path: '/v1/videos/:id/cancel', name: 'videos_cancel', operation: 'cancelVideo', body: 'none' },
   { method: 'GET', path: '/v1/videos/:id/content', name: 'videos_content', operation: 'videoContent' },
+  { method: 'POST', path: '/v1/videos/:id/remix', name: 'videos_remix', operation: 'refuseVideo', body: 'none' },
+  { method: 'POST', path: '/v1/videos/edits', name: 'videos_edits', operation: 'refuseVideo', body: 'none' },
+  { method: 'POST', path: '/v1/videos/extensions', name: 'videos_extensions', operation: 'refuseVideo', body: 'none' },
+  { method: 'POST', path: '/v1/videos/characters', name: 'videos_characters', operation: 'refuseVideo', body: 'none' },
   { method: 'GET', path: '/media/*', name: 'media', operation: 'file' },
 ]
 
@@ -70,9 +76,9 @@ export function mediaHandler(route: MediaRoute, deps: { media?: MediaFront; pipe
   const handler: Handler = async (call) => {
     loading ??= load()
     const response = await (await loading)[route.operation](call)
-    // An answer to a question about what is there already is over with its head; the others say themselves when they are.
-    if (route.method !== 'POST') call.outcome({})
+    // What is only looked up is answered with the head; where something is made, the handler says when that is over.
+    if (route.method !== 'POST' || route.body === 'none') call.outcome({})
     return response
   }
-  return Object.assign(handler, { takesForms: route.forms === true })
+  return Object.assign(handler, { takesForms: route.body === 'form', takesNoBody: route.body === 'none' })
 }

@@ -1,0 +1,70 @@
+// What the media handlers work with: the store of finished files, the jobs of POST /v1/videos, the policy for users' images.
+import { configureKernels } from '../../../kernels/perform.ts'
+import { log } from '../../lib/log.ts'
+import { readInput } from '../../media/input/input.ts'
+import { defaultPolicy, type InputPolicy } from '../../media/input/policy.ts'
+import { openStore } from '../../media/store/open.ts'
+import type { MediaStore } from '../../media/store.ts'
+import { probeEncoders } from '../../media/video/probe.ts'
+import { type MediaJobs, mediaJobs } from '../../pipeline/media/jobs/jobs.ts'
+import type { MediaPipeline } from '../../pipeline/media/media.ts'
+import type { MediaOptions, MediaServeOptions } from '../options.ts'
+import { mediaHandlers } from './handlers.ts'
+import { measuredStore } from './measured.ts'
+import type { MediaHandlers } from './routes.ts'
+
+export interface OpenedMedia {
+  handlers: MediaHandlers
+  jobs: MediaJobs
+  close(): Promise<void>
+}
+
+const SWEEP_MS = 60_000
+
+/** Rejects with `invalid_setting` or `storage_failed` when results could not be kept or encoded as asked. */
+export async function openMediaApi(options: MediaServeOptions, media: MediaPipeline): Promise<OpenedMedia> {
+  const { jobsFolder, kernels, ffmpeg, encoder } = options.media
+  configureKernels({ mode: kernels })
+  // An encoder that was asked for by name and does not work is told before minutes of loading.
+  if (options.makes === 'video' && encoder !== undefined) await probeEncoders({ ffmpeg, encoder })
+  const store = measuredStore(await openStore(storeOptions(options.media)))
+  const jobs = mediaJobs({
+    pipeline: media,
+    store,
+    folder: jobsFolder,
+    onNotice: (message, cause) => log.warn({ err: cause }, message),
+  })
+  const policy = inputPolicy(options.media)
+  const handlers = mediaHandlers({
+    ...{ media, jobs, store },
+    input: (source, param, signal) => readInput(source, policy, param, signal),
+    ignoreUnknownFields: options.ignoreUnknownFields,
+  })
+  const stopSweeping = sweepNowAndThen(store)
+  return {
+    ...{ handlers, jobs },
+    async close() {
+      stopSweeping()
+      await store.close()
+    },
+  }
+}
+
+function inputPolicy({ input }: MediaOptions): InputPolicy {
+  const { allowInternal, localPath, maxDataUrlMb } = input
+  return {
+    ...defaultPolicy,
+    allowInternal,
+    ...(localPath === undefined ? {} : { localPath }),
+    ...(maxDataUrlMb === undefined ? {} : { maxDataUrlMb }),
+  }
+}
+
+/** Old files go, and the oldest until the rest fits. */
+function sweepNowAndThen(store: MediaStore): () => void {
+  const sweep = () => void store.sweep(Date.now()).catch((err) => log.warn({ err }, 'the media store could not be tidied up'))
+  const timer = setInterval(sweep, SWEEP_MS)
+  timer.unref()
+  sweep()
+  return () => clearInterval(timer)
+}
