@@ -109,8 +109,8 @@ export class DiffusionJobs {
 
 function tellPreview(listener: DiffusionListener, [, , output, step, family, channels, height, width, data]: Preview): void {
   if (!listener.preview) return
-  // A copy, because the message may begin at an odd byte.
-  const half = new Float16Array(data.slice().buffer)
+  // A copy, because the bytes may begin at an odd place.
+  const half = new Float16Array(new Uint8Array(data).buffer)
   listener.preview(output, step, { family, data: new Float32Array(half), channels, width, height })
 }
 

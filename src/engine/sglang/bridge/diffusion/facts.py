@@ -51,18 +51,19 @@ def defaults(args, video: bool) -> dict:
 
 
 def size_multiple(config) -> int:
-    """Latent pixels are `ratio` pixels wide, and the models pack two by two of them."""
-    return 2 * (_arch(config, "spatial_compression_ratio", "vae_scale_factor", "scale_factor_spatial") or 8)
+    """A latent pixel is so many pixels wide, and the models pack two by two of them. Some configurations leave one of the names at 1."""
+    return 2 * max(_arch(config, "spatial_compression_ratio", "vae_scale_factor", "scale_factor_spatial"), default=8)
 
 
 def frame_multiple(config) -> int:
-    return _arch(config, "temporal_compression_ratio", "scale_factor_temporal") or 4
+    return max(_arch(config, "temporal_compression_ratio", "scale_factor_temporal"), default=4)
 
 
-def _arch(config, *names: str) -> int | None:
+def _arch(config, *names: str) -> list[int]:
+    """What the decoder's configuration says under any of the names."""
     arch = getattr(getattr(config, "vae_config", None), "arch_config", None)
     values = (getattr(arch, name, None) for name in names)
-    return next((int(value) for value in values if isinstance(value, (int, float)) and value >= 1), None)
+    return [int(value) for value in values if isinstance(value, (int, float)) and value >= 1]
 
 
 def _asked(task, question: str) -> bool:
