@@ -55,9 +55,12 @@ export async function runDoctor(argv: string[]): Promise<number> {
     checkShm(),
     ...checkLimits(readFileSync('/proc/self/limits', 'utf8')),
     ...checkPorts(settings),
-    ...(settings.modelPath === undefined ? [] : [checkModel(settings.modelPath, settings.hfHome ?? join(homedir(), '.cache/huggingface'))]),
+    ...(settings.modelPath === undefined
+      ? []
+      : [checkModel(settings.modelPath, settings.hfHome ?? join(homedir(), '.cache/huggingface'), settings.makes)]),
     checkCache(cacheRoots({ ...process.env, ...(settings.cacheDir === undefined ? {} : { DYN_CACHE_DIR: settings.cacheDir }) })),
     checkProcesses(sglangProcesses()),
+    ...(await checkMedia(settings)),
     ...(await checkPeers(settings, bootstrap)),
   ]
   process.stdout.write(render(findings))
@@ -84,6 +87,21 @@ function checkPorts({ httpHost, httpPort, reusePort, systemHost, systemPort, rpc
     ...fixed(bind, rpcPort, '--tcp-rpc-port'),
     ...fixed(bind, eventPort, '--event-plane-port'),
   ]
+}
+
+/** Loaded here: the codecs and WebGPU are not small. */
+async function checkMedia({ mediaFsUrl, ffmpeg, gpuKernels, makes }: Settings): Promise<Finding[]> {
+  const { checkEncoders, checkKernels, checkMediaPlace } = await import('./media.ts')
+  const [{ probeEncoders }, { configureKernels, kernelReport }] = await Promise.all([
+    import('../../media/video/probe.ts'),
+    import('../../../kernels/perform.ts'),
+  ])
+  configureKernels({ mode: gpuKernels })
+  const [encoders, kernels] = await Promise.all([
+    probeEncoders({ ffmpeg: ffmpeg === 'none' ? null : ffmpeg, all: true }),
+    kernelReport(true),
+  ])
+  return [checkEncoders(encoders), checkKernels(kernels), ...(makes === undefined ? [] : [checkMediaPlace(mediaFsUrl)])]
 }
 
 async function checkPeers(settings: Settings, bootstrap: string | undefined): Promise<Finding[]> {

@@ -74,8 +74,8 @@ export function checkPort(host: string, port: number, flag = '--http-port', reus
   }
 }
 
-/** A folder as given, or a hub name (which is not looked up). */
-export function checkModel(path: string, hubCache: string): Finding {
+/** A folder as given, or a hub name (which is not looked up). `makes`: the role it is to be served in; absent: text. */
+export function checkModel(path: string, hubCache: string, makes?: 'image' | 'video'): Finding {
   if (!existsSync(path)) {
     if (!/^[\w.-]+\/[\w.-]+$/.test(path)) return fail(`model ${path}: there is no such folder`, 'check --model-path')
     const cached = join(hubCache, 'hub', `models--${path.replace('/', '--')}`)
@@ -84,6 +84,13 @@ export function checkModel(path: string, hubCache: string): Finding {
       : warn(`model ${path} is not in the hub's cache`, 'the first start downloads it')
   }
   const files = statSync(path).isDirectory() ? readdirSync(path) : []
+  if (makes !== undefined)
+    return files.includes('model_index.json')
+      ? ok(`model ${path}`)
+      : fail(
+          `model ${path} has no model_index.json`,
+          `a model that makes ${makes}s is a folder in the diffusers layout, which has that file`,
+        )
   const missing: string[] = []
   if (!files.includes('config.json')) {
     if (files.includes('model_index.json'))
@@ -134,7 +141,7 @@ export function sglangProcesses(proc = '/proc'): SglangProcess[] {
       const title = readFileSync(join(proc, name, 'cmdline'), 'utf8')
         .replaceAll('\0', ' ')
         .trim()
-      if (!/^(sglang::|sgl_diffusion::)|sglang\.launch_server/.test(title)) continue
+      if (!/^(sglang::|sgl_diffusion::|sglang-diffusionWorker)|sglang\.launch_server/.test(title)) continue
       const stat = readFileSync(join(proc, name, 'stat'), 'utf8')
       const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
       if (state !== 'Z')

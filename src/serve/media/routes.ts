@@ -17,7 +17,10 @@ export interface MediaHandlers {
   cancelVideo: Handler
   removeVideo: Handler
   /** What OpenAI's API has and needs another kind of model. */
-  refuseVideo: Handler
+  remixVideo: Handler
+  editVideo: Handler
+  extendVideo: Handler
+  videoCharacters: Handler
   file: Handler
 }
 
@@ -59,10 +62,10 @@ export const mediaRoutes: readonly MediaRoute[] = [
   { method: 'DELETE', path: '/v1/videos/:id', name: 'videos_delete', operation: 'removeVideo' },
   { method: 'POST', path: '/v1/videos/:id/cancel', name: 'videos_cancel', operation: 'cancelVideo', body: 'none' },
   { method: 'GET', path: '/v1/videos/:id/content', name: 'videos_content', operation: 'videoContent' },
-  { method: 'POST', path: '/v1/videos/:id/remix', name: 'videos_remix', operation: 'refuseVideo', body: 'none' },
-  { method: 'POST', path: '/v1/videos/edits', name: 'videos_edits', operation: 'refuseVideo', body: 'none' },
-  { method: 'POST', path: '/v1/videos/extensions', name: 'videos_extensions', operation: 'refuseVideo', body: 'none' },
-  { method: 'POST', path: '/v1/videos/characters', name: 'videos_characters', operation: 'refuseVideo', body: 'none' },
+  { method: 'POST', path: '/v1/videos/:id/remix', name: 'videos_remix', operation: 'remixVideo', body: 'none' },
+  { method: 'POST', path: '/v1/videos/edits', name: 'videos_edits', operation: 'editVideo', body: 'none' },
+  { method: 'POST', path: '/v1/videos/extensions', name: 'videos_extensions', operation: 'extendVideo', body: 'none' },
+  { method: 'POST', path: '/v1/videos/characters', name: 'videos_characters', operation: 'videoCharacters', body: 'none' },
   { method: 'GET', path: '/media/*', name: 'media', operation: 'file' },
 ]
 

@@ -37,7 +37,7 @@ const causes: readonly Cause[] = [
     advice: 'SGLang refuses its arguments: $1',
   },
   {
-    pattern: /SGLANG_DISABLE_CUDNN_CHECK/,
+    pattern: /SGLANG_DISABLE_CUDNN_CHECK|cuDNN (?:frontend|lib)\b.* requires cuDNN/i,
     code: 'sglang_failed',
     advice: 'SGLang refuses the installed cuDNN. Install the version it names, or skip the check with SGLANG_DISABLE_CUDNN_CHECK=1.',
   },
@@ -54,7 +54,7 @@ const causes: readonly Cause[] = [
     code: 'sglang_failed',
     param: '--mem-fraction-static',
     advice:
-      'The GPU has not enough memory. Stop what else uses it (nvidia-smi), spread the model with --tp-size, or lower --context-length or --mem-fraction-static.',
+      'The GPU has not enough memory. Processes that an earlier run left may hold it: dynamo-sglang doctor names them (sglang::scheduler, sgl_diffusion::scheduler) and how to end them. Else stop what uses it (nvidia-smi), spread the model with --tp-size, or lower --context-length or --mem-fraction-static (images and videos: --dit-cpu-offload true, --text-encoder-cpu-offload true).',
   },
   {
     pattern: /Address already in use|EADDRINUSE|port (\d+) (?:is|was) (?:already )?(?:in use|occupied|not available)/i,

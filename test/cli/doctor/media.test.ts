@@ -1,0 +1,52 @@
+// What `doctor` says about images and videos, from what was found on some machine.
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { checkModel } from '../../../src/cli/doctor/machine.ts'
+import { checkEncoders, checkKernels, checkMediaPlace } from '../../../src/cli/doctor/media.ts'
+
+test('the encoder of videos, those that would work too, and what happens without one', () => {
+  const tried = [
+    { name: 'av1_nvenc', works: false, reason: 'no device' },
+    { name: 'libsvtav1', works: true },
+    { name: 'libvpx-vp9', works: true },
+  ]
+  expect(checkEncoders({ ffmpeg: '/usr/bin/ffmpeg', version: '7.1', tried, chosen: 'libsvtav1' })).toEqual({
+    level: 'ok',
+    what: 'videos: libsvtav1 of ffmpeg 7.1 (/usr/bin/ffmpeg); libvpx-vp9 would work too',
+  })
+  const none = checkEncoders({ ffmpeg: null, tried: [], reason: 'no ffmpeg was found' })
+  expect(none).toMatchObject({ level: 'warn', what: expect.stringContaining('animated WebP'), advice: expect.stringContaining('--ffmpeg') })
+})
+
+describe('where kernels run', () => {
+  const device = { kind: 'ready', name: 'nvidia h200', software: false } as const
+  const none = { kind: 'none', reason: 'no Vulkan driver' } as const
+  test.each([
+    [{ mode: 'auto', device, costs: [] }, 'ok', /WebGPU on nvidia h200 where/],
+    [{ mode: 'webgpu', device: { ...device, software: true }, costs: [] }, 'ok', /software/],
+    [{ mode: 'auto', device: none, costs: [] }, 'ok', /on the CPU; no WebGPU device \(no Vulkan driver\)/],
+    [{ mode: 'webgpu', device: none, costs: [] }, 'warn', /no WebGPU/],
+    [{ mode: 'cpu', device: none, costs: [] }, 'ok', /--gpu-kernels cpu/],
+  ] as const)('%j', (report, level, what) => {
+    expect(checkKernels({ ...report, costs: [] })).toMatchObject({ level, what: expect.stringMatching(what) })
+  })
+})
+
+test('the place of finished files: a folder that can be made, a bucket, something in the way', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+  expect(checkMediaPlace(`file://${folder}/a/b`).level).toBe('ok')
+  expect(checkMediaPlace(`${folder}/c`).what).toContain(`${folder}/c`)
+  expect(checkMediaPlace('s3://bucket/x').level).toBe('ok')
+  writeFileSync(join(folder, 'file'), '')
+  expect(checkMediaPlace(`file://${folder}/file/x`)).toMatchObject({
+    level: 'fail',
+    advice: expect.stringContaining('--media-output-fs-url'),
+  })
+})
+
+test('a model for a diffusion worker has model_index.json and needs no config.json', () => {
+  expect(checkModel('models/tiny-FLUX.1-dev', '/c', 'image').level).toBe('ok')
+  expect(checkModel('models/tiny-llm', '/c', 'video')).toMatchObject({ level: 'fail', what: expect.stringContaining('model_index.json') })
+})
