@@ -38,13 +38,7 @@ class Control:
         return {"pid": os.getpid(), "requests": self._intake.count}
 
     async def _metrics(self, _args):
-        if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-            return ""
-        from prometheus_client import CollectorRegistry, generate_latest, multiprocess
-
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
-        return generate_latest(registry).decode()
+        return metrics_text()
 
     async def _server_info(self, _args):
         info = ready.plain_args(self._args)
@@ -68,6 +62,17 @@ class Control:
         registry = getattr(self._manager, "lora_registry", None)
         adapters = registry.get_all_adapters().values() if hasattr(registry, "get_all_adapters") else []
         return [{name: getattr(adapter, name, None) for name in ("lora_name", "lora_path", "pinned")} for adapter in adapters]
+
+
+def metrics_text() -> str:
+    """Prometheus text of all of this node's SGLang processes; empty without --enable-metrics."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return ""
+    from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)
+    return generate_latest(registry).decode()
 
 
 NEEDS = {

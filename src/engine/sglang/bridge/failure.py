@@ -103,6 +103,15 @@ def noted_pids(kind: str) -> list[int]:
     return sorted(int(name.rpartition("-")[2]) for name in names if name.rpartition("-")[2].isdigit())
 
 
+def notes(kind: str) -> list[str]:
+    """What the processes wrote with their pids."""
+    found = []
+    for path in glob.glob(os.path.join(glob.escape(os.environ[STATE_DIR]), f"{kind}-*")):
+        with open(path) as file:
+            found.append(file.read())
+    return found
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs (a zombie does not)."""
     try:

@@ -12,7 +12,7 @@ import threading
 import time
 
 from . import compat, failure, scheduler, wire
-from .facts import disagg, kv_events
+from .facts import disagg, kv_events, nodes
 
 
 def main(argv: list[str]):
@@ -44,6 +44,8 @@ def main(argv: list[str]):
         failure.kill_group(1)
     wanted = answer[1]
     level = pick_level(levels, wanted.get("level") or os.environ.pop("DSGL_LEVEL", None), wanted.get("tok"))
+    if nodes.follows(argv):
+        level = nodes.level(levels)
     os.environ[scheduler.LEVEL] = level
     os.environ[scheduler.TOK] = wanted.get("tok") or ""
     started = threading.Event()
@@ -53,7 +55,10 @@ def main(argv: list[str]):
     if failure.noted_pids("unhooked"):
         level = "L0"
     started.set()
-    from .serve import serve
+    if engine.tokenizer_manager is None:
+        from .node import serve
+    else:
+        from .serve import serve
 
     loop = engine_loop(engine)
     try:

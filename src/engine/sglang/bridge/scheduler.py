@@ -8,6 +8,7 @@ import time
 
 from . import compat, failure, outputs, wire
 from .continued import grammar, penalties
+from .facts import nodes
 
 LEVEL = "DSGL_LEVEL_NOW"
 TOK = "DSGL_TOK"
@@ -22,6 +23,7 @@ def run_scheduler(*args, **kwargs):
 
     failure.note_pid("scheduler")
     failure.record_errors("scheduler")
+    nodes.note_publisher()
     grammar.install()
     penalties.install()
     if os.environ.get(LEVEL) == "L1":

@@ -10,10 +10,12 @@ import messages from '../bridge/diffusion/messages.py' with { type: 'text' }
 import spawned from '../bridge/diffusion/spawned.py' with { type: 'text' }
 import warmUp from '../bridge/diffusion/warm_up.py' with { type: 'text' }
 import workerInit from '../bridge/diffusion/worker/__init__.py' with { type: 'text' }
+import decode from '../bridge/diffusion/worker/decode.py' with { type: 'text' }
 import execute from '../bridge/diffusion/worker/execute.py' with { type: 'text' }
 import hooks from '../bridge/diffusion/worker/hooks.py' with { type: 'text' }
 import workerJobs from '../bridge/diffusion/worker/jobs.py' with { type: 'text' }
 import lora from '../bridge/diffusion/worker/lora.py' with { type: 'text' }
+import pixels from '../bridge/diffusion/worker/pixels.py' with { type: 'text' }
 import preview from '../bridge/diffusion/worker/preview.py' with { type: 'text' }
 import reports from '../bridge/diffusion/worker/reports.py' with { type: 'text' }
 import start from '../bridge/diffusion/worker/start.py' with { type: 'text' }
@@ -33,10 +35,12 @@ export const diffusionFiles: Readonly<Record<string, string>> = {
   'diffusion/spawned.py': spawned,
   'diffusion/warm_up.py': warmUp,
   'diffusion/worker/__init__.py': workerInit,
+  'diffusion/worker/decode.py': decode,
   'diffusion/worker/execute.py': execute,
   'diffusion/worker/hooks.py': hooks,
   'diffusion/worker/jobs.py': workerJobs,
   'diffusion/worker/lora.py': lora,
+  'diffusion/worker/pixels.py': pixels,
   'diffusion/worker/preview.py': preview,
   'diffusion/worker/reports.py': reports,
   'diffusion/worker/start.py': start,

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import shutil
 import threading
 
@@ -240,4 +241,7 @@ def _shares_socket() -> bool:
 
 
 def _last_line(error: BaseException) -> str:
+    unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+    if unknown:
+        return f"this model has no sampling parameter {unknown[1]}"
     return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)

@@ -6,7 +6,7 @@ import json
 import logging
 
 from .. import compat, failure
-from . import disagg
+from . import disagg, nodes
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
         "bootstrap": disagg.bootstrap_address(args),
         "enable_metrics": bool(args.get("enable_metrics")),
         "load_secs": load_secs,
-        "kv_events": kv_endpoints(args, dp),
+        "kv_events": kv_endpoints(args, nodes.local_ranks(args, dp)),
         "schedulers": failure.noted_pids("scheduler"),
         "chat_template": getattr(manager.tokenizer, "chat_template", None) if manager.tokenizer is not None else None,
     }
@@ -104,8 +104,38 @@ def eos_ids(config, tokenizer) -> list[int]:
     return sorted(ids | ({own} if isinstance(own, int) else set()))
 
 
-def kv_endpoints(args: dict, dp: int) -> list[dict]:
-    """Where each rank of this node publishes KV events (port + rank), as addresses to connect to."""
+def node_map(engine, args: dict, load_secs: float) -> dict:
+    """READY for a node that takes no requests: what is known of the model without a tokenizer manager, and what is this node's own."""
+    dp = max(1, int(args.get("dp_size") or 1))
+    page = int(args.get("page_size") or 1)
+    tokens = max((int(info.get("max_total_num_tokens") or 0) for info in scheduler_infos(engine)), default=0)
+    longest = max((int(info.get("max_req_input_len") or 0) for info in scheduler_infos(engine)), default=0)
+    return {
+        "level": nodes.LEVEL,
+        "sglang": compat.version(),
+        "model_path": args.get("model_path"),
+        "is_embedding": bool(args.get("is_embedding")),
+        "context_len": int(args.get("context_length") or 0) or longest,
+        "max_req_input_len": longest,
+        "vocab_size": 0,
+        "eos_ids": [],
+        "block_size": page * int(args.get("dcp_size") or 1),
+        "page_size": page,
+        "dp_size": dp,
+        "tp_size": int(args.get("tp_size") or 1),
+        "max_running_requests": int(args.get("max_running_requests") or 0) * dp,
+        "max_total_tokens": tokens * dp,
+        "disaggregation_mode": args.get("disaggregation_mode"),
+        "enable_metrics": bool(args.get("enable_metrics")),
+        "load_secs": load_secs,
+        "kv_events": kv_endpoints(args, nodes.local_ranks(args, dp)),
+        "schedulers": failure.noted_pids("scheduler"),
+        "node_rank": int(args.get("node_rank") or 0),
+    }
+
+
+def kv_endpoints(args: dict, ranks: list[int]) -> list[dict]:
+    """Where the ranks of this node publish KV events (port + rank), as addresses to connect to."""
     try:
         config = json.loads(args.get("kv_events_config") or "{}")
     except ValueError:
@@ -115,7 +145,7 @@ def kv_endpoints(args: dict, dp: int) -> list[dict]:
     endpoint, replay = config.get("endpoint", "tcp://*:5557"), config.get("replay_endpoint")
     return [
         {"rank": rank, "endpoint": shifted(endpoint, rank), "replay": shifted(replay, rank), "topic": config.get("topic", "")}
-        for rank in range(dp)
+        for rank in ranks
     ]
 
 

@@ -6,7 +6,7 @@ import traceback
 
 from .. import messages
 from ..frames import FrameFile, stand_in
-from . import jobs, reports, step
+from . import decode, jobs, pixels, reports, step
 
 
 def hook(gpu_worker):
@@ -70,31 +70,19 @@ def shared(materialize):
         ours = jobs.job_of(req)
         outputs = output_batch.output
         main = getattr(self, "is_output_rank", getattr(self, "rank", 0) == 0)
-        if ours is None or outputs is None or not main or not all(is_sample(output, req) for output in outputs):
+        if ours is None or outputs is None or not main or pixels.is_changed(req) or not all(pixels.is_sample(output) for output in outputs):
             return materialize(self, output_batch, req)
         job, first = ours
-        for index, output in enumerate(outputs):
-            pixels = as_frames(output)
-            count, height, width, _ = pixels.shape
-            file = FrameFile.make(job, first + index, count, height, width)
-            file.write(0, pixels)
-            reports.send([messages.FRAMES, job, first + index, file.path, count, height, width, 0, count])
+        for index, output in enumerate(outputs, first):
+            if (job, index) in decode.whole:
+                decode.whole.discard((job, index))
+                continue
+            frames = pixels.as_frames(output)
+            count, height, width, _ = frames.shape
+            file = FrameFile.make(job, index, count, height, width)
+            file.write(0, frames)
+            reports.send([messages.FRAMES, job, index, file.path, count, height, width, 0, count])
             file.close()
         output_batch.output = [stand_in() for _ in outputs]
 
     return _materialize_frame_outputs_for_return
-
-
-def is_sample(output, req) -> bool:
-    """A colour picture or clip as a tensor [3, (frames,) height, width] that nothing is to be done to but the conversion."""
-    changed = getattr(req, "enable_frame_interpolation", False) or getattr(req, "enable_upscaling", False)
-    return not changed and hasattr(output, "permute") and output.dim() in (3, 4) and output.shape[0] == 3
-
-
-def as_frames(sample):
-    """[3, (frames,) height, width] in 0..1 → [frames, height, width, 3] uint8, by SGLang's arithmetic (scaled, clamped, cut off)."""
-    import torch
-
-    if sample.dim() == 3:
-        sample = sample.unsqueeze(1)
-    return (sample * 255).clamp(0, 255).to(torch.uint8).permute(1, 2, 3, 0).contiguous()

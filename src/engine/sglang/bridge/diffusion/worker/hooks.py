@@ -7,11 +7,12 @@ import os
 import sys
 
 from .. import messages
-from . import execute, lora, reports, start, step
+from . import decode, execute, lora, reports, start, step
 
 _RUNTIME = "sglang.multimodal_gen.runtime"
 _HOOKS = {
     f"{_RUNTIME}.pipelines_core.stages.denoising": [("steps", step.hook)],
+    f"{_RUNTIME}.pipelines_core.stages.decoding": [("decode", decode.hook)],
     f"{_RUNTIME}.managers.gpu_worker": [("execute", execute.hook), ("start", start.hook)],
     f"{_RUNTIME}.pipelines_core.lora.pipeline": [("lora", lora.hook)],
     f"{_RUNTIME}.pipelines_core.lora_pipeline": [("lora", lora.hook)],  # where older releases have it
