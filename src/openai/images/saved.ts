@@ -28,7 +28,7 @@ export function startSaving(store: MediaStore, job: ImageJob): Saving {
       await store.save(notePath(job.id), new TextEncoder().encode(JSON.stringify({ paths })), 'application/json')
     },
     async undo() {
-      await Promise.all(paths.map((path) => store.remove(path).catch(toAppError)))
+      await Promise.all([...paths, notePath(job.id)].map((path) => store.remove(path).catch(toAppError)))
     },
   }
 }

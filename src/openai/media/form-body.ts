@@ -60,7 +60,7 @@ function readText(text: string, kind: Kind | undefined): unknown {
 }
 
 interface JsonSchema {
-  type?: string
+  type?: string | string[]
   anyOf?: JsonSchema[]
   properties?: Record<string, JsonSchema>
 }
@@ -70,8 +70,8 @@ function kindsOf(shape: Record<string, z.ZodType>): Map<string, Kind> {
   const kinds = new Map<string, Kind>()
   const note = (prefix: string, properties: Record<string, JsonSchema>) => {
     for (const [name, schema] of Object.entries(properties)) {
-      const either = schema.anyOf ?? [schema]
-      const types = new Set(either.map((one) => one.type))
+      const either = branchesOf(schema)
+      const types = new Set(either.flatMap((one) => one.type ?? []))
       const path = prefix + name
       if (types.has('number') || types.has('integer')) kinds.set(path, 'number')
       else if (types.has('boolean')) kinds.set(path, 'boolean')
@@ -85,4 +85,9 @@ function kindsOf(shape: Record<string, z.ZodType>): Map<string, Kind> {
   }
   note('', (z.toJSONSchema(z.strictObject(shape), { io: 'input', unrepresentable: 'any' }) as JsonSchema).properties ?? {})
   return kinds
+}
+
+/** The alternatives that a schema leaves. */
+function branchesOf(schema: JsonSchema): JsonSchema[] {
+  return schema.anyOf === undefined ? [schema] : schema.anyOf.flatMap(branchesOf)
 }
