@@ -27,7 +27,7 @@ function draw(): Uint8Array {
 }
 
 /** The largest difference of any channel between the chart's patches and the middles of what was read, rgb24. */
-export function worstError(rgb: Uint8Array, width = chart.width, only = [...patches.keys()]): number {
+export function worstError(rgb: Uint8Array, width = chart.width, only: readonly number[] = [...patches.keys()]): number {
   let worst = 0
   for (const i of only) {
     const colour = patches[i]!

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 
 export interface FfmpegProcess {
-  /** Resolves when the child has taken all bytes but what its pipe holds (64 KiB). */
+  /** Resolves when the kernel has taken all bytes: what the child has not read of them lies in a socket's buffers, less than half a megabyte. */
   write(bytes: Uint8Array): Promise<void>
   /** Ends the input, waits for the child, resolves with its file. */
   finish(): Promise<Uint8Array>
@@ -40,8 +40,12 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
     closeSync(file)
     throw new AppError('encoding_failed', { message: `ffmpeg could not be started (${options.program}).`, cause })
   }
+  live.add(child)
   const output = collectLines(child.stderr as ReadableStream<Uint8Array>, lines)
-  const ended = Promise.all([child.exited, output]).then(([code]) => code)
+  const ended = Promise.all([child.exited, output]).then(([code]) => {
+    live.delete(child)
+    return code
+  })
   const stdin = child.stdin as Bun.FileSink
 
   let closed = false
@@ -51,7 +55,7 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   }
   const kill = (why?: AppError) => {
     ending ??= why
-    child.kill('SIGKILL')
+    killGroup(child)
   }
   /** Waits, but not for ever. */
   const inTime = async <T>(work: Promise<T>): Promise<T> => {
@@ -99,9 +103,30 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   }
 }
 
+const live = new Set<Bun.Subprocess>()
+let hooked = false
+
 /** In its own process group: a Ctrl-C in our terminal must not end encoders of requests that are allowed to finish. */
 function spawn(command: string[], file: number) {
+  if (!hooked) {
+    hooked = true
+    // Killed, we take our end of the pipe with us and ffmpeg ends; one that hangs needs more, as long as we can.
+    process.on('exit', () => {
+      for (const child of live) killGroup(child)
+    })
+  }
   return Bun.spawn(command, { stdio: ['pipe', 'ignore', 'pipe', file], detached: true })
+}
+
+/** With what it started: the program may be a script around ffmpeg. */
+function killGroup(child: Bun.Subprocess): void {
+  // Once it has been waited for, its number may be another's.
+  if (child.exitCode !== null || child.signalCode !== null) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown
+  }
 }
 
 /** Opens a file of ours alone and takes its name away at once; ffmpeg reaches it through its descriptor. */

@@ -1,0 +1,232 @@
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClipOptions, startClip } from '../../../src/media/video/clip.ts'
+import { need } from '../../helpers/need.ts'
+import { decodeByFfmpeg, hasFfmpeg, probe } from '../chart.ts'
+
+setDefaultTimeout(60_000)
+
+const folder = mkdtempSync(join(tmpdir(), 'clips-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const grey = (width: number, height: number) => new Uint8Array(width * height * 3).fill(128)
+const shape: ClipOptions = { width: 320, height: 240, fps: 16, frames: 4, pixels: 'rgb24', tempFolder: folder }
+const frame = grey(320, 240)
+/** More than what lies between us and a child: a socket's buffers, about 400 kB. */
+const large = { ...shape, width: 1280, height: 720 }
+const largeFrame = grey(1280, 720)
+const leftFiles = () => readdirSync(folder).filter((name) => name.startsWith('dynamo-sglang-clip'))
+
+async function encode(options: ClipOptions) {
+  const clip = startClip(options)
+  for (let i = 0; i < options.frames; i++) await clip.write(grey(options.width, options.height))
+  return clip.finish()
+}
+
+/** A program that passes the probe as ffmpeg with libx264, and then, for a real clip, does what `script` says. Its output file is descriptor 3. */
+function fakeFfmpeg(script: string): string {
+  const path = join(folder, `ffmpeg-${crypto.randomUUID()}`)
+  const text = `#!/bin/sh
+case "$*" in
+  -version) echo "ffmpeg version 0-fake"; exit 0;;
+  *-encoders) echo " V..... libx264 H.264"; exit 0;;
+  *256x256*) cat > /proc/self/fd/3; exit 0;;
+esac
+${script}
+`
+  writeFileSync(path, text, { mode: 0o755 })
+  return path
+}
+
+// width, height, of the file
+const sizes: [number, number, number, number][] = [
+  [1, 1, 2, 2],
+  [2, 1, 2, 2],
+  [17, 16, 18, 16],
+  [63, 65, 64, 66],
+  [321, 239, 322, 240],
+]
+for (const [width, height, wide, high] of sizes) {
+  test.skipIf(!need('ffmpeg', hasFfmpeg))(`${width}x${height} grows to ${wide}x${high}, and says so`, async () => {
+    const made = await encode({ ...shape, width, height, frames: 2 })
+    expect(made).toMatchObject({ width: wide, height: high, frames: 2, note: expect.stringContaining(`the file is ${wide}x${high}`) })
+    expect(probe(made.bytes)).toMatchObject({ width: wide, height: high, nb_read_frames: '2' })
+  })
+}
+
+test.skipIf(!need('ffmpeg', hasFfmpeg))('an odd size repeats its last column and row', async () => {
+  const rgb = new Uint8Array(65 * 65 * 3)
+  for (let i = 0; i < 65 * 65; i++) rgb.fill(i % 65 === 64 || i >= 64 * 65 ? 200 : 60, 3 * i, 3 * i + 3)
+  const clip = startClip({ ...shape, width: 65, height: 65, frames: 1, encoder: 'libx264' })
+  await clip.write(rgb)
+  const decoded = decodeByFfmpeg((await clip.finish()).bytes)
+  for (const at of [65 * 66 + 65, 30 * 66 + 65, 65 * 66 + 30]) expect(Math.abs(decoded[3 * at]! - 200)).toBeLessThan(20)
+})
+
+test.skipIf(!need('ffmpeg', hasFfmpeg))('a clip of one frame is a file of one frame', async () => {
+  const made = await encode({ ...shape, frames: 1 })
+  expect(made).toMatchObject({ contentType: 'video/mp4', extension: 'mp4', frames: 1 })
+  expect(probe(made.bytes)).toMatchObject({ nb_read_frames: '1' })
+})
+
+test.skipIf(!need('ffmpeg', hasFfmpeg))('a broken number of frames a second stays what it is', async () => {
+  const made = await encode({ ...shape, fps: 23.976, frames: 3 })
+  expect(probe(made.bytes).r_frame_rate).toBe('2997/125')
+})
+
+test.skipIf(!need('ffmpeg', hasFfmpeg))('nothing lies in the folder while a clip is made, and nothing after it was given up', async () => {
+  const clip = startClip(shape)
+  await clip.write(frame)
+  expect(leftFiles()).toEqual([])
+  clip.abort()
+  await expect(clip.finish()).rejects.toMatchObject({ code: 'client_closed_request' })
+  expect(leftFiles()).toEqual([])
+})
+
+test('abort ends the encoder, also one that reads nothing, and whoever waits for it', async () => {
+  const pidFile = join(folder, 'pid')
+  const clip = startClip({ ...large, ffmpeg: fakeFfmpeg(`echo $$ > ${pidFile}; exec sleep 1000`) })
+  const waiting = Promise.allSettled([clip.write(largeFrame), clip.write(largeFrame)])
+  await until(async () => (await Bun.file(pidFile).exists()) && (await Bun.file(pidFile).text()) !== '')
+  clip.abort()
+  clip.abort()
+  for (const one of await waiting) expect(one).toMatchObject({ status: 'rejected', reason: { code: 'client_closed_request' } })
+  await expect(clip.write(largeFrame)).rejects.toMatchObject({ code: 'client_closed_request' })
+  const pid = (await Bun.file(pidFile).text()).trim()
+  await until(async () => !(await Bun.file(`/proc/${pid}/stat`).exists()) || /\) Z /.test(await Bun.file(`/proc/${pid}/stat`).text()))
+  expect(clip.inFlight()).toBe(0)
+})
+
+test('abort before the first frame starts nothing', async () => {
+  const clip = startClip({ ...shape, ffmpeg: fakeFfmpeg(`touch ${folder}/started`) })
+  clip.abort()
+  await expect(clip.write(frame)).rejects.toMatchObject({ code: 'client_closed_request' })
+  expect(await Bun.file(`${folder}/started`).exists()).toBe(false)
+})
+
+test('memory is bounded: frames wait with the caller while the encoder reads none', async () => {
+  const bytes = 1280 * 720 * 1.5
+  const clip = startClip({ ...large, frames: 50, ffmpeg: fakeFfmpeg(`head -c ${3 * bytes} > /dev/null; exec sleep 1000`) })
+  let taken = 0
+  const feeding = (async () => {
+    for (let i = 0; i < 50; i++) {
+      await clip.write(largeFrame)
+      taken++
+    }
+  })().catch(() => {})
+  await until(async () => taken >= 3)
+  await Bun.sleep(300)
+  // Three were read; the buffers on the way hold less than one more.
+  expect(taken).toBe(3)
+  expect(clip.inFlight()).toBe(largeFrame.length)
+  clip.abort()
+  await feeding
+  expect(clip.inFlight()).toBe(0)
+})
+
+const faults: [what: string, script: string, code: string, message: RegExp, cause: RegExp][] = [
+  [
+    'a crash in the middle',
+    'head -c 1000 > /dev/null; echo "[x @ 0x1] out of registers" >&2; echo "Conversion failed!" >&2; exit 3',
+    'encoding_failed',
+    /^The video encoder libx264 ended with exit code 3: out of registers$/,
+    /out of registers\nConversion failed!/,
+  ],
+  ['a signal', 'kill -9 $$', 'encoding_failed', /was ended by SIGKILL/, /./],
+  ['success without a file', 'cat > /dev/null', 'encoding_failed', /wrote nothing/, /./],
+  ['a full disk', 'cat > /dev/full', 'storage_failed', /No space is left/, /No space left on device/],
+]
+for (const [what, script, code, message, cause] of faults) {
+  test(`${what}: ${code}`, async () => {
+    const thrown = await encode({ ...shape, ffmpeg: fakeFfmpeg(script) }).catch((error) => error)
+    expect(thrown).toMatchObject({ code })
+    expect(thrown.message).toMatch(message)
+    expect(thrown.cause.message).toMatch(cause)
+    expect(leftFiles()).toEqual([])
+  })
+}
+
+test('no folder for temporary files: storage_failed', () =>
+  expect(encode({ ...shape, ffmpeg: fakeFfmpeg('cat >&3'), tempFolder: join(folder, 'none') })).rejects.toMatchObject({
+    code: 'storage_failed',
+  }))
+
+const mounts = Bun.spawnSync(['unshare', '-Urm', 'sh', '-c', 'mount -t tmpfs none /mnt']).exitCode === 0
+test.skipIf(!need('ffmpeg', hasFfmpeg) || !need('user namespaces that may mount', mounts))(
+  'a disk that fills up under the real ffmpeg',
+  async () => {
+    // The descriptor is ours, so the whole clip is made inside a namespace with a disk of 16 KiB.
+    const script = `
+    import { startClip } from '${join(import.meta.dir, '../../../src/media/video/clip.ts')}'
+    const clip = startClip({ width: 640, height: 480, fps: 8, frames: 30, pixels: 'rgb24', encoder: 'libx264', tempFolder: '/mnt' })
+    const noise = crypto.getRandomValues(new Uint8Array(65536))
+    const frame = Uint8Array.from({ length: 640 * 480 * 3 }, (_, i) => noise[(i * 7919) & 65535])
+    try {
+      for (let i = 0; i < 30; i++) await clip.write(frame)
+      console.log('made', (await clip.finish()).bytes.length)
+    } catch (error) { console.log(error.code, '|', error.message) }`
+    const run = Bun.spawnSync([
+      'unshare',
+      '-Urm',
+      'sh',
+      '-c',
+      `mount -t tmpfs -o size=16k none /mnt && exec ${process.execPath} -e "$0"`,
+      script,
+    ])
+    expect(run.stdout.toString().trim()).toBe('storage_failed | No space is left for the video file while it is written.')
+  },
+)
+
+test.skipIf(!need('ffmpeg', hasFfmpeg))('a server that is killed leaves no file and no encoder', async () => {
+  const script = `
+    import { startClip } from '${join(import.meta.dir, '../../../src/media/video/clip.ts')}'
+    const clip = startClip({ width: 320, height: 240, fps: 17.123, frames: 90, pixels: 'rgb24', tempFolder: '${folder}' })
+    await clip.write(new Uint8Array(320 * 240 * 3))
+    console.log('written')
+    setInterval(() => {}, 1000)`
+  const server = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'inherit' })
+  for await (const chunk of server.stdout) if (chunk.length > 0) break
+  expect(encodersWith('17.123').length).toBe(1)
+  server.kill('SIGKILL')
+  await server.exited
+  await until(async () => encodersWith('17.123').length === 0)
+  expect(leftFiles()).toEqual([])
+})
+
+test.skipIf(!need('ffmpeg', hasFfmpeg))('an encoder asked for by name is used or refused, never replaced', async () => {
+  expect((await encode({ ...shape, encoder: 'libx264' })).encoder).toBe('libx264')
+  await expect(encode({ ...shape, encoder: 'libfoo' })).rejects.toMatchObject({
+    code: 'encoding_failed',
+    message: 'The video encoder libfoo cannot be used: it is not one that we know.',
+  })
+  await expect(encode({ ...shape, width: 32, height: 32, encoder: 'libsvtav1' })).rejects.toMatchObject({
+    message: expect.stringContaining('its pictures have sides of 64 to 8192 pixels'),
+  })
+})
+
+test('a frame of another size and a clip without frames are failures', async () => {
+  const clip = startClip({ ...shape, ffmpeg: null })
+  await expect(clip.write(new Uint8Array(5))).rejects.toMatchObject({ code: 'encoding_failed' })
+  await expect(startClip({ ...shape, ffmpeg: null }).finish()).rejects.toMatchObject({
+    code: 'encoding_failed',
+    message: 'The clip has no frames.',
+  })
+})
+
+function encodersWith(argument: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false
+    const read = Bun.spawnSync(['cat', `/proc/${pid}/cmdline`]).stdout.toString()
+    return read.includes('rawvideo') && read.split('\0').includes(argument)
+  })
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (await condition()) return
+    await Bun.sleep(20)
+  }
+  throw new Error('it never came to that')
+}
