@@ -7,6 +7,8 @@ import { completionShape } from '../../openai/schema/completions.ts'
 import { embeddingShape } from '../../openai/schema/embeddings.ts'
 import { detokenizeShape, tokenizeShape } from '../../openai/schema/tokenize.ts'
 import { controlPaths } from '../control/openapi.ts'
+import { mediaPaths } from '../media/openapi.ts'
+import { errors, jsonOf, schemaOf } from './openapi-parts.ts'
 
 interface Post {
   summary: string
@@ -96,7 +98,7 @@ export function openapiDocument(version: string): object {
   made ??= {
     openapi: '3.1.0',
     info: { title: 'dynamo-sglang', version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
-    paths: { ...postPaths(), ...getPaths(), ...controlPaths() },
+    paths: { ...postPaths(), ...getPaths(), ...mediaPaths(), ...controlPaths() },
     components: { schemas: { Error: schemaOf(answers.errorAnswer, 'output') } },
   }
   return made
@@ -141,26 +143,4 @@ function getPaths(): Record<string, object> {
     }
   }
   return paths
-}
-
-function errors(statuses: readonly number[]): Record<string, object> {
-  const all: Record<string, object> = {}
-  for (const status of new Set(statuses)) {
-    const codes = Object.entries(errorCodes).filter(([, [own, type]]) => own === status && type !== 'startup_error')
-    if (codes.length === 0) continue
-    all[status] = {
-      description: codes.map(([code]) => code).join(', '),
-      content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
-    }
-  }
-  return all
-}
-
-function jsonOf(schema: z.ZodType): { content: Record<string, object> } {
-  return { content: { 'application/json': { schema: schemaOf(schema, 'output') } } }
-}
-
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): object {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' })
-  return rest
 }

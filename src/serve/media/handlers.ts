@@ -6,13 +6,7 @@ import type { MediaApi } from '../../openai/media/api.ts'
 import { mediaHandler } from '../../openai/media/serve.ts'
 import { videoContentHandler } from '../../openai/videos/content.ts'
 import { videosHandler } from '../../openai/videos/create.ts'
-import {
-  cancelVideoHandler,
-  listVideosHandler,
-  oneVideoHandler,
-  refuseVideoHandler,
-  removeVideoHandler,
-} from '../../openai/videos/jobs.ts'
+import { cancelVideoHandler, listVideosHandler, oneVideoHandler, refuseVideoHandler, removeVideoHandler } from '../../openai/videos/jobs.ts'
 import { videoStreamHandler } from '../../openai/videos/mjpeg.ts'
 import type { MediaHandlers } from './routes.ts'
 

@@ -15,6 +15,18 @@ const cases: [said: string, code: string, param: string | null, advice: RegExp][
     '--mem-fraction-static',
     /Raise --mem-fraction-static/,
   ],
+  [
+    'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB',
+    'sglang_failed',
+    '--mem-fraction-static',
+    /doctor names them.*sgl_diff/,
+  ],
+  [
+    'RuntimeError: cuDNN frontend 1.8.1 requires cuDNN lib >= 9.5.0',
+    'sglang_failed',
+    null,
+    /SGLANG_DISABLE_CUDNN_CHECK=1\. SGLang said: RuntimeError: cuDNN frontend/,
+  ],
   ['OSError: [Errno 98] Address already in use', 'port_in_use', null, /A port that SGLang needs is taken/],
   [
     'OSError: nobody/nothing is not a local folder and is not a valid model identifier',
