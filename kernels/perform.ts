@@ -1,6 +1,6 @@
 // Runs a kernel where it is fastest: on the CPU, in slices so that nothing else waits long, or on WebGPU. What a call costs is measured per kernel and
 // size; the first calls run on the CPU, and only what is slow there is tried on the device, on blank data, after the caller has its answer.
-import { closeDevice, type DeviceState, deviceState, type Gpu, openDevice } from '../src/gpu/device.ts'
+import { closeDevice, type DeviceState, deviceState, forgetFailures, type Gpu, openDevice } from '../src/gpu/device.ts'
 import { fits, type Pass, run } from '../src/gpu/run.ts'
 import { log } from '../src/lib/log.ts'
 
@@ -55,10 +55,11 @@ let failures = 0
 let trying: Promise<void> = Promise.resolve()
 const measured = new Map<string, Measured>()
 
-/** From the settings, once at start; forgets what was measured. */
+/** From the settings, once at start; forgets what was measured and that the device failed. */
 export function configureKernels(options: { mode: KernelMode }): void {
   mode = options.mode
   failures = 0
+  forgetFailures()
   measured.clear()
 }
 

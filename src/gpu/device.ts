@@ -43,6 +43,11 @@ export function openDevice(): Promise<Gpu | undefined> {
   return opening ?? Promise.resolve(undefined)
 }
 
+/** The next `openDevice` may try at once, whatever happened before. */
+export function forgetFailures(): void {
+  nextTryAt = 0
+}
+
 /** Gives the device up for a while, because it is lost or fails again and again. */
 export function closeDevice(gpu: Gpu, reason: string): void {
   if (state.kind !== 'ready') return
@@ -62,7 +67,9 @@ async function open(): Promise<Gpu | undefined> {
   try {
     const vulkan = await vulkanState()
     if (!vulkan.ready) throw new Error(vulkan.reason)
-    const { createGPUInstance } = await import('bun-webgpu')
+    const { createGPUInstance, globals } = await import('bun-webgpu')
+    // When a device is lost it looks up its own AbortError as a global.
+    globals()
     const adapter = await createGPUInstance().requestAdapter({ powerPreference: 'high-performance' })
     if (adapter === null) throw new Error('the Vulkan driver offers no adapter')
     const name = [adapter.info.vendor, adapter.info.device].filter(Boolean).join(' ')

@@ -2,6 +2,7 @@
 // of sizes: 1, primes, one past a workgroup.
 import { describe, expect, test } from 'bun:test'
 import type { Call } from '../../kernels/perform.ts'
+import { openDevice } from '../../src/gpu/device.ts'
 import { run } from '../../src/gpu/run.ts'
 import { testDevice } from '../helpers/webgpu.ts'
 
@@ -12,7 +13,7 @@ export interface KernelCase {
   plain(): Uint8Array
 }
 
-const gpu = await testDevice()
+const present = (await testDevice()) !== undefined
 
 /** `webgpuMayDiffer`: by so much in a byte, where floats are added in another order. */
 export function kernelSuite(cases: readonly KernelCase[], webgpuMayDiffer = 0): void {
@@ -30,9 +31,9 @@ export function kernelSuite(cases: readonly KernelCase[], webgpuMayDiffer = 0): 
       expect(difference(cpu.result(), plain())).toEqual({ bytes: 0, most: 0 })
     })
 
-    test.skipIf(gpu === undefined)('on WebGPU', async () => {
+    test.skipIf(!present)('on WebGPU', async () => {
       const one = call()
-      const { bytes } = await run(gpu!, one.gpu.passes())
+      const { bytes } = await run((await openDevice())!, one.gpu.passes())
       expect(difference(one.gpu.result(bytes), plain()).most).toBeLessThanOrEqual(webgpuMayDiffer)
     })
   })
