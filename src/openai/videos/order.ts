@@ -99,10 +99,17 @@ function checkAmount(body: VideoBody, { width, height }: Size, info: MakerInfo, 
   const most = limits.maxPixelFrames ?? DEFAULT_MAX_PIXEL_FRAMES
   const pixels = width * height * frames * clips
   if (pixels <= most) return
-  const param = body.nvext?.num_frames == null && body.num_frames == null && body.seconds != null ? 'seconds' : framesParam(body)
+  const param = clips > 1 && pixels / clips <= most ? 'n' : amountParam(body)
   const what = `${clips === 1 ? '' : `${clips} clips of `}${frames} frames of ${width}x${height}`
   const fit = Math.floor(most / (width * height * clips))
   throw invalid(param, `${what} are ${pixels} pixels, and at most ${most} can be made for one request: ${fit} frames of that size`)
+}
+
+/** What made the clip so large: what the client said of its length, else of its size. */
+function amountParam(body: VideoBody): string {
+  if (body.nvext?.num_frames != null || body.num_frames != null) return framesParam(body)
+  if (body.seconds != null) return 'seconds'
+  return body.size != null ? 'size' : 'num_frames'
 }
 
 function framesParam(body: VideoBody): string {
