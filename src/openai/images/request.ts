@@ -95,7 +95,7 @@ const MAX_RANDOM_SEED = 2 ** 31 - 1024
 const qualities = { maximum: 100, high: 90, medium: 55, low: 35 }
 
 function formatOf(body: ImageBody): ImageJob['format'] {
-  const format: ImageJob['format'] = { type: body.output_format ?? 'png', background: 'opaque' }
+  const format: ImageJob['format'] = { type: body.output_format === 'jpg' ? 'jpeg' : (body.output_format ?? 'png'), background: 'opaque' }
   const { output_quality: words } = body
   const compression = body.output_compression ?? (words == null || words === 'default' ? undefined : qualities[words])
   if (compression !== undefined) format.compression = compression

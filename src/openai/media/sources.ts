@@ -46,7 +46,7 @@ function sourceOfString(value: unknown, param: string): ImageSource {
 function fromText(value: string, param: string): ImageSource {
   const text = value.trim()
   if (text === '') throw new AppError('invalid_value', { message: `'${param}' must not be empty.`, param })
-  if (/^[a-z][a-z0-9+.-]*:/i.test(text)) return { url: text }
+  if (/^[a-z][a-z0-9+.-]*:/i.test(text.slice(0, 32))) return { url: text }
   if (text.length < 16 || !/^[\w+/-]+={0,2}$/.test(text))
     throw invalid(param, 'it is neither an address (https://…, data:image/…) nor base64')
   return { bytes: Buffer.from(text, 'base64') }

@@ -81,7 +81,7 @@ const common = {
     })
     .nullish(),
   response_format: z.enum(['url', 'b64_json']).nullish().describe('Default url; in a stream b64_json, as OpenAI’s clients expect there.'),
-  output_format: z.enum(['png', 'jpeg', 'webp']).nullish().describe('Default png.'),
+  output_format: z.enum(['png', 'jpeg', 'webp', 'jpg']).nullish().describe('Default png; jpg is SGLang’s word for jpeg.'),
   output_compression: int(0, 100)
     .nullish()
     .describe('Quality of jpeg and webp, effort of png; the size of a png never changes its pixels.'),

@@ -15,12 +15,16 @@ export interface MediaScript {
   fail?: { after: number; error: AppError }
   /** Never goes beyond this step. */
   hangAt?: number
+  /** Previews are at least so large. */
+  previewBytes?: number
 }
 
 export interface ScriptedMedia extends MediaPipeline {
   readonly requests: MediaRequest[]
   /** Jobs that ended by an abort. */
   aborted: number
+  /** Jobs that were done. */
+  made: number
 }
 
 const defaults = { width: 128, height: 96, steps: 4, guidance: 3.5, frames: 1, fps: 16 }
@@ -60,12 +64,14 @@ export function scriptedMedia(script: MediaScript = {}): ScriptedMedia {
         }
         listener.progress?.(step, steps, output, (output * steps + step) / (request.outputs * steps))
         if (output === 0 && script.fail?.after === step) throw script.fail.error
-        if (partials < request.partials && step < steps) listener.partial?.(output, partials, file(request, `preview ${partials++}`, 8))
+        if (partials < request.partials && step < steps)
+          listener.partial?.(output, partials, file(request, `preview ${partials++}`.padEnd(script.previewBytes ?? 0), 8))
       }
       const made = file(request, picture(request, output))
       files.push(made)
       listener.output?.(output, made)
     }
+    media.made++
     const { width, height } = files[0]!
     const ms = { queued: 0, engine: 1500, encode: 10, total: 1510 }
     return {
@@ -76,6 +82,7 @@ export function scriptedMedia(script: MediaScript = {}): ScriptedMedia {
   const media: ScriptedMedia = {
     requests,
     aborted: 0,
+    made: 0,
     models: () => [{ id: 'painter', aliases: ['org/painter'], createdSecs: 1_700_000_000, makes: info.makes }],
     ready: () => true,
     info(kind, model) {

@@ -141,6 +141,18 @@ test('a client that leaves stops the work', async () => {
   expect(app.lines.at(-1)).toMatchObject({ ending: 'disconnect' })
 })
 
+test('a client that reads slowly misses previews, never the picture', async () => {
+  await using app = imagesApp({ script: { paceMs: 1, previewBytes: 12 << 20 } })
+  const response = await fetch(`${app.url}/v1/images/generations`, {
+    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    body: JSON.stringify({ prompt: 'a', stream: true, partial_images: 3 }),
+  })
+  while (app.media.made === 0) await Bun.sleep(1)
+  const names = named(await response.text()).map(({ name }) => name)
+  expect(names.at(-1)).toBe('image_generation.completed')
+  expect(names.length).toBeLessThan(4)
+})
+
 test("OpenAI's client reads a stream, and sees only events that it knows", async () => {
   await using app = imagesApp({ script: { ahead: 1 } })
   const stream = await app.openai.images.generate({ prompt: 'a', seed: 4, stream: true, partial_images: 3 } as never)
