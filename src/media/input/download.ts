@@ -15,6 +15,7 @@ interface Target {
 /** The machine's own names and authorities. */
 export const internet: Network = {
   resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+  isPublic: isPublicAddress,
 }
 
 /**
@@ -80,7 +81,7 @@ async function check(url: URL, policy: InputPolicy, param: string, network: Netw
   const addresses = isIP(host) ? [host] : await inTime(network.resolve(host), signal)
   if (addresses.length === 0) throw failed(param, 'its name has no address')
   // One bad address is enough: a name that mixes them tries to get past a check that looks at the first.
-  if (!policy.allowInternal && !addresses.every(isPublicAddress)) {
+  if (!policy.allowInternal && !addresses.every((one) => network.isPublic(one))) {
     throw refused(param, 'it is not on the public internet (DYN_MM_ALLOW_INTERNAL=1 on the server allows that)')
   }
   return { url, addresses }

@@ -25,10 +25,11 @@ export const defaultPolicy: InputPolicy = {
   maxRedirects: 5,
 }
 
-/** How names and certificates are looked up; tests bring their own internet. */
+/** The internet, as far as downloads ask it; tests bring their own. */
 export interface Network {
   /** All addresses of a name. Rejects when there is none. */
   resolve(name: string): Promise<string[]>
+  isPublic(address: string): boolean
   /** Authorities to trust besides the system's. */
   ca?: string
 }
