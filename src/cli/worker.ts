@@ -9,6 +9,7 @@ import type { Settings } from './settings/settings.ts'
 export async function worker(settings: Settings, env: Environment): Promise<number> {
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
+  if (settings.nodeRank > 0) return (await import('./node.ts')).node(settings, env)
   const { openWorker } = await import('../serve/worker/worker.ts')
   const process_ = openWorker(workerOptions(settings, env))
   const { id, lifecycle } = process_

@@ -4,7 +4,8 @@
 export interface Card {
   /** Names this life of the process: a restart gets a new one. Letters, digits, `-`. */
   readonly id: string
-  readonly kind: 'worker' | 'frontend'
+  /** `node`: a host of a model that takes no requests itself (serve/worker/node-card.ts). */
+  readonly kind: 'worker' | 'frontend' | 'node'
   /** Processes see each other only within one namespace (`dyn://namespace.…`). */
   readonly namespace: string
   readonly body: Readonly<Record<string, unknown>>

@@ -1,5 +1,7 @@
 // The engine that the options name. Each kind is imported only when it is used.
 import type { Engine } from '../engine/engine.ts'
+import { leadingEngine } from '../engine/sglang/node/leading.ts'
+import type { SglangOptions } from '../engine/sglang/options.ts'
 import { log } from '../lib/log.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { EngineOptions } from './options.ts'
@@ -28,21 +30,22 @@ export async function makeEngine(
     }
     case 'sglang': {
       const { sglangEngine } = await import('../engine/sglang/engine.ts')
-      const { python, args, env, cacheDir, level, silenceMs, kvEvents } = options
-      return sglangEngine({
-        python,
-        args,
-        env,
-        cacheDir,
-        silenceMs,
-        kvEvents,
-        ...(level === undefined ? {} : { level }),
-        onLine: (line) => process.stderr.write(`[${name}] ${line}\n`),
-        onNotice: (text) => log.warn({ engine: name }, text),
-      })
+      const engine = sglangEngine(sglangOptions(options, name))
+      return options.nodes === undefined ? engine : leadingEngine(engine)
     }
     case 'mock':
       return mock(options, serve, await mockModel())
+  }
+}
+
+/** What SGLang's engines and nodes are told; `name` begins their lines in the log. */
+export function sglangOptions(options: Extract<EngineOptions, { kind: 'sglang' }>, name: string): SglangOptions {
+  const { python, args, env, cacheDir, level, silenceMs, kvEvents } = options
+  return {
+    ...{ python, args, env, cacheDir, silenceMs, kvEvents },
+    ...(level === undefined ? {} : { level }),
+    onLine: (line) => process.stderr.write(`[${name}] ${line}\n`),
+    onNotice: (text) => log.warn({ engine: name }, text),
   }
 }
 

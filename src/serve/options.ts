@@ -21,6 +21,14 @@ export interface ModelOptions {
   engineTokenizes: boolean
 }
 
+/** One model on several hosts (SGLang's --nnodes). */
+export interface NodeOptions {
+  /** Which of them this host is; 0 takes the requests. */
+  rank: number
+  /** SGLang's --dist-init-addr, the same on all of them: it names the group. */
+  group: string
+}
+
 export type EngineOptions =
   | {
       kind: 'sglang'
@@ -31,6 +39,8 @@ export type EngineOptions =
       cacheDir: string
       silenceMs: number
       kvEvents: boolean
+      /** Absent: the model runs on one host. */
+      nodes?: NodeOptions
     }
   | { kind: 'http'; url: string }
   | {

@@ -18,6 +18,7 @@ export function engineOptions(settings: Settings, env: Environment, cacheDir: st
       cacheDir,
       kvEvents,
       silenceMs: settings.engineSilenceSecs * 1000,
+      ...(settings.nnodes > 1 ? { nodes: { rank: settings.nodeRank, group: settings.distInitAddr! } } : {}),
     }
   }
   const { numGpuBlocks: blocks, disaggregationMode: mode } = settings

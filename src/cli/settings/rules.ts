@@ -28,6 +28,7 @@ export function checkTogether(draft: Values, engine: Settings['engine'], command
     throw invalid('--custom-jinja-template', `--custom-jinja-template: there is no file '${draft.customJinjaTemplate}'`)
   }
   checkRole(draft, command === 'serve' && (discovery === 'static' || discovery === 'mem') && draft.workerAddresses.length === 0)
+  checkNodes(draft, engine, command)
   if (draft.workers > 1 && engine === 'http') {
     throw invalid('--workers', '--workers starts engines of its own; a server at --engine-url is one: run a worker for each and a frontend')
   }
@@ -44,6 +45,25 @@ function checkRole({ disaggregationMode: mode, embeddingWorker, isEmbedding }: V
       `'serve' alone would have no partner for --disaggregation-mode ${mode}: run 'frontend', and 'worker' once with prefill and once with decode`,
     )
   }
+}
+
+/** One model on several hosts. */
+function checkNodes({ nnodes, nodeRank, distInitAddr, workers }: Values, engine: Settings['engine'], command: Command): void {
+  if (nnodes === 1 && nodeRank === 0) return
+  if (engine !== 'sglang') throw invalid('--nnodes', `--nnodes needs --engine sglang, not ${engine}`)
+  if (nodeRank >= nnodes) throw invalid('--node-rank', `--node-rank ${nodeRank}: with --nnodes ${nnodes} the last one is ${nnodes - 1}`)
+  if (distInitAddr === undefined)
+    throw invalid(
+      '--dist-init-addr',
+      `--nnodes ${nnodes} needs --dist-init-addr HOST:PORT, the same on every host: where host 0 is reached`,
+    )
+  if (workers > 1)
+    throw invalid('--workers', '--workers starts engines on this machine; a model on several hosts is one engine: leave --workers out')
+  if (nodeRank > 0 && command === 'serve')
+    throw invalid(
+      '--node-rank',
+      `'serve' takes requests, which only host 0 does: start this one with the same flags as 'worker' (dynamo-sglang worker … --node-rank ${nodeRank})`,
+    )
 }
 
 /** Settings that only make sense together. */

@@ -6,14 +6,14 @@ import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, GenerateRequest,
 import { Calls } from './control.ts'
 import { toInfo } from './facts.ts'
 import { abortFrame, embeddingType, embedFrame, finFrame, generateFrame } from './frames.ts'
-import { followKvEvents } from './kv/follow.ts'
+import { followRanks } from './kv/follow-ranks.ts'
 import { type Bridge, startBridge } from './launch/launch.ts'
 import type { Silence } from './life/silence.ts'
 import { warmUp } from './life/warm-up.ts'
 import { watchSilence } from './life/watch.ts'
 import { LoadReporter } from './load.ts'
 import { takeMessage } from './messages.ts'
-import type { SglangOptions } from './options.ts'
+import { launchOptions, type SglangOptions } from './options.ts'
 import { forcedEndMs } from './requests/abort.ts'
 import { Embeddings } from './requests/embeddings.ts'
 import { Rows } from './requests/rows.ts'
@@ -38,7 +38,7 @@ export class SglangEngine implements Engine {
   /** A start that has not come to its end; never rejects. */
   private launching: Promise<unknown> = Promise.resolve()
   private kept: Kept | undefined
-  private followers: { close(): void }[] = []
+  private follower: { close(): void } | undefined
   private retryAt = 0
   private silence: Silence | undefined
 
@@ -190,19 +190,9 @@ export class SglangEngine implements Engine {
 
   /** One life of the bridge. Rejects with a start-up AppError. */
   private async launch(): Promise<{ died: Promise<string> }> {
-    const options = this.options
     this.rows.restart()
     const bridge = await startBridge(
-      {
-        python: options.python,
-        args: options.args,
-        env: options.env,
-        cacheDir: options.cacheDir,
-        tmpDir: options.tmpDir ?? '/tmp',
-        level: options.level,
-        kvEvents: options.kvEvents ?? false,
-        onLine: options.onLine ?? (() => {}),
-      },
+      launchOptions(this.options),
       {
         rows: (bytes, channel) => {
           if (bytes[1] !== embeddingType) return this.rows.take(bytes, channel)
@@ -233,15 +223,7 @@ export class SglangEngine implements Engine {
     if (this.bridge !== bridge) return { died: bridge.died }
     const limitMs = this.options.silenceMs ?? defaultSilenceMs
     this.silence = watchSilence(this, bridge, this.slots, this.rows, this.calls, limitMs, () => this.paused, this.notice)
-    this.followers = (bridge.ready.kv_events ?? []).map(({ rank, endpoint, topic, replay }) =>
-      followKvEvents(
-        { rank, endpoint, topic, blockSize: bridge.ready.block_size, ...(replay ? { replayEndpoint: replay } : {}) },
-        {
-          changes: (seq, changes) => this.emit({ kind: 'kv', rank, seq, changes }),
-          lost: (from, to) => this.notice(`KV events ${from} to ${to - 1} of rank ${rank} are lost`),
-        },
-      ),
-    )
+    this.follower = followRanks(bridge.ready, (event) => this.emit(event), this.notice)
     this.emit({ kind: 'state', ready: true, reason: `SGLang ${bridge.ready.sglang} serves at level ${bridge.ready.level}` })
     return { died: bridge.died }
   }
@@ -263,8 +245,8 @@ export class SglangEngine implements Engine {
     this.bridge = undefined
     this.silence?.stop()
     this.load.stop()
-    for (const follower of this.followers) follower.close()
-    this.followers = []
+    this.follower?.close()
+    this.follower = undefined
   }
 
   private setPaused(paused: boolean): void {

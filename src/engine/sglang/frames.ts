@@ -48,10 +48,12 @@ export interface Ready {
   kv_events: KvEndpoint[]
   schedulers: number[]
   load_secs: number
+  /** Of a node that takes no requests. */
+  node_rank?: number
 }
 
 export interface Fatal {
-  code: 'unsupported' | 'model_missing' | 'bad_args' | 'start_failed' | 'scheduler_died' | 'bridge_failed'
+  code: 'unsupported' | 'model_missing' | 'model_unfit' | 'bad_args' | 'start_failed' | 'scheduler_died' | 'bridge_failed'
   message: string
   lines?: string[]
 }

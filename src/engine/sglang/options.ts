@@ -1,5 +1,6 @@
 // What the sglang engine is told: all of it explicit, nothing is read from our own environment.
 import type { Level } from './frames.ts'
+import type { LaunchOptions } from './launch/launch.ts'
 
 export interface SglangOptions {
   /** The Python that has SGLang: a path, or a name to find in `env.PATH`. */
@@ -22,4 +23,10 @@ export interface SglangOptions {
   onLine?: (line: string) => void
   /** What the engine itself has to tell the operator: crashes, restarts, lost frames. */
   onNotice?: (text: string) => void
+}
+
+/** What one start of the bridge is told. */
+export function launchOptions(options: SglangOptions): LaunchOptions {
+  const { python, args, env, cacheDir, tmpDir = '/tmp', level, kvEvents = false, onLine = () => {} } = options
+  return { python, args, env, cacheDir, tmpDir, level, kvEvents, onLine }
 }

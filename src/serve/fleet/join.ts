@@ -1,9 +1,12 @@
 // How `serve` takes part in a fleet: its engines are shown to other frontends, and workers of other processes join its router.
+
+import { isLeading } from '../../engine/sglang/node/leading.ts'
 import type { ModelRegistry } from '../../pipeline/model.ts'
 import type { ModelRouter } from '../../router/create.ts'
 import type { Worker, Workers } from '../../router/workers.ts'
 import type { FleetOptions, ServeOptions } from '../options.ts'
 import { type Hosted, hostWorker } from '../worker/host-worker.ts'
+import { followNodes } from '../worker/node-card.ts'
 import { loadedModel, type ModelParts } from './loaded-model.ts'
 import { openRemoteFleet, sharedRouter } from './remote-fleet.ts'
 
@@ -25,7 +28,9 @@ export async function joinFleet(
 ): Promise<Joined> {
   const remote = await openRemoteFleet(options, models)
   const hosted: Hosted[] = []
+  const nodes: { close(): Promise<void> }[] = []
   const close = async () => {
+    await Promise.all(nodes.map((one) => one.close()))
     await Promise.all(hosted.map((one) => one.close()))
     await remote.close()
   }
@@ -40,6 +45,7 @@ export async function joinFleet(
     for (const { id, engine } of own) {
       const parts = { id, engine, names: model.names, files: model.files, model: options.model, endpoint, namespace, migrationLimit }
       hosted.push(await hostWorker(parts, planes, discovery))
+      if (isLeading(engine)) nodes.push(await followNodes(engine, options.engine, planes, discovery, namespace))
     }
     fleet.adopt(id, { workers, router, files: hosted[0]!.card.model.files, own: new Set(own.map((worker) => worker.id)), model: loaded })
     await remote.watch()

@@ -8,13 +8,18 @@ import type { WorkerOptions } from '../options.ts'
 
 const CANARY_TIMEOUT_MS = 10_000
 
-/** Throws AppError `port_in_use`. */
-export function startSystem(options: WorkerOptions, workers: readonly Worker[], lifecycle: Lifecycle): HttpServer | undefined {
+/** `canary`: their engines are asked for a token; else their own word counts. Throws AppError `port_in_use`. */
+export function startSystem(
+  options: WorkerOptions,
+  workers: readonly Worker[],
+  lifecycle: Lifecycle,
+  canary = true,
+): HttpServer | undefined {
   if (options.system === undefined) return undefined
   const { canaryFreshMs, canaryIds } = options.health
   const health = createHealth({
     workers: () => workers,
-    canary: () => true,
+    canary: () => canary,
     canaryFreshMs,
     canaryTimeoutMs: CANARY_TIMEOUT_MS,
     ...(canaryIds === undefined ? {} : { canaryIds }),

@@ -3,6 +3,7 @@ import type { Discovery } from '../../discovery/discovery.ts'
 import { openDiscovery } from '../../discovery/open.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { WorkerCard } from '../../engine/remote/card.ts'
+import { isLeading } from '../../engine/sglang/node/leading.ts'
 import type { Worker } from '../../router/workers.ts'
 import { openPlanes, type Planes } from '../fleet/planes.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
@@ -10,6 +11,7 @@ import { loadModelFiles, mockModel } from '../load-model.ts'
 import { makeEngine } from '../make-engine.ts'
 import type { WorkerOptions } from '../options.ts'
 import { type Hosted, hostWorker } from './host-worker.ts'
+import { followNodes } from './node-card.ts'
 import { watchWorker } from './watch-worker.ts'
 import { startSystem } from './worker-system.ts'
 
@@ -28,6 +30,7 @@ interface Parts {
   planes?: Planes
   discovery?: Discovery
   hosted?: Hosted
+  nodes?: { close(): Promise<void> }
 }
 
 /** Opens the system port, if one is set, and answers /live there. Throws AppError `port_in_use`. */
@@ -47,6 +50,7 @@ export function openWorker(options: WorkerOptions): WorkerProcess {
 
   async function stop(): Promise<void> {
     await parts.discovery?.close()
+    await parts.nodes?.close()
     await parts.engine?.stop(0)
     await parts.hosted?.close()
     await parts.planes?.close()
@@ -91,5 +95,6 @@ async function start(options: WorkerOptions, parts: Parts, workers: Worker[]) {
   parts.discovery = await openDiscovery(fleet.discovery)
   const { namespace } = fleet
   parts.hosted = await hostWorker({ id, engine, names, files, model, endpoint, namespace, migrationLimit }, parts.planes, parts.discovery)
+  if (isLeading(engine)) parts.nodes = await followNodes(engine, options.engine, parts.planes, parts.discovery, namespace)
   return { card: parts.hosted.card, engine }
 }

@@ -51,6 +51,26 @@ export const engineSettings = {
     'Port where a prefill worker hands out its rooms; a free one when absent',
     { ...shared, min: 1, max: 65535 },
   ),
+  nnodes: integer('engine', '--nnodes', '', 1, 'Hosts that one model runs on, each with this command and its own --node-rank', {
+    ...shared,
+    min: 1,
+  }),
+  nodeRank: integer(
+    'engine',
+    '--node-rank',
+    '',
+    0,
+    "Which of the --nnodes hosts this is; 0 takes the requests ('serve' or 'worker'), the others are a 'worker'",
+    { ...shared, min: 0 },
+  ),
+  distInitAddr: text(
+    'engine',
+    '--dist-init-addr --nccl-init-addr',
+    '',
+    undefined,
+    'HOST:PORT on host 0 where the --nnodes hosts meet',
+    shared,
+  ),
   sglangConfig: text('engine', '--config', '', undefined, "SGLang's own YAML file of options", shared),
   bridgeLevel: choice('engine', '--bridge-level', 'DYN_BRIDGE_LEVEL', ['auto', 'L1', 'L0', 'L2'], 'auto', 'How output leaves SGLang', {
     ...engine,

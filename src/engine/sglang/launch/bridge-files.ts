@@ -13,10 +13,12 @@ import penalties from '../bridge/continued/penalties.py' with { type: 'text' }
 import control from '../bridge/control.py' with { type: 'text' }
 import disagg from '../bridge/facts/disagg.py' with { type: 'text' }
 import kvEvents from '../bridge/facts/kv_events.py' with { type: 'text' }
+import nodes from '../bridge/facts/nodes.py' with { type: 'text' }
 import ready from '../bridge/facts/ready.py' with { type: 'text' }
 import failure from '../bridge/failure.py' with { type: 'text' }
 import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
+import node from '../bridge/node.py' with { type: 'text' }
 import outputs from '../bridge/outputs.py' with { type: 'text' }
 import intake from '../bridge/requests/intake.py' with { type: 'text' }
 import lock from '../bridge/requests/lock.py' with { type: 'text' }
@@ -41,6 +43,8 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'continued/grammar.py': grammar,
   'requests/intake.py': intake,
   'facts/kv_events.py': kvEvents,
+  'node.py': node,
+  'facts/nodes.py': nodes,
   'requests/lock.py': lock,
   'main.py': mainModule,
   'manager.py': manager,

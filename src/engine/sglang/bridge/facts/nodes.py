@@ -11,7 +11,8 @@ LEVEL = "L0"
 
 def follows(argv: list[str]) -> bool:
     """Whether this node is not the first one. Its Engine then has no tokenizer manager, and must not wait for its schedulers' end inside its start."""
-    if int(disagg.setting(argv, "--node-rank") or 0) == 0:
+    rank = str(disagg.setting(argv, "--node-rank") or 0)
+    if not rank.isdigit() or int(rank) == 0:
         return False
     os.environ["SGLANG_BLOCK_NONZERO_RANK_CHILDREN"] = "0"
     return True
