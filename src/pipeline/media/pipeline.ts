@@ -15,7 +15,7 @@ export function mediaPipeline(registry: MediaRegistry): MediaPipeline {
     async make(request, listener, signal) {
       return run(registry.find(request.kind, request.model), request, listener, signal)
     },
-    control(model, name, args) {
+    async control(model, name, args) {
       const models = model === undefined ? registry.all() : [registry.named(model)]
       return Promise.all(models.flatMap(({ makers }) => makers).map((each) => each.control(name, args)))
     },
