@@ -25,7 +25,7 @@ export class FrameWriter {
   #ending = false
   #over = false
   #blocked = false
-  #done: { resolve: () => void; reject: (cause: Error) => void } | undefined
+  #done: { resolve: () => void; reject: () => void } | undefined
 
   constructor(events: FrameWriterEvents, maxUnread: number) {
     this.#events = events
@@ -61,12 +61,12 @@ export class FrameWriter {
     this.#drain()
   }
 
-  /** Cuts the connection without an end. */
+  /** Cuts the connection without an end. Bun does so when a body rejects, and prints why unless it is nothing. */
   cut(): void {
     if (this.#over) return
     this.#over = true
     this.#waiting = []
-    this.#done?.reject(new Error('cut'))
+    this.#done?.reject()
   }
 
   #lose(): void {
@@ -81,10 +81,10 @@ export class FrameWriter {
       pull: (controller: DirectController) => {
         this.#controller = controller
         const done = new Promise<void>((resolve, reject) => {
-          this.#done = { resolve, reject }
+          this.#done = { resolve, reject: () => reject(undefined) }
         })
         this.#drain()
-        if (this.#over && !this.#ending) this.#done?.reject(new Error('cut'))
+        if (this.#over && !this.#ending) this.#done?.reject()
         return done
       },
       cancel: () => this.#lose(),

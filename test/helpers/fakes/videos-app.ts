@@ -80,9 +80,13 @@ export function videosApp({ script, store: given, jobLimits, ...options }: Video
     const raw = endpoint('videos', '/v1/videos', handler, deps, inFlight)
     return (request: Request) => raw(request)
   }
-  /** Without a body to read: what endpoint.ts does for a GET. */
+  /** Without a body; over with its head. */
   const bare = (handler: Handler) => {
-    const raw = at(handler)
+    const raw = at(async (call) => {
+      const response = await handler(call)
+      call.outcome({})
+      return response
+    })
     return (request: Request) => raw(new Request(request.url, { headers: request.headers }))
   }
   const server = Bun.serve({
@@ -90,12 +94,12 @@ export function videosApp({ script, store: given, jobLimits, ...options }: Video
     port: 0,
     idleTimeout: 0,
     routes: {
-      '/v1/videos': { POST: at(videosHandler(api)), GET: at(listVideosHandler(api)) },
+      '/v1/videos': { POST: at(videosHandler(api)), GET: bare(listVideosHandler(api)) },
       '/v1/videos/stream': { POST: at(videoStreamHandler(api)) },
-      '/v1/videos/:id': { GET: at(oneVideoHandler(api)), DELETE: at(removeVideoHandler(api)) },
+      '/v1/videos/:id': { GET: bare(oneVideoHandler(api)), DELETE: bare(removeVideoHandler(api)) },
       '/v1/videos/:id/cancel': { POST: bare(cancelVideoHandler(api)) },
       '/v1/videos/:id/remix': { POST: bare(refuseVideoHandler('remix')) },
-      '/v1/videos/:id/content': { GET: at(videoContentHandler(api)), HEAD: at(videoContentHandler(api)) },
+      '/v1/videos/:id/content': { GET: bare(videoContentHandler(api)), HEAD: bare(videoContentHandler(api)) },
     },
     fetch: async (request) => {
       const found = await store.open(new URL(request.url).pathname.replace('/media/', ''))

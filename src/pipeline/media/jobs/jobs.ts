@@ -106,7 +106,7 @@ class Jobs implements MediaJobs {
     const stop = new AbortController()
     // Cancelled or removed while it was written down.
     if (this.#current(job.id) === job) this.#runs.set(job.id, { stop, over: this.#run(job.id, order, stop.signal) })
-    return this.#jobs.get(job.id) ?? job
+    return job
   }
 
   async adopt({ id, createdMs, shown }: Parameters<MediaJobs['adopt']>[0], made: Made, files: readonly JobFile[]): Promise<MediaJob> {
