@@ -6,7 +6,7 @@ import type { Frames } from '../../../media/frames.ts'
 import type { EncodedFile, MediaListener, OutputFormat } from '../media.ts'
 import type { Encoders, ImageFormat } from './encoders.ts'
 import type { PreviewPlan } from './fill.ts'
-import { encodeClip, encodeFrames, encodePicture, file } from './write.ts'
+import { encodeClip, encodeFrames, encodePicture, file, type Incoming } from './write.ts'
 
 export interface OutputsOptions {
   encoders: Encoders
@@ -29,13 +29,6 @@ export interface Outputs {
   finish(): Promise<EncodedFile[]>
   /** Gives everything up with this reason, or an earlier one; resolves with the first when nothing is held any more. */
   drop(error: AppError): Promise<AppError>
-}
-
-/** Frames of one output that have come and that somebody writes. */
-export interface Incoming {
-  readonly clip: Frames
-  /** Resolves with how many frames are there, once there are more than `index`; rejects when the job is dropped. */
-  until(index: number): Promise<number>
 }
 
 interface Slot extends Incoming {

@@ -2,7 +2,13 @@
 import type { Frames } from '../../../media/frames.ts'
 import type { EncodedFile, OutputFormat } from '../media.ts'
 import type { Encoded, Encoders, ImageFormat } from './encoders.ts'
-import type { Incoming } from './outputs.ts'
+
+/** Frames of one output that have come and that somebody writes. */
+export interface Incoming {
+  readonly clip: Frames
+  /** Resolves with how many frames are there, once there are more than `index`; rejects when the job is dropped. */
+  until(index: number): Promise<number>
+}
 
 /** The only frame as png, jpeg or webp. */
 export async function encodePicture(encoders: Encoders, incoming: Incoming, format: ImageFormat): Promise<EncodedFile> {

@@ -4,15 +4,15 @@ import sharp from 'sharp'
 import { mockDiffusion } from '../../../src/engine/mock/diffusion/engine.ts'
 import { layout, rampColours, readPicture } from '../../../src/engine/mock/diffusion/picture.ts'
 import { localMaker } from '../../../src/pipeline/media/local-maker.ts'
-import { mediaEncoders } from '../../../src/pipeline/media/maker/media-encoders.ts'
 import type { EncodedFile, MediaRequest } from '../../../src/pipeline/media/media.ts'
+import { mediaEncoders } from '../../../src/serve/media/encoders.ts'
 
 const never = new AbortController().signal
 
 async function makerOf(modelPath: string) {
   const engine = mockDiffusion({ modelPath, speedupRatio: 1e6 })
   await engine.start()
-  return { engine, maker: localMaker({ id: 'w', engine, encoders: mediaEncoders({ ffmpeg: null }) }) }
+  return { engine, maker: localMaker({ id: 'w', engine, encoders: mediaEncoders({ ffmpeg: null, encoder: undefined }) }) }
 }
 
 function request(more: Partial<MediaRequest>): MediaRequest {
