@@ -91,6 +91,11 @@ export class JobFolder {
     })
   }
 
+  /** Resolves when everything asked for so far is on disk, or has failed. */
+  async settled(): Promise<void> {
+    await this.#last
+  }
+
   #inOrder(work: () => Promise<void>): Promise<void> {
     const done = this.#last.then(work)
     this.#last = done.catch(() => {})

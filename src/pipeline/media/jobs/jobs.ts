@@ -177,6 +177,7 @@ class Jobs implements MediaJobs {
       if (failed !== undefined) await this.#write(failed)
     }
     await all()
+    await this.#folder.settled()
   }
 
   #load(): void {
