@@ -33,7 +33,14 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
     })
   }
   const config = await readJsonIfThere<Json>(join(folder, 'config.json'))
-  if (!config) throw invalid(`no config.json in ${folder}: is it a Hugging Face model folder?`)
+  if (!config) {
+    const diffusers = await stat(join(folder, 'model_index.json')).catch(() => undefined)
+    const why =
+      diffusers === undefined
+        ? 'is it a Hugging Face model folder?'
+        : 'it has model_index.json, so it makes images or videos: add --image-diffusion-worker or --video-generation-worker'
+    throw invalid(`no config.json in ${folder}: ${why}`)
+  }
   const generation = (await readJsonIfThere<Json>(join(folder, 'generation_config.json'))) ?? {}
   const text = textConfig(config)
   return {

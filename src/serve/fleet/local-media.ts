@@ -1,4 +1,6 @@
 // `serve` with a diffusion role: N engines of this process tree, each behind a queue of its own, one API over all of them.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { DiffusionEngine, DiffusionInfo } from '../../engine/diffusion/diffusion.ts'
 import { readModelIndex } from '../../engine/diffusion/model-index.ts'
 import { AppError, toAppError } from '../../lib/errors.ts'
@@ -175,6 +177,11 @@ async function modelFolder({ model, engine }: MediaServeOptions): Promise<string
     return folder
   } catch (thrown) {
     const error = toAppError(thrown)
+    if (existsSync(join(path, 'config.json')) && error.code === 'model_files_invalid')
+      throw new AppError(error.code, {
+        message: `${error.message} There is a config.json: a text model is served without a diffusion role.`,
+        param: error.param ?? undefined,
+      })
     if (!model.standard || engine.kind !== 'sglang') throw error
     throw new AppError(error.code, {
       message: `Without --model-path the model is ${path}, and that does not work here: ${error.message}. Give --model-path FOLDER, or --engine mock to try the server without a model.`,

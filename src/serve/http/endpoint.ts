@@ -67,7 +67,9 @@ class EndpointCall implements Call {
     this.headers = request.headers
     this.signal = request.signal
     this.requestId = requestIdOf(request.headers)
-    this.#entry = { id: this.requestId, method: request.method, path, receivedAt: this.receivedAt }
+    // Where the route is a pattern, the line tells what was asked for.
+    const asked = /[:*]/.test(path) ? new URL(request.url).pathname.slice(0, 300) : path
+    this.#entry = { id: this.requestId, method: request.method, path: asked, receivedAt: this.receivedAt }
   }
 
   get url(): string {

@@ -1,0 +1,160 @@
+// What users see when something breaks under images and videos: the engine, the place of files, the server's end.
+import { expect, test } from 'bun:test'
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { need } from '../helpers/need.ts'
+import { eventually, start } from '../helpers/processes/start.ts'
+import { type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
+
+type At = Pick<StartedMedia, 'url'>
+const send = (at: At, body: object, path = '/v1/images/generations') =>
+  fetch(`${at.url}${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+const small = { prompt: 'x', size: '256x256', num_inference_steps: 4 }
+const endless = { ...small, size: '512x512', num_inference_steps: 1000 }
+
+async function withMedia(makes: 'image' | 'video', args: string[], use: (server: StartedMedia) => Promise<void>): Promise<void> {
+  const server = await startMedia(makes, { args })
+  try {
+    await use(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+test('an engine that dies fails what runs, is told in /health, and comes back', () =>
+  withMedia('image', ['--mock-failure', 'crash-after=8,restart=1500'], async (server) => {
+    // One step is the health check's.
+    const answer = await send(server, { ...small, num_inference_steps: 50 })
+    expect([answer.status, (await answer.json()).error.code]).toEqual([500, 'engine_failed'])
+    expect((await fetch(`${server.url}/health`)).status).toBe(503)
+    await eventually('it is back', async () => (await fetch(`${server.url}/health`)).status === 200)
+    expect((await send(server, small)).status).toBe(200)
+    expect(await server.metric('dynamo_component_engine_restarts_total')).toBe(1)
+    expect(await server.files()).toHaveLength(2)
+  }))
+
+test('one that runs out of memory takes no other with it', () =>
+  withMedia('image', ['--mock-failure', 'oom-every=2'], async (server) => {
+    const answers = [await send(server, small), await send(server, small), await send(server, small)]
+    const failed = answers.filter(({ status }) => status !== 200)
+    expect(failed).toHaveLength(answers.length === 3 ? failed.length : 0)
+    expect(failed.length).toBeGreaterThan(0)
+    for (const one of failed) expect((await one.json()).error.code).toBe('out_of_memory')
+    expect(answers.some(({ status }) => status === 200)).toBe(true)
+  }))
+
+test('a place of files that is gone: 507, the cause in the log, the next ones work when it is back', () =>
+  withMedia('image', [], async (server) => {
+    expect((await send(server, small)).status).toBe(200)
+    const files = join(server.folder, 'files')
+    renameSync(files, `${files}-away`)
+    writeFileSync(files, 'in the way')
+    const answer = await send(server, small)
+    expect([answer.status, (await answer.json()).error.code]).toEqual([507, 'storage_failed'])
+    expect((await send(server, { ...small, response_format: 'b64_json' })).status).toBe(200)
+    rmSync(files)
+    renameSync(`${files}-away`, files)
+    expect((await send(server, small)).status).toBe(200)
+    expect(await server.metric('dynamo_component_media_store_failures_total')).toBeGreaterThan(0)
+  }))
+
+const tmpfs = process.getuid?.() === 0 && Bun.spawnSync(['mount', '--version']).success && mounts()
+test.skipIf(!need('the right to mount a tmpfs', tmpfs))('a full disk: 507, and nothing half-written stays', () =>
+  withMedia('image', [], async (server) => {
+    const files = join(server.folder, 'files')
+    mkdirSync(files, { recursive: true })
+    Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', files])
+    try {
+      const answers: Response[] = []
+      for (let i = 0; i < 20; i++) answers.push(await send(server, { ...small, size: '512x512' }))
+      const last = answers.at(-1)!
+      expect([last.status, (await last.json()).error.code]).toEqual([507, 'storage_failed'])
+      const kept = answers.filter(({ status }) => status === 200).length
+      // A picture and its note each; of those that failed there is nothing.
+      expect(await server.files()).toHaveLength(2 * kept)
+    } finally {
+      Bun.spawnSync(['umount', files])
+    }
+  }),
+)
+
+test.skipIf(process.getuid?.() === 0)('a folder without permission is told at the start', async () => {
+  const folder = `/tmp/media-closed-${process.pid}`
+  mkdirSync(folder)
+  chmodSync(folder, 0o500)
+  try {
+    const starting = startMedia('image', { env: { DYN_MEDIA_OUTPUT_FS_URL: `file://${folder}/files` } })
+    await expect(starting).rejects.toThrow(/media-output-fs-url|cannot be/)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('the end of the server: what runs is finished, what waits is told to go elsewhere, jobs remember it', async () => {
+  const server = await startMedia('video', { args: ['--speedup-ratio', '10'] })
+  const clip = { prompt: 'x', size: '128x96', num_frames: 9, num_inference_steps: 400 }
+  const running = send(server, clip, '/v1/videos')
+  await eventually('it runs', async () => (await server.metric('dynamo_component_media_running_jobs')) === 1)
+  const waiting = send(server, clip, '/v1/videos')
+  const job = (await (await send(server, { ...clip, background: true }, '/v1/videos')).json()).id
+  await eventually('two wait', async () => (await server.metric('dynamo_component_media_queued_jobs')) === 2)
+  const ended = server.stop(20_000)
+  const told = await waiting
+  expect([told.status, (await told.json()).error.code]).toEqual([503, 'shutting_down'])
+  expect(told.headers.get('retry-after')).not.toBeNull()
+  const state = await (await fetch(`${server.url}/v1/videos/${job}`)).json()
+  expect(state).toMatchObject({ status: 'failed', error: { code: 'shutting_down' } })
+  expect((await send(server, clip, '/v1/videos')).status).toBe(503)
+  expect((await running).status).toBe(200)
+  expect(await ended).toBe(0)
+})
+
+test('a server of text has the routes of images and videos, and says what it serves instead', async () => {
+  const server = await start()
+  try {
+    for (const [path, what] of [
+      ['/v1/images/generations', 'images'],
+      ['/v1/images/edits', 'images'],
+      ['/v1/videos', 'videos'],
+      ['/v1/videos/stream', 'videos'],
+    ] as const) {
+      const unknown = await send(server, { prompt: 'x', model: 'flux' }, path)
+      expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found'])
+      const text = await send(server, { prompt: 'x', model: 'models/tiny-llm' }, path)
+      expect((await text.json()).error.message).toContain(`makes no ${what}; ask POST /v1/chat/completions`)
+    }
+    expect(await (await fetch(`${server.url}/v1/videos`)).json()).toMatchObject({ data: [] })
+    expect((await fetch(`${server.url}/media/users/x.png`)).status).toBe(404)
+  } finally {
+    await server.stop()
+  }
+})
+
+test('a text model with a diffusion role, and the reverse, say which file was looked for', async () => {
+  const failing = (args: string[]) =>
+    start({ args }).then(
+      () => 'started',
+      (error: Error) => error.message,
+    )
+  expect(await failing(['--image-diffusion-worker'])).toMatch(/tiny-llm\/model_index.json is missing.*text model/s)
+  expect(await failing(['--model-path', 'models/tiny-FLUX.1-dev'])).toMatch(/config.json.*--image-diffusion-worker/s)
+  expect(await failing(['--video-generation-worker', '--model-path', 'models/tiny-FLUX.1-dev'])).toContain('--image-diffusion-worker')
+})
+
+test('endless jobs are ended when the drain time is over', async () => {
+  const server = await startMedia('image', { args: ['--speedup-ratio', '1', '--drain-timeout-secs', '0.3'] })
+  const running = send(server, endless).catch((error: Error) => error)
+  await eventually('it runs', async () => (await server.metric('dynamo_component_media_running_jobs')) === 1)
+  expect(await server.stop(20_000)).toBe(0)
+  const answer = await running
+  if (answer instanceof Response) expect(answer.status).toBeGreaterThanOrEqual(500)
+})
+
+function mounts(): boolean {
+  const folder = `/tmp/media-mount-${process.pid}`
+  mkdirSync(folder)
+  const { success } = Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder])
+  if (success) Bun.spawnSync(['umount', folder])
+  rmSync(folder, { recursive: true, force: true })
+  return success
+}
