@@ -23,11 +23,14 @@ export interface ModelFiles {
 export async function loadModelFiles(path: string, options: ModelOptions): Promise<ModelFiles> {
   const folder = await resolveModel(path, options.hub)
   const texts = options.tokenizerPath === undefined ? folder : await resolveModel(options.tokenizerPath, options.hub)
-  const [facts, tokenizer, template] = await Promise.all([
-    readModelFolder(folder),
+  const reading = Promise.all([
     loadTokenizer(texts, { pieceCacheBytes: options.tokenizerCacheBytes }),
     loadChatTemplate(texts, { customPath: options.customTemplate }),
   ])
+  reading.catch(() => {})
+  // First, because it tells best what kind of folder this is.
+  const facts = await readModelFolder(folder)
+  const [tokenizer, template] = await reading
   return {
     folder,
     textFolder: texts,

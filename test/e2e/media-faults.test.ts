@@ -1,10 +1,10 @@
 // What users see when something breaks under images and videos: the engine, the place of files, the server's end.
 import { expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { need } from '../helpers/need.ts'
 import { eventually, start } from '../helpers/processes/start.ts'
-import { type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
+import { bodyOf, type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
 
 type At = Pick<StartedMedia, 'url'>
 const send = (at: At, body: object, path = '/v1/images/generations') =>
@@ -25,7 +25,7 @@ test('an engine that dies fails what runs, is told in /health, and comes back', 
   withMedia('image', ['--mock-failure', 'crash-after=8,restart=1500'], async (server) => {
     // One step is the health check's.
     const answer = await send(server, { ...small, num_inference_steps: 50 })
-    expect([answer.status, (await answer.json()).error.code]).toEqual([500, 'engine_failed'])
+    expect([answer.status, (await bodyOf(answer)).error.code]).toEqual([500, 'engine_failed'])
     expect((await fetch(`${server.url}/health`)).status).toBe(503)
     await eventually('it is back', async () => (await fetch(`${server.url}/health`)).status === 200)
     expect((await send(server, small)).status).toBe(200)
@@ -39,7 +39,7 @@ test('one that runs out of memory takes no other with it', () =>
     const failed = answers.filter(({ status }) => status !== 200)
     expect(failed).toHaveLength(answers.length === 3 ? failed.length : 0)
     expect(failed.length).toBeGreaterThan(0)
-    for (const one of failed) expect((await one.json()).error.code).toBe('out_of_memory')
+    for (const one of failed) expect((await bodyOf(one)).error.code).toBe('out_of_memory')
     expect(answers.some(({ status }) => status === 200)).toBe(true)
   }))
 
@@ -50,7 +50,7 @@ test('a place of files that is gone: 507, the cause in the log, the next ones wo
     renameSync(files, `${files}-away`)
     writeFileSync(files, 'in the way')
     const answer = await send(server, small)
-    expect([answer.status, (await answer.json()).error.code]).toEqual([507, 'storage_failed'])
+    expect([answer.status, (await bodyOf(answer)).error.code]).toEqual([507, 'storage_failed'])
     expect((await send(server, { ...small, response_format: 'b64_json' })).status).toBe(200)
     rmSync(files)
     renameSync(`${files}-away`, files)
@@ -68,7 +68,7 @@ test.skipIf(!need('the right to mount a tmpfs', tmpfs))('a full disk: 507, and n
       const answers: Response[] = []
       for (let i = 0; i < 20; i++) answers.push(await send(server, { ...small, size: '512x512' }))
       const last = answers.at(-1)!
-      expect([last.status, (await last.json()).error.code]).toEqual([507, 'storage_failed'])
+      expect([last.status, (await bodyOf(last)).error.code]).toEqual([507, 'storage_failed'])
       const kept = answers.filter(({ status }) => status === 200).length
       // A picture and its note each; of those that failed there is nothing.
       expect(await server.files()).toHaveLength(2 * kept)
@@ -91,23 +91,29 @@ test.skipIf(process.getuid?.() === 0)('a folder without permission is told at th
 })
 
 test('the end of the server: what runs is finished, what waits is told to go elsewhere, jobs remember it', async () => {
-  const server = await startMedia('video', { args: ['--speedup-ratio', '10'] })
-  const clip = { prompt: 'x', size: '128x96', num_frames: 9, num_inference_steps: 400 }
+  const folder = mkdtempSync('/tmp/media-end-')
+  const server = await startMedia('video', { folder, args: ['--speedup-ratio', '2'] })
+  const clip = { prompt: 'x', size: '128x96', num_frames: 9, num_inference_steps: 1000 }
   const running = send(server, clip, '/v1/videos')
   await eventually('it runs', async () => (await server.metric('dynamo_component_media_running_jobs')) === 1)
   const waiting = send(server, clip, '/v1/videos')
-  const job = (await (await send(server, { ...clip, background: true }, '/v1/videos')).json()).id
+  const job = (await bodyOf(send(server, { ...clip, background: true }, '/v1/videos'))).id
   await eventually('two wait', async () => (await server.metric('dynamo_component_media_queued_jobs')) === 2)
   const ended = server.stop(20_000)
   const told = await waiting
-  expect([told.status, (await told.json()).error.code]).toEqual([503, 'shutting_down'])
+  expect([told.status, (await bodyOf(told)).error.code]).toEqual([503, 'shutting_down'])
   expect(told.headers.get('retry-after')).not.toBeNull()
-  const state = await (await fetch(`${server.url}/v1/videos/${job}`)).json()
-  expect(state).toMatchObject({ status: 'failed', error: { code: 'shutting_down' } })
-  expect((await send(server, clip, '/v1/videos')).status).toBe(503)
   expect((await running).status).toBe(200)
   expect(await ended).toBe(0)
-})
+  const next = await startMedia('video', { folder })
+  try {
+    const state = await bodyOf(fetch(`${next.url}/v1/videos/${job}`))
+    expect(state).toMatchObject({ status: 'failed', error: { code: 'shutting_down' } })
+  } finally {
+    await next.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}, 30_000)
 
 test('a server of text has the routes of images and videos, and says what it serves instead', async () => {
   const server = await start()
@@ -119,11 +125,11 @@ test('a server of text has the routes of images and videos, and says what it ser
       ['/v1/videos/stream', 'videos'],
     ] as const) {
       const unknown = await send(server, { prompt: 'x', model: 'flux' }, path)
-      expect([unknown.status, (await unknown.json()).error.code]).toEqual([404, 'model_not_found'])
+      expect([unknown.status, (await bodyOf(unknown)).error.code]).toEqual([404, 'model_not_found'])
       const text = await send(server, { prompt: 'x', model: 'models/tiny-llm' }, path)
-      expect((await text.json()).error.message).toContain(`makes no ${what}; ask POST /v1/chat/completions`)
+      expect((await bodyOf(text)).error.message).toContain(`makes no ${what}; ask POST /v1/chat/completions`)
     }
-    expect(await (await fetch(`${server.url}/v1/videos`)).json()).toMatchObject({ data: [] })
+    expect(await bodyOf(fetch(`${server.url}/v1/videos`))).toMatchObject({ data: [] })
     expect((await fetch(`${server.url}/media/users/x.png`)).status).toBe(404)
   } finally {
     await server.stop()

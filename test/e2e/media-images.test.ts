@@ -5,7 +5,7 @@ import { toFile } from 'openai'
 import sharp from 'sharp'
 import { openai } from '../helpers/openai.ts'
 import { eventually } from '../helpers/processes/start.ts'
-import { type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
+import { bodyOf, type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
 
 let server: StartedMedia
 let client: OpenAI
@@ -54,7 +54,7 @@ describe('one answer', () => {
   })
 
   test('can be asked for again by its id', async () => {
-    const body = (await (await post('/v1/images/generations', ask({ seed: 7 }))).json()) as { id: string; data: { url: string }[] }
+    const body = (await bodyOf(post('/v1/images/generations', ask({ seed: 7 })))) as { id: string; data: { url: string }[] }
     const content = await fetch(`${server.url}/v1/images/${body.id}/content`)
     expect(Buffer.from(await content.bytes())).toEqual(await fetched(body.data[0]!.url))
   })
@@ -91,7 +91,7 @@ test('64 requests at once are all answered', async () => {
 test('models, health and metrics know what is served', async () => {
   const listed = await Array.fromAsync(client.models.list())
   expect(listed.map(({ id }) => id)).toEqual([server.model])
-  const health = (await (await fetch(`${server.url}/health`)).json()) as { models: string[]; workers: { ranks: { canary: string }[] }[] }
+  const health = (await bodyOf(fetch(`${server.url}/health`))) as { models: string[]; workers: { ranks: { canary: string }[] }[] }
   expect(health.models).toEqual([server.model])
   expect(health.workers[0]!.ranks[0]!.canary).toBe('passed')
   expect(await server.metric('dynamo_component_media_steps_total')).toBeGreaterThan(64)
@@ -103,23 +103,23 @@ test('models, health and metrics know what is served', async () => {
 test('text routes and other media routes say where to go', async () => {
   const text = await post('/v1/chat/completions', { model: server.model, messages: [{ role: 'user', content: 'Hi' }] })
   expect(text.status).toBe(404)
-  expect((await text.json()).error.message).toContain('makes images: ask POST /v1/images/generations')
+  expect((await bodyOf(text)).error.message).toContain('makes images: ask POST /v1/images/generations')
   const video = await post('/v1/videos', { model: server.model, prompt: 'x' })
   expect(video.status).toBe(404)
-  expect((await video.json()).error.message).toContain('makes images, not videos')
+  expect((await bodyOf(video)).error.message).toContain('makes images, not videos')
   expect((await post('/v1/images/generations', { prompt: 'x', model: 'nope' })).status).toBe(404)
 })
 
 test('LoRA by SGLang’s routes and by Dynamo’s', async () => {
   const path = 'org/some-lora'
-  expect(await (await post('/v1/set_lora', { lora_nickname: 'style', lora_path: path })).json()).toMatchObject({ status: 'ok' })
-  const listed = await (await fetch(`${server.url}/v1/list_loras`)).json()
+  expect(await bodyOf(post('/v1/set_lora', { lora_nickname: 'style', lora_path: path }))).toMatchObject({ status: 'ok' })
+  const listed = await bodyOf(fetch(`${server.url}/v1/list_loras`))
   expect(listed).toMatchObject({ loaded_adapters: [{ nickname: 'style', path }] })
   const styled = await fetched((await generate({ seed: 7 })).data![0]!.url)
-  expect(await (await post('/engine/unmerge_lora_weights', {})).json()).toMatchObject({ status: 'ok' })
+  expect(await bodyOf(post('/engine/unmerge_lora_weights', {}))).toMatchObject({ status: 'ok' })
   expect(await fetched((await generate({ seed: 7 })).data![0]!.url)).not.toEqual(styled)
   const bad = await post('/v1/set_lora', { lora_nickname: 'x', lora_path: '/no/such' })
-  expect([bad.status, (await bad.json()).error.code]).toEqual([400, 'engine_rejected'])
+  expect([bad.status, (await bodyOf(bad)).error.code]).toEqual([400, 'engine_rejected'])
 })
 
 test('who leaves frees the engine before its next step, and leaves no file', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type OpenAI from 'openai'
 import { openai } from '../helpers/openai.ts'
 import { eventually } from '../helpers/processes/start.ts'
-import { type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
+import { bodyOf, type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
 
 let server: StartedMedia
 let client: OpenAI
@@ -24,11 +24,11 @@ describe('Dynamo’s way', () => {
   test('the answer has the address of the clip', async () => {
     const answer = await post('/v1/videos', { model: server.model, ...small, nvext: { fps: 8, seed: 3 } })
     expect(answer.headers.get('x-worker-id')).toBe('mock-0')
-    const body = await answer.json()
+    const body = await bodyOf(answer)
     expect(body).toMatchObject({ object: 'video', status: 'completed', progress: 100, num_frames: 9, fps: 8, seed: 3 })
     const clip = await fetch(body.data[0].url)
     expect(isClip(clip.headers.get('content-type'))).toBe(true)
-    const again = await (await post('/v1/videos', { model: server.model, ...small, nvext: { fps: 8, seed: 3 } })).json()
+    const again = await bodyOf(post('/v1/videos', { model: server.model, ...small, nvext: { fps: 8, seed: 3 } }))
     expect(await (await fetch(again.data[0].url)).bytes()).toEqual(await clip.bytes())
   })
 
@@ -57,7 +57,7 @@ describe('Dynamo’s way', () => {
   test('what the model cannot make is refused with what it can', async () => {
     const answer = await post('/v1/videos', { ...small, num_frames: 10 })
     expect(answer.status).toBe(400)
-    expect((await answer.json()).error).toMatchObject({ param: 'num_frames', message: expect.stringContaining('9 and 13') })
+    expect((await bodyOf(answer)).error).toMatchObject({ param: 'num_frames', message: expect.stringContaining('9 and 13') })
   })
 })
 
@@ -84,15 +84,15 @@ describe('OpenAI’s jobs', () => {
 
   test('JSON asks for a job by "background" or Prefer', async () => {
     for (const [more, headers] of [[{ background: true }, {}] as const, [{}, { prefer: 'respond-async' }] as const]) {
-      const body = await (await post('/v1/videos', { ...small, ...more }, headers)).json()
+      const body = await bodyOf(post('/v1/videos', { ...small, ...more }, headers))
       expect(body.id).toMatch(/^video_/)
-      await eventually('it is done', async () => (await (await fetch(`${server.url}/v1/videos/${body.id}`)).json()).status === 'completed')
+      await eventually('it is done', async () => (await bodyOf(fetch(`${server.url}/v1/videos/${body.id}`))).status === 'completed')
     }
   })
 
   test('what of OpenAI’s API the models cannot do says so', async () => {
     const remix = await post('/v1/videos/video_x/remix', { prompt: 'x' })
-    expect([remix.status, (await remix.json()).error.code]).toEqual([400, 'unsupported_parameter'])
+    expect([remix.status, (await bodyOf(remix)).error.code]).toEqual([400, 'unsupported_parameter'])
   })
 })
 
@@ -100,13 +100,12 @@ test('a job is cancelled within a step; a job that its server leaves behind has 
   const first = await startMedia('video', { args: ['--speedup-ratio', '1'] })
   const create = async (more: object) => {
     const body = JSON.stringify({ ...small, background: true, ...more })
-    return (await (await fetch(`${first.url}/v1/videos`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json())
-      .id
+    return (await bodyOf(fetch(`${first.url}/v1/videos`, { method: 'POST', headers: { 'content-type': 'application/json' }, body }))).id
   }
-  const status = async (at: StartedMedia, id: string) => (await (await fetch(`${at.url}/v1/videos/${id}`)).json()).status
+  const status = async (at: StartedMedia, id: string) => (await bodyOf(fetch(`${at.url}/v1/videos/${id}`))).status
   const cancelled = await create({ num_inference_steps: 1000 })
   await eventually('it runs', async () => (await status(first, cancelled)) === 'in_progress')
-  expect((await (await fetch(`${first.url}/v1/videos/${cancelled}/cancel`, { method: 'POST' })).json()).status).toBe('cancelled')
+  expect((await bodyOf(fetch(`${first.url}/v1/videos/${cancelled}/cancel`, { method: 'POST' }))).status).toBe('cancelled')
   await eventually('the engine is free', async () => (await first.metric('dynamo_component_media_running_jobs')) === 0)
   const done = await create({ num_inference_steps: 1 })
   await eventually('it is done', async () => (await status(first, done)) === 'completed')
@@ -117,7 +116,7 @@ test('a job is cancelled within a step; a job that its server leaves behind has 
   try {
     expect(await status(second, done)).toBe('completed')
     expect(await status(second, cancelled)).toBe('cancelled')
-    const body = await (await fetch(`${second.url}/v1/videos/${left}`)).json()
+    const body = await bodyOf(fetch(`${second.url}/v1/videos/${left}`))
     expect(body).toMatchObject({ status: 'failed', error: { code: 'server_restarted' } })
     expect((await fetch(`${second.url}/v1/videos/${done}/content`)).status).toBe(200)
   } finally {

@@ -49,3 +49,6 @@ export async function startMedia(makes: 'image' | 'video', options: StartMediaOp
     },
   }
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+export const bodyOf = (answer: Response | Promise<Response>): Promise<any> => Promise.resolve(answer).then((one) => one.json())
