@@ -34,6 +34,7 @@ export function overview(commands: readonly { name: string; summary: string }[])
     'dynamo-sglang serve --model-path Qwen/Qwen3-0.6B     serve a model with SGLang',
     'dynamo-sglang serve                                  try the server without a GPU',
     'dynamo-sglang serve --engine mock --workers 4        four workers behind one router',
+    'dynamo-sglang serve --image-diffusion-worker         images with FLUX.1-dev; --video-generation-worker: videos with Wan2.1',
     'dynamo-sglang frontend                               HTTP and router; then, as often as you like:',
     'dynamo-sglang worker --model-path Qwen/Qwen3-0.6B    an engine for it, found by itself on this machine',
     'dynamo-sglang help serve                             every flag',
