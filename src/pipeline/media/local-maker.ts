@@ -4,6 +4,7 @@ import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Encoders } from './maker/encoders.ts'
 import { fillRequest, planPreviews } from './maker/fill.ts'
 import { type Outputs, startOutputs } from './maker/outputs.ts'
+import { watchSilence } from './maker/silence.ts'
 import type { EncodedFile, Made, MakerInfo, MediaListener, MediaMaker, MediaRequest } from './media.ts'
 import { type Turn, turns } from './turns.ts'
 
@@ -19,6 +20,8 @@ export interface LocalMakerOptions {
   queueLimit?: number
   /** Longest wait for a turn. Default half an hour: clips take minutes each. */
   queueWaitMs?: number
+  /** A job whose engine gives no sign for so long is ended, so that it does not keep the queue. Default ten minutes: first steps may compile. */
+  silenceMs?: number
   /** [0, 1), for seeds that a request leaves open. */
   random?: () => number
 }
@@ -132,19 +135,27 @@ class Maker implements LocalMaker {
       listener,
       failed: () => stop.abort(),
     })
-    const onAbort = () => {
+    const giveUp = (error: AppError) => {
       stop.abort()
-      outputs.drop(cancelled())
+      outputs.drop(error)
     }
+    const onAbort = () => giveUp(cancelled())
     signal.addEventListener('abort', onAbort)
+    const silenceMs = this.options.silenceMs ?? 600_000
+    const watch = watchSilence(silenceMs, () => giveUp(silent(silenceMs)))
     let begun = false
+    const sign = () => {
+      begun = true
+      watch.sign()
+    }
     try {
       const startMs = performance.now()
-      const done = await this.engine.generate(
-        filled,
-        this.hear(filled, outputs, listener, () => (begun = true)),
-        stop.signal,
-      )
+      const done = await this.engine.generate(filled, hear(filled, outputs, listener, sign), stop.signal).catch((thrown) => {
+        // The next one need not wait until this one's encoders have let go.
+        if (toAppError(thrown).code !== 'engine_unavailable') turn.made()
+        throw thrown
+      })
+      watch.stop()
       const engineMs = performance.now() - startMs
       turn.made(engineMs)
       const files: EncodedFile[] = await outputs.finish()
@@ -156,27 +167,33 @@ class Maker implements LocalMaker {
       if (cause === error && error.code === 'engine_unavailable' && !begun && !this.engine.ready && !this.closed) return 'again'
       throw cause
     } finally {
+      watch.stop()
       signal.removeEventListener('abort', onAbort)
     }
   }
+}
 
-  private hear(filled: DiffusionRequest, outputs: Outputs, listener: MediaListener, begun: () => void): DiffusionListener {
-    let furthest = 0
-    return {
-      progress(output, step, steps) {
-        begun()
-        furthest = Math.max(furthest, Math.min(1, (output * steps + step) / (filled.outputs * steps)))
-        listener.progress?.(step, steps, output, furthest)
-      },
-      preview: (output, step, latents) => outputs.preview(output, step, latents),
-      frames(output, clip, first, end) {
-        begun()
-        outputs.frames(output, clip, first, end)
-      },
-    }
+/** Passes on what the engine tells, and that it tells something. */
+function hear(filled: DiffusionRequest, outputs: Outputs, listener: MediaListener, sign: () => void): DiffusionListener {
+  let furthest = 0
+  return {
+    progress(output, step, steps) {
+      sign()
+      furthest = Math.max(furthest, Math.min(1, (output * steps + step) / (filled.outputs * steps)))
+      listener.progress?.(step, steps, output, furthest)
+    },
+    preview: (output, step, latents) => outputs.preview(output, step, latents),
+    frames(output, clip, first, end) {
+      sign()
+      outputs.frames(output, clip, first, end)
+    },
   }
 }
 
 function cancelled(): AppError {
   return new AppError('client_closed_request', { message: 'The request was cancelled.' })
+}
+
+function silent(ms: number): AppError {
+  return new AppError('engine_failed', { message: `The engine gave no sign for ${Math.round(ms / 1000)} s; the job was ended.` })
 }

@@ -18,8 +18,8 @@ export interface Turn {
    * too long for an engine that is down), `client_closed_request`, `shutting_down`.
    */
   readonly granted: Promise<void>
-  /** The engine is done with the job; encoding goes on. `ms`: how long it took. */
-  made(ms: number): void
+  /** The engine is done with the job; encoding goes on. `ms`: how long it took, if it is an example for others. */
+  made(ms?: number): void
   /** The engine was not there: a new `granted` for the same turn, at the front. */
   again(): Turn
   leave(): void
@@ -109,7 +109,7 @@ export function turns(options: TurnsOptions): Turns {
       const turn = (event: QueueEvent): Turn => ({
         granted: wait(id, signal, ahead, event),
         made(ms) {
-          usualMs = usualMs === undefined ? ms : usualMs * 0.7 + ms * 0.3
+          if (ms !== undefined) usualMs = usualMs === undefined ? ms : usualMs * 0.7 + ms * 0.3
           step({ kind: 'made', id })
         },
         again: () => turn({ kind: 'back', id }),

@@ -76,6 +76,29 @@ test('cancel while a file is written: the encoder is stopped and the frames are 
   expect(maker.pending()).toBe(0)
 })
 
+test('after a cancel the next job begins although the encoder still holds a picture of the cancelled one', async () => {
+  const gate = Promise.withResolvers<void>()
+  const encoders = fakeEncoders({ before: () => gate.promise })
+  const { maker, engine } = await world({}, { encoders })
+  const abort = new AbortController()
+  const first = maker.make(picture({ outputs: 2 }), { progress: (_step, _steps, output) => output === 1 && abort.abort() }, abort.signal)
+  let begun = false
+  const second = maker.make(
+    picture(),
+    {
+      progress() {
+        begun = true
+      },
+    },
+    never,
+  )
+  await until(() => begun)
+  expect(engine.held()).toBeGreaterThan(0)
+  gate.resolve()
+  expect(await Promise.all([code(first), code(second)])).toEqual(['client_closed_request', 'made'])
+  expect(engine.held()).toBe(0)
+})
+
 test('an encoder that fails ends the engine’s work; its reason is told', async () => {
   const broken = () => Promise.reject(new AppError('storage_failed', { message: 'no space left' }))
   const encoders = fakeEncoders({ before: (what) => (what === 'write' ? broken() : undefined) })
@@ -123,4 +146,12 @@ test('after close nothing begins any more', async () => {
   expect(await code((maker as MediaMaker).make(picture(), {}, never))).toBe('shutting_down')
   abort.abort()
   expect(await code(running)).toBe('client_closed_request')
+})
+
+test('an engine that hangs does not keep the queue', async () => {
+  const { maker, engine } = await world({ failure: 'stall-after=6' }, { silenceMs: 40 })
+  const jobs = [1, 2].map(() => code(maker.make(picture(), {}, never)))
+  expect(await Promise.all(jobs)).toEqual(['made', 'engine_failed'])
+  await engine.control('stall', { on: false })
+  expect(await code(maker.make(picture(), {}, never))).toBe('made')
 })
