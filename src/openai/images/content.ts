@@ -3,6 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { MediaStore, StoredFile } from '../../media/store.ts'
 import type { Handler } from '../call.ts'
 import type { ImagesApi } from '../media/api.ts'
+import { storedResponse } from '../media/stored-response.ts'
 import { invalid } from '../request/faults.ts'
 import { savedPaths } from './saved.ts'
 
@@ -11,8 +12,7 @@ export function imageContentHandler({ store }: Pick<ImagesApi, 'store'>): Handle
     const url = new URL(call.url)
     const id = /\/images\/([^/]+)\/content$/.exec(url.pathname)?.[1] ?? ''
     const file = await imageContent(store, id, url.searchParams)
-    const headers = { 'content-type': file.contentType, 'content-length': String(file.bytes), 'x-content-type-options': 'nosniff' }
-    return new Response(file.read(0, file.bytes), { headers })
+    return storedResponse(file, call.headers, { 'x-content-type-options': 'nosniff' })
   }
 }
 
