@@ -142,8 +142,8 @@ export class SglangDiffusion implements DiffusionEngine {
       {
         open: (sockets) => {
           shared = makeFrameFolder(options.sharedDir ?? '/dev/shm')
-          this.jobs.folders = [shared, join(sockets)]
-          return { DSGL_FRAMES_DIRS: this.jobs.folders.join(':') }
+          this.jobs.folders = [shared, sockets]
+          return { DSGL_FRAMES_DIRS: this.jobs.folders.join(':'), DSGL_MAKES: options.makes }
         },
         close: () => {
           if (shared) rmSync(shared, { recursive: true, force: true })
@@ -171,16 +171,9 @@ export class SglangDiffusion implements DiffusionEngine {
   }
 
   private refusal(ready: DiffusionReady): AppError | undefined {
-    if (!ready.hooks.includes('steps') || !ready.hooks.includes('execute'))
-      return new AppError('sglang_unsupported', {
-        message: `SGLang ${ready.sglang} lacks the seams of its diffusion engine that are needed (found: ${ready.hooks.join(', ') || 'none'}).`,
-      })
-    if (ready.makes === this.options.makes) return undefined
-    const advice =
-      ready.makes === 'video' ? ' Use --video-generation-worker.' : ready.makes === 'image' ? ' Use --image-diffusion-worker.' : ''
-    return new AppError('invalid_setting', {
-      message: `${ready.model_path} (${ready.pipeline}) is for ${ready.makes}, not for ${this.options.makes}.${advice}`,
-      param: '--model-path',
+    if (ready.hooks.includes('steps') && ready.hooks.includes('execute')) return undefined
+    return new AppError('sglang_unsupported', {
+      message: `SGLang ${ready.sglang} lacks seams of its diffusion engine that are needed (found: ${ready.hooks.join(', ') || 'none'}).`,
     })
   }
 
@@ -198,7 +191,7 @@ export class SglangDiffusion implements DiffusionEngine {
   }
 
   private unavailable(): AppError {
-    if (this.stopping) return new AppError('shutting_down', { message: 'The engine is shutting down.', retryAfterSecs: 5 })
+    if (this.stopping) return new AppError('engine_unavailable', { message: 'The engine is shutting down.', retryAfterSecs: 5 })
     const retryAfterSecs = Math.max(1, Math.ceil((this.retryAt - Date.now()) / 1000))
     return new AppError('engine_unavailable', { message: 'The engine is not ready. Try again shortly.', retryAfterSecs })
   }

@@ -119,7 +119,8 @@ export function cancelled(): AppError {
 }
 
 const codes = {
-  cancelled: 'client_closed_request',
+  // Not by its own signal: the engine was told to stop.
+  cancelled: 'shutting_down',
   rejected: 'engine_rejected',
   out_of_memory: 'out_of_memory',
   failed: 'engine_failed',
@@ -128,7 +129,7 @@ const codes = {
 function failed(kind: FailureKind, errorType: string, text: string): AppError {
   const said = `${errorType}${errorType && text ? ': ' : ''}${text}`
   const messages: Record<FailureKind, string> = {
-    cancelled: 'The request was cancelled.',
+    cancelled: 'The engine is shutting down.',
     rejected: text,
     out_of_memory: 'The GPU has not enough memory for this request. Ask for a smaller size, fewer frames or fewer outputs.',
     failed: `SGLang failed on this request: ${said || 'it gave no reason'}`,

@@ -94,6 +94,7 @@ export function startError(fatal: Fatal | undefined, lines: readonly string[], e
       message: `${said}. --model-path takes a folder in the layout of diffusers, or the name of a model that can be downloaded.`,
       param: '--model-path',
     })
+  if (fatal?.code === 'model_unfit') return new AppError('invalid_setting', { message: said, param: '--model-path' })
   // SGLang tries every model file at start and shrugs at those that cannot be imported: that is never the reason.
   const output = [...(fatal?.lines ?? []), ...lines].filter((line) => !line.includes('Ignore import error'))
   for (const text of [said, output.join('\n')]) {

@@ -27,15 +27,22 @@ class Control:
         unknown = set(args) - set(inspect.signature(target).parameters)
         if unknown:
             raise ValueError(f"{method} has no {', '.join(sorted(unknown))}")
+        for path in _paths(args.get("lora_path")):
+            if path.startswith(("/", ".", "~")) and not os.path.exists(os.path.expanduser(path)):
+                raise ValueError(f"{path} does not exist")
         if self._jobs.alone is None:
             return target(**args)
         with self._jobs.alone:
             return target(**args)
 
 
+def _paths(given) -> list[str]:
+    return [path for path in (given if isinstance(given, list) else [given]) if isinstance(path, str)]
+
+
 def described(error: Exception) -> dict:
     """A failed call for REPLY: a status below 500 when the caller is at fault."""
     text = str(error)
-    fault = isinstance(error, (ValueError, TypeError)) or any(words in text for words in ("fits no layer", "not found", "No such file", "Invalid target"))
+    fault = isinstance(error, (ValueError, TypeError)) or any(words in text for words in ("fits no layer", "not found in the pipeline", "Invalid target"))
     kind = "not_found" if isinstance(error, NotFound) else type(error).__name__
     return {"type": kind, "message": text, "status": 404 if isinstance(error, NotFound) else 400 if fault else 500}

@@ -12,11 +12,11 @@ def ready(args, generator, pipeline: str | None, hooks: list[str], load_secs: fl
     """The READY map, from SGLang's configuration of this model (by name: what a release lacks gets the usual value)."""
     config = args.pipeline_config
     task = config.task_type
-    video = bool(_asked(task, "is_video_gen"))
+    video = makes(args) == "video"
     return {
         "sglang": compat.version(),
         "model_path": args.model_path,
-        "makes": "video" if video else "image" if _asked(task, "is_image_gen") else task.name,
+        "makes": makes(args),
         "pipeline": pipeline or type(config).__name__,
         "defaults": defaults(args, video),
         "replicas": int(getattr(args, "dp_size", 1) or 1),
@@ -28,6 +28,18 @@ def ready(args, generator, pipeline: str | None, hooks: list[str], load_secs: fl
         "hooks": hooks,
         "load_secs": load_secs,
     }
+
+
+def makes(args) -> str:
+    """`image`, `video`, or SGLang's name of another task."""
+    task = args.pipeline_config.task_type
+    return "video" if _asked(task, "is_video_gen") else "image" if _asked(task, "is_image_gen") else task.name
+
+
+def unfit(args, pipeline: str | None, kind: str, wanted: str) -> str:
+    """The words for a model that makes something else than what it is started for."""
+    flags = {"image": "Start it with --image-diffusion-worker.", "video": "Start it with --video-generation-worker."}
+    return f"{args.model_path} ({pipeline or type(args.pipeline_config).__name__}) is a model for {kind}, not for {wanted}. {flags.get(kind, '')}".strip()
 
 
 def defaults(args, video: bool) -> dict:

@@ -80,6 +80,9 @@ def start(argv: list[str], doom):
         doom.say("bad_args", str(ended.code) if isinstance(ended.code, str) else "SGLang refused its arguments", [])
     except BaseException as error:
         doom.say("bad_args", last_line(error), str(error).splitlines())
+    wanted, kind = os.environ.get(messages.MAKES), facts.makes(args)
+    if wanted and kind != wanted:
+        doom.say("model_unfit", facts.unfit(args, pipeline, kind, wanted), [])
     try:
         from sglang.multimodal_gen import DiffGenerator
 

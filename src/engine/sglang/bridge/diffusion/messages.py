@@ -16,6 +16,8 @@ WORKER_SOCK = "DSGL_WORKER_SOCK"
 """Environment: where SGLang's workers reach the bridge."""
 JOBS_DIR = "DSGL_JOBS_DIR"
 """Environment: a file for each wanted job lies here; the job ends before its next step once it is gone."""
+MAKES = "DSGL_MAKES"
+"""Environment: `image` or `video`, what the model must make."""
 FRAMES_DIRS = "DSGL_FRAMES_DIRS"
 """Environment: folders for finished frames, the best first, separated by colons."""
 
