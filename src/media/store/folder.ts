@@ -50,7 +50,9 @@ class FolderStore implements MediaStore {
     checkPath(path)
     const { maxBytes } = this.options
     if (maxBytes !== undefined && bytes.byteLength > maxBytes)
-      throw new AppError('storage_failed', { message: `The finished file is larger than all the room there is for files (--media-max-gb).` })
+      throw new AppError('storage_failed', {
+        message: `The finished file is larger than all the room there is for files (--media-max-gb).`,
+      })
     const target = join(this.folder, path)
     const part = join(dirname(target), `${unfinished}${crypto.randomUUID()}`)
     try {

@@ -3,7 +3,7 @@ import type { Handler } from '../call.ts'
 import { invalid } from '../request/faults.ts'
 import type { VideosApi } from './api.ts'
 import { idOf } from './jobs.ts'
-import { storedResponse } from './stored-response.ts'
+import { storedResponse } from '../media/stored-response.ts'
 
 /** `?variant=video` is the only one; `?index=1` is the second clip of a job with several. */
 export function videoContentHandler({ jobs }: Pick<VideosApi, 'jobs'>): Handler {

@@ -27,7 +27,7 @@ export async function openMediaApi(options: MediaServeOptions, media: MediaPipel
   configureKernels({ mode: kernels })
   // An encoder that was asked for by name and does not work is told before minutes of loading.
   if (options.makes === 'video' && encoder !== undefined) await probeEncoders({ ffmpeg, encoder })
-  const store = measuredStore(await openStore(storeOptions(options.media)))
+  const store = measuredStore(await openStore(options.media.store))
   const jobs = mediaJobs({
     pipeline: media,
     store,
