@@ -1,10 +1,13 @@
 // What users see when something breaks under images and videos: the engine, the place of files, the server's end.
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { need } from '../helpers/need.ts'
 import { eventually, start } from '../helpers/processes/start.ts'
 import { bodyOf, type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
+
+/** Servers start several times here, on machines that have other things to do. */
+setDefaultTimeout(60_000)
 
 type At = Pick<StartedMedia, 'url'>
 const send = (at: At, body: object, path = '/v1/images/generations') =>

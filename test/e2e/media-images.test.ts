@@ -1,11 +1,14 @@
 // Images from the running product, by the official npm client and by plain requests. The mock engine paints them.
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type OpenAI from 'openai'
 import { toFile } from 'openai'
 import sharp from 'sharp'
 import { openai } from '../helpers/openai.ts'
 import { eventually } from '../helpers/processes/start.ts'
 import { bodyOf, type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
+
+/** Servers start several times here, on machines that have other things to do. */
+setDefaultTimeout(60_000)
 
 let server: StartedMedia
 let client: OpenAI

@@ -1,9 +1,12 @@
 // Videos from the running product: OpenAI's jobs by the official npm client, Dynamo's answers by plain requests. The mock engine films them.
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type OpenAI from 'openai'
 import { openai } from '../helpers/openai.ts'
 import { eventually } from '../helpers/processes/start.ts'
 import { bodyOf, type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
+
+/** Servers start several times here, on machines that have other things to do. */
+setDefaultTimeout(60_000)
 
 let server: StartedMedia
 let client: OpenAI
