@@ -1,0 +1,143 @@
+// What kernels cost on this machine: each at sizes that occur, on the CPU and on WebGPU (kernel alone, copies, whole), and which way `auto` takes.
+// `bun test/bench/kernels.ts [--out FILE] [--kernel NAME]`. A GPU is found as everywhere: libvulkan1, and VK_DRIVER_FILES where its icd file is not in a
+// usual place. For a machine without Bun: `bun test/bench/kernels.ts --compile FILE` makes an executable of it.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Call, configureKernels, kernelReport, perform, trialsOver } from '../../kernels/perform.ts'
+import { deviceState, openDevice } from '../../src/gpu/device.ts'
+import { fits, type RunResult, run } from '../../src/gpu/run.ts'
+import { type BenchCase, benchCases } from './kernels/cases.ts'
+
+const { values: options } = parseArgs({
+  options: { out: { type: 'string' }, kernel: { type: 'string' }, compile: { type: 'string' } },
+})
+
+interface Row {
+  kernel: string
+  size: string
+  MB: number
+  /** Median milliseconds; the twin only where it is not too slow. */
+  plainMs?: number
+  cpuMs: number
+  cpuGBs: number
+  gpuMs?: number
+  uploadMs?: number
+  kernelMs?: number
+  kernelGBs?: number
+  /** Kernel and read-back. */
+  backMs?: number
+  /** Most that a byte differs from the twin's, or where that is too slow from the CPU's. */
+  cpuDiffers: number | null
+  gpuDiffers?: number
+  auto: string
+}
+
+async function bench(): Promise<void> {
+  const gpu = await openDevice()
+  const rows: Row[] = []
+  for (const one of benchCases()) {
+    if (options.kernel !== undefined && one.kernel !== options.kernel) continue
+    rows.push(await measure(one))
+  }
+  console.log(`device: ${gpu?.name ?? JSON.stringify(deviceState())}`)
+  console.table(rows)
+  const result = { date: new Date().toISOString(), bun: Bun.version, cpu: cpuName(), device: deviceState(), rows }
+  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(result, null, 1)}\n`)
+  process.exit(0)
+}
+
+async function measure({ kernel, size, call, plain }: BenchCase): Promise<Row> {
+  const { bytes } = call()
+  const cpu = middle(await times(() => onCpu(call())))
+  const expected = plain === undefined ? undefined : plain()
+  const fromCpu = onCpu(call())
+  const row: Row = {
+    kernel,
+    size,
+    MB: round(bytes / 1e6, 2),
+    ...(plain === undefined ? {} : { plainMs: round(middle(await times(plain, 3))) }),
+    cpuMs: round(cpu),
+    cpuGBs: round(bytes / 1e6 / cpu, 2),
+    cpuDiffers: expected === undefined ? null : most(fromCpu, expected),
+    auto: '',
+  }
+  const gpu = await openDevice()
+  const passes = call().gpu.passes()
+  if (gpu !== undefined && fits(passes)) {
+    const one = call()
+    const runs: (RunResult & { ms: number })[] = []
+    for (let i = 0; i < 8; i++) {
+      const started = performance.now()
+      const done = await run(gpu, passes, gpu.timestamps)
+      // The first makes the pipeline and the buffers.
+      if (i > 0) runs.push({ ...done, ms: performance.now() - started })
+    }
+    const part = (name: 'ms' | 'uploadMs' | 'backMs' | 'deviceMs') => middle(runs.map((each) => each[name] ?? Number.NaN))
+    Object.assign(row, {
+      gpuMs: round(part('ms')),
+      uploadMs: round(part('uploadMs')),
+      kernelMs: round(part('deviceMs'), 3),
+      kernelGBs: round(bytes / 1e6 / part('deviceMs'), 1),
+      backMs: round(part('backMs')),
+      gpuDiffers: most(one.gpu.result(runs[0]!.bytes), expected ?? fromCpu),
+    })
+  }
+  return { ...row, auto: await choice(call) }
+}
+
+/** What `auto` does after some calls. */
+async function choice(call: () => Call<Uint8Array>): Promise<string> {
+  configureKernels({ mode: 'auto' })
+  for (let i = 0; i < 4; i++) {
+    await perform(call())
+    await trialsOver()
+  }
+  return (await kernelReport()).costs[0]!.chosen
+}
+
+function onCpu({ cpu }: Call<Uint8Array>): Uint8Array {
+  cpu.step(0, cpu.units)
+  return cpu.result()
+}
+
+async function times(work: () => unknown, rounds = 9): Promise<number[]> {
+  const all: number[] = []
+  const until = performance.now() + 3000
+  for (let i = 0; i < rounds && (i < 2 || performance.now() < until); i++) {
+    const started = performance.now()
+    work()
+    all.push(performance.now() - started)
+    await Bun.sleep(0)
+  }
+  // Without the first: it is compiled then.
+  return all.slice(1)
+}
+
+function most(a: Uint8Array, b: Uint8Array): number {
+  return a.reduce((so, value, i) => Math.max(so, Math.abs(value - b[i]!)), a.length === b.length ? 0 : 255)
+}
+
+const middle = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[list.length >> 1]!
+const round = (value: number, digits = 2): number => Number(value.toFixed(digits))
+
+function cpuName(): string {
+  const { cpus } = require('node:os') as typeof import('node:os')
+  return `${cpus().length} x ${cpus()[0]?.model}`
+}
+
+async function compile(outfile: string): Promise<void> {
+  const { nativePlugin } = await import('../../src/build/native-plugin.ts')
+  const root = join(import.meta.dir, '../..')
+  const { success, logs } = await Bun.build({
+    entrypoints: [import.meta.path],
+    compile: { target: 'bun-linux-x64', outfile, autoloadDotenv: false, autoloadBunfig: false },
+    external: ['../../src/build/native-plugin.ts'],
+    plugins: [nativePlugin(root, join(root, '.native-cache'))],
+    throw: false,
+  })
+  if (!success) throw new Error(logs.map(String).join('\n'))
+}
+
+if (options.compile !== undefined) await compile(options.compile)
+else await bench()
