@@ -148,6 +148,22 @@ test('after close nothing begins any more', async () => {
   expect(await code(running)).toBe('client_closed_request')
 })
 
+test('the second output fails while the first is still written and the engine works', async () => {
+  const gate = Promise.withResolvers<void>()
+  let pictures = 0
+  const broken = new AppError('encoding_failed', { message: 'no' })
+  const encoders = fakeEncoders({ before: () => (++pictures === 1 ? gate.promise : Promise.reject(broken)) })
+  const { maker, engine } = await world({}, { encoders })
+  const { listener, told } = listening()
+  const job = code(maker.make(picture({ outputs: 3, steps: 20 }), listener, never))
+  await until(() => pictures === 2)
+  await Bun.sleep(10)
+  gate.resolve()
+  expect(await job).toBe('encoding_failed')
+  expect(told.filter((line) => line.startsWith('output'))).toEqual([])
+  expect(engine.held()).toBe(0)
+})
+
 test('an engine that hangs does not keep the queue', async () => {
   const { maker, engine } = await world({ failure: 'stall-after=6' }, { silenceMs: 40 })
   const jobs = [1, 2].map(() => code(maker.make(picture(), {}, never)))

@@ -86,6 +86,8 @@ export function startOutputs(options: OutputsOptions): Outputs {
         throw failure
       })
       .finally(() => clip.release())
+    // `settle` hears of it; until then nobody must be surprised.
+    slot.file.catch(() => {})
     tell(slot.file, (written) => listener.output?.(output, written))
     return slot
   }
