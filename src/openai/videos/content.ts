@@ -1,9 +1,9 @@
 // GET and HEAD /v1/videos/{id}/content: the clip itself, whole or a part of it.
 import type { Handler } from '../call.ts'
+import { storedResponse } from '../media/stored-response.ts'
 import { invalid } from '../request/faults.ts'
 import type { VideosApi } from './api.ts'
 import { idOf } from './jobs.ts'
-import { storedResponse } from '../media/stored-response.ts'
 
 /** `?variant=video` is the only one; `?index=1` is the second clip of a job with several. */
 export function videoContentHandler({ jobs }: Pick<VideosApi, 'jobs'>): Handler {

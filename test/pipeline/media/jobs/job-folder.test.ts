@@ -1,6 +1,6 @@
 // Jobs on disk: what a folder may hold besides, and whose jobs are whose.
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MediaJob } from '../../../../src/pipeline/media/jobs/job.ts'
@@ -89,6 +89,20 @@ test('a folder that cannot be made, and one that is gone', async () => {
   rmSync(path, { recursive: true })
   await expect(jobs.write(job)).rejects.toMatchObject({ code: 'storage_failed', message: expect.not.stringContaining(path) })
   await jobs.remove(id)
+})
+
+test('a full disk leaves what was there', async () => {
+  const path = folder()
+  const jobs = new JobFolder(path)
+  await jobs.write(job)
+  symlinkSync('/dev/full', join(path, `${id}.${process.pid}.tmp`))
+  await expect(jobs.write({ ...job, progress: 50 })).rejects.toMatchObject({
+    code: 'storage_failed',
+    message: expect.stringContaining('ENOSPC'),
+  })
+  expect(new JobFolder(path).load(silent)).toEqual([{ job, foreign: false }])
+  await jobs.write({ ...job, progress: 60 })
+  expect(new JobFolder(path).load(silent)[0]?.job.progress).toBe(60)
 })
 
 describe('owners', () => {
