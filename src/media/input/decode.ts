@@ -2,6 +2,7 @@
 import type { Metadata, Sharp } from 'sharp'
 import { AppError } from '../../lib/errors.ts'
 import { imageCodec } from '../image/codec.ts'
+import { atMost } from './at-most.ts'
 import { describe, sniff } from './sniff.ts'
 
 export interface Pixels {
@@ -11,6 +12,9 @@ export interface Pixels {
   height: number
   channels: 3 | 4
 }
+
+/** Of 200 MB each at the default limit, whatever the number of cores and clients. */
+const decoding = atMost(4)
 
 /** No picture of ours is worth more time; only a file made to be slow takes it. */
 const slowestSecs = 30
@@ -48,7 +52,7 @@ async function decode<T>(bytes: Uint8Array, maxPixels: number, param: string, wr
   }
   if (head.width * (head.pageHeight ?? head.height) > maxPixels) throw tooManyPixels(param, maxPixels)
   try {
-    return await write(open().autoOrient().toColourspace('srgb').timeout({ seconds: slowestSecs }))
+    return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: slowestSecs })))
   } catch (cause) {
     throw invalid(param, `is a broken or cut-off ${kind.toUpperCase()} file`, cause)
   }

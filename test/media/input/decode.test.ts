@@ -100,6 +100,29 @@ test('alpha is kept in the PNG, and in pixels when asked for; dropped, not blend
   expect([...(await pixels(kept)).data]).toEqual([255, 0, 0, 10, 20, 30])
 })
 
+test('a colour profile is applied: red of Display P3 is redder than sRGB can be, grey stays grey', async () => {
+  const profiled = await flagImage().withIccProfile('p3').png().toBuffer()
+  const raw = await sharp(profiled, { ignoreIcc: true }).raw().toBuffer()
+  expect([...raw.subarray(0, 3)]).not.toEqual([255, 0, 0])
+  const { data } = await pixels(profiled)
+  for (let i = 0; i < flag.length; i++) expect(Math.abs(data[i]! - flag[i]!)).toBeLessThan(12)
+})
+
+test('damaged files are a picture or a failure by name, never anything else', async () => {
+  let state = 1
+  const random = (limit: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state % limit
+  }
+  const kinds = Object.values(whole)
+  for (let round = 0; round < 400; round++) {
+    const bytes = Buffer.from(kinds[round % kinds.length]!)
+    for (let hits = 1 + random(8); hits > 0; hits--) bytes[random(random(2) === 0 ? 64 : bytes.length)] = random(256)
+    const error = await failure(bytes, { ...defaultPolicy, maxPixels: 1_000_000 })
+    if (error !== undefined) expect(error).toMatchObject({ name: 'AppError', code: 'invalid_image' })
+  }
+})
+
 test('of an animation the first frame counts', async () => {
   const stills = await Promise.all(
     [40, 200].map((value) =>
