@@ -1,10 +1,12 @@
-// What the handlers ask: finds the model, places the job on a maker, and moves it to another one if its maker is gone before it began.
+// What the handlers ask: finds the model, places the job on a maker, and moves it to another one if its maker
+// is gone before it began.
 import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Made, MediaListener, MediaMaker, MediaPipeline, MediaRequest } from './media.ts'
 import type { MediaModel, MediaRegistry } from './media-registry.ts'
 import { placeJob } from './place.ts'
 
-export function mediaPipeline(registry: MediaRegistry): MediaPipeline {
+/** `lookMs`: how often a waiting job looks whether its maker is still there while another one could take it. */
+export function mediaPipeline(registry: MediaRegistry, { lookMs = 250 }: { lookMs?: number } = {}): MediaPipeline {
   return {
     models: () => registry.all().map(({ served }) => served),
     ready: (kind) => registry.all().some(({ served, makers }) => served.makes === kind && makers.some((maker) => maker.ready)),
@@ -13,7 +15,7 @@ export function mediaPipeline(registry: MediaRegistry): MediaPipeline {
       return { ...maker(found).info, id: found.served.id }
     },
     async make(request, listener, signal) {
-      return run(registry.find(request.kind, request.model), request, listener, signal)
+      return run(registry.find(request.kind, request.model), request, listener, signal, lookMs)
     },
     async control(model, name, args) {
       const models = model === undefined ? registry.all() : [registry.named(model)]
@@ -22,24 +24,39 @@ export function mediaPipeline(registry: MediaRegistry): MediaPipeline {
   }
 }
 
-async function run(model: MediaModel, request: MediaRequest, listener: MediaListener, signal: AbortSignal): Promise<Made> {
+async function run(model: MediaModel, request: MediaRequest, listener: MediaListener, signal: AbortSignal, lookMs: number): Promise<Made> {
   const tried = new Set<MediaMaker>()
   for (;;) {
-    const chosen = placeJob(model.makers.filter((other) => !tried.has(other))) ?? maker(model)
+    const others = () => placeJob(model.makers.filter((other) => !tried.has(other)))
+    const chosen = others() ?? maker(model)
+    tried.add(chosen)
     let started = false
     const watched: MediaListener = {
       ...listener,
+      queued(ahead) {
+        // Also a job that found no engine when its turn came, and waits again.
+        started = false
+        listener.queued?.(ahead)
+      },
       started(workerId) {
         started = true
         listener.started?.(workerId)
       },
     }
+    // Ends this attempt: the client's abort, or a better place while the job still waits.
+    const attempt = new AbortController()
+    const onAbort = () => attempt.abort()
+    signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
+    const look = setInterval(() => !started && !chosen.ready && others() !== undefined && attempt.abort(), lookMs)
     try {
-      return { ...(await chosen.make(request, watched, signal)), model: model.served.id }
+      return { ...(await chosen.make(request, watched, attempt.signal)), model: model.served.id }
     } catch (thrown) {
-      tried.add(chosen)
-      const gone = toAppError(thrown).code === 'engine_unavailable' && !started && !signal.aborted
-      if (!gone || placeJob(model.makers.filter((other) => !tried.has(other))) === undefined) throw thrown
+      const gone = attempt.signal.aborted || toAppError(thrown).code === 'engine_unavailable'
+      if (signal.aborted || started || !gone || others() === undefined) throw thrown
+    } finally {
+      clearInterval(look)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 }

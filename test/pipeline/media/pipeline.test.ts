@@ -4,6 +4,7 @@ import type { Made, MediaListener, MediaMaker, MediaRequest, ServedMedia } from 
 import { mediaRegistry } from '../../../src/pipeline/media/media-registry.ts'
 import { mediaPipeline } from '../../../src/pipeline/media/pipeline.ts'
 import { placeJob } from '../../../src/pipeline/media/place.ts'
+import { picture, world } from './maker-world.ts'
 
 const never = new AbortController().signal
 const request: MediaRequest = {
@@ -136,4 +137,37 @@ test('control reaches every maker of the model, or all; one failure fails it', a
   registry.add(served('sd'), [maker('e'), broken])
   expect(await code(pipeline.control('sd', 'x', {}))).toBe('engine_rejected')
   expect(await code(pipeline.control('nope', 'x', {}))).toBe('model_not_found')
+})
+
+test('jobs that wait for an engine that died go to one that lives; the one inside it fails', async () => {
+  const dying = await world({ failure: 'crash-after=2,restart=never' })
+  const living = await world({}, { id: 'w1' })
+  const registry = mediaRegistry()
+  registry.add(served('flux'), [dying.maker, living.maker])
+  const pipeline = mediaPipeline(registry, { lookMs: 5 })
+  living.engine.control('stall', {})
+  const told: string[] = []
+  const jobs = Array.from({ length: 6 }, () =>
+    pipeline.make(picture(), { started: (id) => told.push(id) }, never).then(
+      (made) => made.workerId,
+      (error) => error.code,
+    ),
+  )
+  expect([dying.maker.pending(), living.maker.pending()]).toEqual([3, 3])
+  while (dying.maker.pending() > 0) await Bun.sleep(5)
+  expect(living.maker.pending()).toBe(5)
+  await living.engine.control('stall', { on: false })
+  expect(await Promise.all(jobs)).toEqual(['engine_failed', 'w1', 'w1', 'w1', 'w1', 'w1'])
+  expect(told.sort()).toEqual(['w0', 'w1', 'w1', 'w1', 'w1', 'w1'])
+})
+
+test('an abort of the client is no reason to move', async () => {
+  const { maker: first } = await world({ failure: 'stall-after=1' })
+  const other = maker('b', { jobs: 9 })
+  const abort = new AbortController()
+  const job = pipelineOf(first, other).pipeline.make(picture(), {}, abort.signal)
+  await Bun.sleep(10)
+  abort.abort()
+  expect(await code(job)).toBe('client_closed_request')
+  expect(other.asked).toBe(0)
 })
