@@ -14,7 +14,7 @@ import { bufferedLog } from './http/line-buffer.ts'
 import { createSystemApp } from './http/system-server.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { mediaControlRoutes } from './media/control.ts'
-import type { MediaFront } from './media/routes.ts'
+import type { MediaFront } from './media/media-front.ts'
 import type { FrontOptions } from './options.ts'
 
 const CANARY_TIMEOUT_MS = 10_000

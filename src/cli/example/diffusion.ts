@@ -1,5 +1,5 @@
 // The documents' scripts for images, videos and text diffusion, with the options that they have.
-import type { Example } from './examples.ts'
+import type { Example } from './setup.ts'
 
 const compatible = ['--skip-tokenizer-init', '--trust-remote-code', '--enable-metrics'] as const
 

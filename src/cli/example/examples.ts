@@ -1,36 +1,7 @@
 // The documents' launch scripts as data: what `dynamo-sglang example` lists, prints and runs.
 import { diffusionExamples } from './diffusion.ts'
 import { composeFile, kubernetesFile } from './files.ts'
-
-export interface ExampleProcess {
-  /** What its lines begin with. */
-  name: string
-  args: readonly string[]
-  env?: Readonly<Record<string, string>>
-}
-
-/** A flag of the example itself. */
-export interface ExampleOption {
-  /** When it is not given. */
-  value: string
-  values?: readonly string[]
-  /** A whole number, at least 1. */
-  number?: boolean
-}
-
-export interface Example {
-  name: string
-  about: string
-  /** Our own command lines, started together; empty for a file, and where `made` makes them. */
-  processes: readonly ExampleProcess[]
-  /** By flag; the values go to `made`. */
-  options?: Readonly<Record<string, ExampleOption>>
-  made?(values: Readonly<Record<string, string>>): { processes: readonly ExampleProcess[]; request: string }
-  /** A file to print instead of processes to run. */
-  file?: string
-  /** A request to try once it is up. */
-  request?: string
-}
+import type { Example, ExampleProcess } from './setup.ts'
 
 const qwen = 'Qwen/Qwen3-0.6B'
 const chat = (model: string) => `curl localhost:8000/v1/chat/completions -H 'Content-Type: application/json' -d '{

@@ -4,7 +4,7 @@ import { spellings } from '../settings/read-settings.ts'
 import { invalid } from '../settings/rules.ts'
 import type { Command } from '../settings/setting.ts'
 import { table } from '../settings/settings.ts'
-import type { Example, ExampleProcess } from './examples.ts'
+import type { Example, ExampleProcess } from './setup.ts'
 
 /** A flag with its values, as they were written. */
 interface Words {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Environment } from '../deployment/environment.ts'
 import { selfCommand } from '../self.ts'
-import type { ExampleProcess } from './examples.ts'
+import type { ExampleProcess } from './setup.ts'
 
 /** What says where processes find each other: if the user said nothing, those of one run find only each other. */
 const placed = ['DYN_DISCOVERY_BACKEND', 'DYN_FILE_KV', 'ETCD_ENDPOINTS', 'DYN_WORKER_ADDRESS', 'DYN_SETTINGS']

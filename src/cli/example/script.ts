@@ -1,5 +1,5 @@
 // An example as shell commands that can be pasted.
-import type { Example } from './examples.ts'
+import type { Example } from './setup.ts'
 
 export function script({ about, processes, request }: Example): string {
   const commands = processes.map(({ args, env }) => {

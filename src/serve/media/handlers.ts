@@ -8,7 +8,7 @@ import { videoContentHandler } from '../../openai/videos/content.ts'
 import { videosHandler } from '../../openai/videos/create.ts'
 import { cancelVideoHandler, listVideosHandler, oneVideoHandler, refuseVideoHandler, removeVideoHandler } from '../../openai/videos/jobs.ts'
 import { videoStreamHandler } from '../../openai/videos/mjpeg.ts'
-import type { MediaHandlers } from './routes.ts'
+import type { MediaHandlers } from './media-front.ts'
 
 export function mediaHandlers(api: MediaApi): MediaHandlers {
   return {

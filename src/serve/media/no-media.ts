@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { Call } from '../../openai/call.ts'
 import { FormFields } from '../../openai/media/form-fields.ts'
 import type { Pipeline, ServedModel } from '../../pipeline/types.ts'
-import type { MediaHandlers } from './routes.ts'
+import type { MediaHandlers } from './media-front.ts'
 
 /** Every handler throws `model_not_found`, `engine_unavailable` while nothing is served yet, or `media_not_found`. */
 export function noMedia(pipeline: Pick<Pipeline, 'models'>): MediaHandlers {

@@ -11,7 +11,7 @@ import type { MediaPipeline } from '../../pipeline/media/media.ts'
 import type { MediaOptions, MediaServeOptions } from '../options.ts'
 import { mediaHandlers } from './handlers.ts'
 import { measuredStore } from './measured.ts'
-import type { MediaHandlers } from './routes.ts'
+import type { MediaHandlers } from './media-front.ts'
 
 export interface OpenedMedia {
   handlers: MediaHandlers

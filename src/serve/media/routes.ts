@@ -1,44 +1,7 @@
 // The routes of images and videos as data. What answers on them is loaded with the first request, or at the start of a process that makes media.
 import type { Handler } from '../../openai/call.ts'
-import type { ServedMedia } from '../../pipeline/media/media.ts'
 import type { Pipeline } from '../../pipeline/types.ts'
-import type { Health } from '../health.ts'
-
-/** Every operation of the media API; each answers one route. */
-export interface MediaHandlers {
-  generateImages: Handler
-  editImages: Handler
-  imageContent: Handler
-  createVideo: Handler
-  streamVideo: Handler
-  listVideos: Handler
-  oneVideo: Handler
-  videoContent: Handler
-  cancelVideo: Handler
-  removeVideo: Handler
-  /** What OpenAI's API has and needs another kind of model. */
-  remixVideo: Handler
-  editVideo: Handler
-  extendVideo: Handler
-  videoCharacters: Handler
-  file: Handler
-}
-
-/** What a process that makes images or videos brings to its front. */
-export interface MediaFront {
-  models(): readonly ServedMedia[]
-  /** Some maker can take a job now. */
-  ready(): boolean
-  health: Health
-  /** Jobs that go on without a connection. */
-  inFlight(): number
-  handlers(): Promise<MediaHandlers>
-  /** What operations are run on (LoRA and the like). */
-  workers(): readonly {
-    id: string
-    engine: { readonly ready: boolean; control(name: string, args: Record<string, unknown>): Promise<unknown> }
-  }[]
-}
+import type { MediaFront, MediaHandlers } from './media-front.ts'
 
 export interface MediaRoute {
   method: 'GET' | 'POST' | 'DELETE'

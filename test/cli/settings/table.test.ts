@@ -68,6 +68,8 @@ test('every setting that has an effect reaches a process', () => {
     .join('\n')
   const elsewhere: Record<string, string> = {
     isEmbedding: 'becomes embeddingWorker',
+    imageDiffusionWorker: 'becomes makes',
+    videoGenerationWorker: 'becomes makes',
     enableMetrics: "SGLang's alone",
     disaggregationMode: "SGLang's, and of the mock",
     bootstrapPort: "SGLang's alone",
