@@ -1,8 +1,8 @@
 // RGB to YUV 4:2:0 for video encoders. reference.ts has the formula.
 import { type Call, perform } from '../perform.ts'
-import { rgbToYuv420Rows } from './cpu.ts'
 import { yuv420Bytes } from './reference.ts'
 import code from './rgb-to-yuv420.wgsl' with { type: 'text' }
+import { rgbToYuv420Simd } from './wasm.ts'
 
 /** `rgb`: [height, width, 3]. Resolves to the planes Y, U, V, yuv420Bytes long. Rejects with a RangeError when the length does not fit. */
 export async function rgbToYuv420(rgb: Uint8Array, width: number, height: number): Promise<Uint8Array> {
@@ -19,7 +19,7 @@ export function rgbToYuv420Call(rgb: Uint8Array, width: number, height: number):
     bytes: rgb.length + outputBytes,
     cpu: {
       units: (height + 1) >> 1,
-      step: (from, to) => rgbToYuv420Rows(rgb, width, height, out, from, to),
+      step: (from, to) => rgbToYuv420Simd(rgb, width, height, out, from, to),
       result: () => out,
     },
     gpu: {

@@ -1,20 +1,36 @@
-// `bun test/helpers/build-wat.ts`: assembles src/lib/block-hash/xxh3.wat and embeds the bytes in xxh3-wasm.ts. A test holds the two together.
-import { join } from 'node:path'
+// `bun test/helpers/build-wat.ts`: assembles the .wat files of the product and embeds the bytes in TypeScript. A test holds each pair together.
+import { basename, join } from 'node:path'
 import wabt from 'wabt'
 
-const folder = join(import.meta.dir, '../../src/lib/block-hash')
-export const embedded = join(folder, 'xxh3-wasm.ts')
+const root = join(import.meta.dir, '../..')
 
-/** What xxh3-wasm.ts has to contain. */
-export async function embedWat(): Promise<string> {
-  const parsed = (await wabt()).parseWat('xxh3.wat', await Bun.file(join(folder, 'xxh3.wat')).text())
+export interface Embedding {
+  wat: string
+  /** The file that holds the bytes, and the name that it exports. */
+  ts: string
+  name: string
+}
+
+export const embeddings = {
+  xxh3: { wat: join(root, 'src/lib/block-hash/xxh3.wat'), ts: join(root, 'src/lib/block-hash/xxh3-wasm.ts'), name: 'xxh3Wasm' },
+  yuv420: {
+    wat: join(root, 'kernels/rgb-to-yuv420/rgb-to-yuv420.wat'),
+    ts: join(root, 'kernels/rgb-to-yuv420/wasm-bytes.ts'),
+    name: 'rgbToYuv420Wasm',
+  },
+} satisfies Record<string, Embedding>
+
+/** What the TypeScript file has to contain. */
+export async function embedWat({ wat, name }: Embedding): Promise<string> {
+  const file = basename(wat)
+  const parsed = (await wabt()).parseWat(file, await Bun.file(wat).text(), { simd: true, multi_value: true })
   const { buffer } = parsed.toBinary({})
   parsed.destroy()
   const lines = buffer.toBase64().match(/.{1,140}/g) ?? []
-  return `// xxh3.wat, assembled by test/helpers/build-wat.ts. Not edited by hand.
-export const xxh3Wasm =
+  return `// ${file}, assembled by test/helpers/build-wat.ts. Not edited by hand.
+export const ${name} =
 ${lines.map((line) => `  '${line}'`).join(' +\n')}
 `
 }
 
-if (import.meta.main) await Bun.write(embedded, await embedWat())
+if (import.meta.main) for (const one of Object.values(embeddings)) await Bun.write(one.ts, await embedWat(one))

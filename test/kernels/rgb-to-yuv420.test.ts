@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import { rgbToYuv420Rows } from '../../kernels/rgb-to-yuv420/cpu.ts'
 import { rgbToYuv420, rgbToYuv420Call } from '../../kernels/rgb-to-yuv420/kernel.ts'
 import { rgbToYuv420Plain, yuv420Bytes } from '../../kernels/rgb-to-yuv420/reference.ts'
+import { embeddings, embedWat } from '../helpers/build-wat.ts'
 import { random } from '../helpers/random.ts'
 import { kernelSuite } from '../suites/kernel.suite.ts'
 
@@ -28,6 +30,18 @@ kernelSuite(
     }
   }),
 )
+
+test('the embedded bytes are what the source says', async () => {
+  expect(await Bun.file(embeddings.yuv420.ts).text()).toBe(await embedWat(embeddings.yuv420))
+})
+
+test('without WebAssembly: typed arrays alone give the same', () => {
+  const next = random(3)
+  const rgb = Uint8Array.from({ length: 3 * 37 * 21 }, () => next(256))
+  const out = new Uint8Array(yuv420Bytes(37, 21))
+  rgbToYuv420Rows(rgb, 37, 21, out, 0, 11)
+  expect([...out]).toEqual([...rgbToYuv420Plain(rgb, 37, 21)])
+})
 
 describe('values of BT.709 limited range', () => {
   test.each([
