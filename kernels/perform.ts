@@ -45,8 +45,9 @@ interface Measured {
   tried: boolean
 }
 
-/** Below this a copy to the device and back cannot win (reference: 1 to 2 ms for the smallest round trip). */
+/** Below this the copies to the device and back take longer than the work, and opening a device holds up the process for some hundred milliseconds. */
 const worthTryingMs = 4
+const callsBeforeTrying = 3
 const sliceMs = 8
 const failuresAllowed = 3
 
@@ -87,10 +88,9 @@ export async function perform<T>(call: Call<T>): Promise<T> {
     const done = await onDevice(call, known)
     if (done !== undefined) return done.result
   }
-  const ms = await onCpu(call)
+  remember(known.cpu, await onCpu(call))
   known.calls.cpu++
-  remember(known.cpu, ms)
-  if (mode === 'auto' && !known.tried && ms > worthTryingMs) {
+  if (mode === 'auto' && !known.tried && known.cpu.length >= callsBeforeTrying && median(known.cpu)! > worthTryingMs) {
     known.tried = true
     const passes = call.gpu.passes()
     const blank = passes.map((pass) => ({
