@@ -21,7 +21,7 @@ export async function finish(id: string, createdMs: number, video: Prepared, mad
     await Promise.allSettled(files.map((file) => api.store.remove(file.path)))
     throw new AppError('client_closed_request', { message: 'The client closed the connection.' })
   }
-  const job = await api.jobs.adopt({ id, shown, createdMs }, made, files)
+  const job = api.jobs.adopt({ id, shown, createdMs }, made, files)
   return answer(jobBody(job, (file) => ({ url: publicUrl(file.url, call) })))
 }
 

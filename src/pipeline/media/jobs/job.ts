@@ -1,4 +1,5 @@
 // What a job is and how it changes: every change is one pure step, so that what ends stays ended whatever comes late.
+import type { AppError } from '../../../lib/errors.ts'
 
 export type JobStatus = 'queued' | 'in_progress' | 'completed' | 'failed' | 'cancelled'
 
@@ -67,6 +68,11 @@ export type JobEvent =
   | { readonly kind: 'completed'; readonly result: JobResult; readonly keepMs: number }
   | { readonly kind: 'failed'; readonly error: JobError; readonly keepMs: number }
   | { readonly kind: 'cancelled'; readonly keepMs: number }
+
+/** What of an error is told in a job; its cause is for the log. */
+export function jobError({ code, message, type, param }: AppError): JobError {
+  return { code, message, type, param }
+}
 
 /** True once nothing can change any more but the job's removal. */
 export function hasEnded(job: MediaJob): boolean {

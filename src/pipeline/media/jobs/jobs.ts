@@ -1,12 +1,13 @@
 // Videos made in the background: `create` answers at once, the job goes on whoever leaves, and its state outlives the server.
 import { AppError, toAppError } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
-import type { MediaStore, StoredFile } from '../../../media/store.ts'
-import type { Made, MediaPipeline } from '../media.ts'
+import type { StoredFile } from '../../../media/store.ts'
+import type { Made } from '../media.ts'
 import { fileOf } from './file-of.ts'
-import { hasEnded, type JobError, type JobEvent, type JobFile, jobStep, type MediaJob } from './job.ts'
+import { hasEnded, type JobEvent, type JobFile, jobError, jobStep, type MediaJob } from './job.ts'
 import { JobFolder } from './job-folder.ts'
 import { keepFiles } from './keep-files.ts'
+import type { MediaJobsOptions } from './options.ts'
 import type { JobOrder } from './order.ts'
 import { type Page, type PageRequest, pageOf } from './page.ts'
 import { overdue } from './retention.ts'
@@ -16,9 +17,9 @@ export interface MediaJobs {
   create(order: JobOrder): Promise<MediaJob>
   /**
    * Takes in clips that were made and stored without a job, so that they can be asked for like one's. When the job is forgotten for its age,
-   * the files stay: how long is the store's. Never rejects: at worst the job is not found after a restart.
+   * the files stay: how long is the store's. It is written down meanwhile: the client waits for the clip, not for this.
    */
-  adopt(clip: Pick<MediaJob, 'id' | 'createdMs'> & Pick<JobOrder, 'shown'>, made: Made, files: readonly JobFile[]): Promise<MediaJob>
+  adopt(clip: Pick<MediaJob, 'id' | 'createdMs'> & Pick<JobOrder, 'shown'>, made: Made, files: readonly JobFile[]): MediaJob
   get(id: string): MediaJob | undefined
   /** Throws `invalid_value`: `after` is not there. */
   list(request: PageRequest): Page
@@ -34,24 +35,9 @@ export interface MediaJobs {
   close(deadlineMs: number): Promise<void>
 }
 
-export interface MediaJobsOptions {
-  pipeline: Pick<MediaPipeline, 'make'>
-  store: Pick<MediaStore, 'save' | 'open' | 'remove'>
-  /** Of job files; made when missing. Several servers may share it. */
-  folder: string
-  /** How long an ended job is kept. Default a day. */
-  keepMs?: number
-  /** Ended jobs that are kept. Default 1000. */
-  keepJobs?: number
-  /** Jobs that wait or run; one more is refused. Default 64. */
-  maxUnfinished?: number
-  /** What an operator should see and no client does. */
-  onNotice?: (message: string, cause: unknown) => void
-  /** Milliseconds since 1970. */
-  now?: () => number
-}
-
 const SWEEP_MS = 60_000
+/** At a stop, for what runs to notice. */
+const LAST_MS = 1000
 
 /** Reads the folder: what had ended is as it was, what waited or ran when its server died is failed with `server_restarted`. Throws `storage_failed`. */
 export function mediaJobs(options: MediaJobsOptions): MediaJobs {
@@ -109,11 +95,11 @@ class Jobs implements MediaJobs {
     return job
   }
 
-  async adopt({ id, createdMs, shown }: Parameters<MediaJobs['adopt']>[0], made: Made, files: readonly JobFile[]): Promise<MediaJob> {
+  adopt({ id, createdMs, shown }: Parameters<MediaJobs['adopt']>[0], made: Made, files: readonly JobFile[]): MediaJob {
     const { expiresMs: _, ...done } = jobStep(queued(id, createdMs, shown), this.#completed(made, files), this.#now())
     const job: MediaJob = { ...done, adopted: true }
     this.#jobs.set(job.id, job)
-    await this.#write(job)
+    void this.#write(job)
     this.#sweep()
     return job
   }
@@ -163,21 +149,26 @@ class Jobs implements MediaJobs {
 
   async #close(deadlineMs: number): Promise<void> {
     clearInterval(this.#sweeper)
-    const all = () => Promise.all([...this.#runs.values()].map((run) => run.over))
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, deadlineMs))
-    })
-    await Promise.race([all(), late])
-    clearTimeout(timer)
+    await this.#runsOver(deadlineMs)
     const error = jobError(new AppError('shutting_down', { message: 'The server was stopped before the video was made. Create it again.' }))
     for (const [id, run] of this.#runs) {
       const failed = this.#tell(id, { kind: 'failed', error, keepMs: this.#keepMs })
       run.stop.abort()
       if (failed !== undefined) await this.#write(failed)
     }
-    await all()
+    // What cannot be ended at once (a clip is being decoded) has nobody left to tell.
+    await this.#runsOver(LAST_MS)
     await this.#folder.settled()
+  }
+
+  /** Waits for the jobs that run, at most so long. */
+  async #runsOver(ms: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, ms))
+    })
+    await Promise.race([Promise.all([...this.#runs.values()].map((run) => run.over)), late])
+    clearTimeout(timer)
   }
 
   #load(): void {
@@ -291,8 +282,4 @@ class Jobs implements MediaJobs {
 
 function queued(id: string, createdMs: number, shown: JobOrder['shown']): MediaJob {
   return { id, status: 'queued', progress: 0, createdMs, ...shown, files: [] }
-}
-
-function jobError(error: AppError): JobError {
-  return { code: error.code, message: error.message, type: error.type, param: error.param }
 }

@@ -4,7 +4,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../../../src/lib/errors.ts'
-import { type MediaJobs, type MediaJobsOptions, mediaJobs } from '../../../../src/pipeline/media/jobs/jobs.ts'
+import { type MediaJobs, mediaJobs } from '../../../../src/pipeline/media/jobs/jobs.ts'
+import type { MediaJobsOptions } from '../../../../src/pipeline/media/jobs/options.ts'
 import type { JobOrder } from '../../../../src/pipeline/media/jobs/order.ts'
 import { type ClipScript, clipBytes, clipDefaults, scriptedClips } from '../../../helpers/fakes/clips.ts'
 import { memoryStore } from '../../../helpers/fakes/media.ts'
@@ -263,12 +264,14 @@ describe('adopted clips', () => {
       },
     ]
     const { shown } = order()
-    expect(await jobs.adopt({ id, shown, createdMs: 5 }, made, files)).toMatchObject({ status: 'completed', createdMs: 5 })
-    expect(start().get(id)).toMatchObject({ status: 'completed', seed: 42 })
-    expect(await read(await jobs.content(id))).toBe(clipBytes(42, 0))
-    const next = await jobs.create(order())
-    await ended(jobs, next.id)
-    expect([jobs.get(id), store.files.has('v.mp4')]).toEqual([undefined, true])
+    expect(jobs.adopt({ id, shown, createdMs: 5 }, made, files)).toMatchObject({ status: 'completed', createdMs: 5 })
+    await jobs.close(0)
+    const later = start()
+    expect(later.get(id)).toMatchObject({ status: 'completed', seed: 42 })
+    expect(await read(await later.content(id))).toBe(clipBytes(42, 0))
+    const next = await later.create(order())
+    await ended(later, next.id)
+    expect([later.get(id), store.files.has('v.mp4')]).toEqual([undefined, true])
   })
 
   test('are deleted with their files when somebody asks for it', async () => {
@@ -276,7 +279,7 @@ describe('adopted clips', () => {
     const id = `video-${'2'.repeat(32)}`
     const made = await clips.make(order().request, {}, new AbortController().signal)
     const url = await store.save('v.mp4', made.files[0]!.bytes, 'video/mp4')
-    await jobs.adopt({ id, shown: order().shown, createdMs: 5 }, made, [
+    jobs.adopt({ id, shown: order().shown, createdMs: 5 }, made, [
       { path: 'v.mp4', url, contentType: 'video/mp4', extension: 'mp4', bytes: 9 },
     ])
     await jobs.remove(id)
@@ -304,6 +307,14 @@ describe('a restart', () => {
     const { id } = await jobs.create(order())
     await jobs.close(10_000)
     expect(jobs.get(id)?.status).toBe('completed')
+  })
+
+  test('a stop does not wait for an engine that does not hear', async () => {
+    const deaf = { make: () => new Promise<never>(() => {}) }
+    const { jobs, start } = setUp({}, { pipeline: deaf })
+    const { id } = await jobs.create(order())
+    await jobs.close(0)
+    expect(start().get(id)?.error?.code).toBe('shutting_down')
   })
 
   test('after a crash: what waited or ran is failed; while the other server lives, its jobs are not touched', async () => {

@@ -1,0 +1,20 @@
+// What the jobs of a server work with, and how many they keep.
+import type { MediaStore } from '../../../media/store.ts'
+import type { MediaPipeline } from '../media.ts'
+
+export interface MediaJobsOptions {
+  pipeline: Pick<MediaPipeline, 'make'>
+  store: Pick<MediaStore, 'save' | 'open' | 'remove'>
+  /** Of job files; made when missing. Several servers may share it. */
+  folder: string
+  /** How long an ended job is kept. Default a day. */
+  keepMs?: number
+  /** Ended jobs that are kept. Default 1000. */
+  keepJobs?: number
+  /** Jobs that wait or run; one more is refused. Default 64. */
+  maxUnfinished?: number
+  /** What an operator should see and no client does. */
+  onNotice?: (message: string, cause: unknown) => void
+  /** Milliseconds since 1970. */
+  now?: () => number
+}
