@@ -57,7 +57,7 @@ test('cancel at any step: nothing is left, the next job is as ever, 100 times', 
     }
     expect(parse(await maker.make(request({ seed: 1 }), {}, never))).toEqual(expected)
   }
-})
+}, 60_000)
 
 test('cancel while a file is written: the encoder is stopped and the frames are given back', async () => {
   const gate = Promise.withResolvers<void>()
