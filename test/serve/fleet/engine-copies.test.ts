@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { engineCopy, gpusOf } from '../../../src/serve/fleet/engine-copies.ts'
-import type { EngineOptions } from '../../../src/serve/options.ts'
+import { diffusionCopy, engineCopy, gpusOf } from '../../../src/serve/fleet/engine-copies.ts'
+import type { DiffusionEngineOptions, EngineOptions } from '../../../src/serve/options.ts'
 
 const sglang = (...args: string[]): EngineOptions => ({
   kind: 'sglang',
@@ -36,3 +36,17 @@ test.each([
   [['--tp', '8', '--dp', '8', '--enable-dp-attention'], 8],
   [['--tp', '2', '--pp-size', '2'], 4],
 ])('%p takes %p GPUs', (args, gpus) => expect(gpusOf(args as string[])).toBe(gpus as number))
+
+const diffusion = (args: string[], env: Record<string, string> = {}): DiffusionEngineOptions => ({
+  ...{ kind: 'sglang', python: 'python3', args, env, cacheDir: '/tmp' },
+})
+
+test('diffusion engines: GPUs by the variable, out of those that the user shows, and ports apart only where they were chosen', () => {
+  const shown = (options: DiffusionEngineOptions) => options.kind === 'sglang' && [options.env.CUDA_VISIBLE_DEVICES, options.args.join(' ')]
+  const plain = diffusion(['--model-path', 'm'])
+  expect(diffusionCopy(plain, 0, 1)).toBe(plain)
+  expect(shown(diffusionCopy(plain, 1, 2))).toEqual(['1', '--model-path m'])
+  const two = diffusion(['--tp-size', '2', '--port=30000', '--scheduler-port', '5000'], { CUDA_VISIBLE_DEVICES: '4,5,6,7' })
+  expect(shown(diffusionCopy(two, 1, 2))).toEqual(['6,7', '--tp-size 2 --port 31000 --scheduler-port 6000'])
+  expect(shown(diffusionCopy(diffusion(['--num-gpus', '4', '--tp-size', '2']), 1, 2))).toEqual(['4,5,6,7', '--num-gpus 4 --tp-size 2'])
+})
