@@ -70,7 +70,7 @@ test('a clip: frames go to the encoder while the engine still decodes', async ()
   expect(new Set(parse(made).hashes).size).toBe(9)
   expect(running).toBeGreaterThan(3)
   expect(engine.held()).toBe(0)
-})
+}, 60_000)
 
 test('mjpeg: every frame is told as a JPEG, the file is all of them', async () => {
   const { maker } = await world({ modelPath: wan })
@@ -98,7 +98,7 @@ test('64 requests at once: all are answered, one at a time, each told its place'
   expect(most).toBe(1)
   expect(places[0]).toEqual([])
   expect(places[5]).toEqual([4, 3, 2, 1, 0])
-})
+}, 60_000)
 
 test('while one is encoded the next is made; with two encoders’ worth of frames the engine waits', async () => {
   const gates: (() => void)[] = []

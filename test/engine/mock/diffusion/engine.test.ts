@@ -163,7 +163,7 @@ test('a job takes its simulated time divided by the speed-up', async () => {
   const engine = await started({ speedupRatio: 0.1 })
   const { done } = await runDiffusion(engine, pictureOf('slow'))
   expect(done!.stages.denoiseMs).toBeGreaterThan(90)
-})
+}, 60_000)
 
 test('a folder, a file or a pipeline that is not there is named', () => {
   const told = (options: Partial<MockDiffusionOptions>) => {
