@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { need } from './helpers/need.ts'
+import { start } from './helpers/processes/start.ts'
 
 const binary = join(import.meta.dir, '../dist/dynamo-sglang')
 const built = need('the executable (bun run build)', existsSync(binary))
@@ -23,4 +24,19 @@ describe.skipIf(!built)('the executable', () => {
   })
 
   test.each([['version'], ['help'], ['example']])('%s unpacks and writes nothing', (name) => expect(alone([name]).left).toEqual([]))
+
+  test('serving text unpacks nothing for images: no picture codec, no WebGPU', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'budget-'))
+    const server = await start({ env: { HOME: home, TMPDIR: home, XDG_CACHE_HOME: join(home, 'cache') } })
+    try {
+      const unknown = await fetch(`${server.url}/v1/images/generations`, {
+        ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"prompt":"x"}' },
+      })
+      expect(unknown.status).toBe(404)
+      const left = readdirSync(home, { recursive: true }).map(String)
+      expect(left.filter((path) => /vips|sharp|webgpu|dawn|vulkan/i.test(path))).toEqual([])
+    } finally {
+      await server.stop()
+    }
+  }, 30_000)
 })
