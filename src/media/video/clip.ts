@@ -11,7 +11,7 @@ export interface ClipOptions {
   height: number
   /** Frames a second, may be broken (23.976). */
   fps: number
-  /** How many frames are expected. */
+  /** How many frames there will be: `finish` refuses another number. */
   frames: number
   pixels: PixelFormat
   /** The program; absent: `ffmpeg` of the PATH; null: do without. */
@@ -43,7 +43,7 @@ export interface ClipEncoder {
    * Rejects with `encoding_failed` (the encoder ended), `storage_failed` (no space left), `client_closed_request` (after `abort`).
    */
   write(frame: Uint8Array): Promise<void>
-  /** Ends the clip; resolves with the whole file. Rejects like `write`, and when there was no frame. */
+  /** Ends the clip; resolves with the whole file. Rejects like `write`, and when frames are missing. */
   finish(): Promise<EncodedClip>
   /** Ends the encoder now and keeps nothing; whatever waits is rejected. Idempotent, also after `finish`. */
   abort(): void
@@ -54,7 +54,7 @@ export interface ClipEncoder {
 /** Begins a clip. The encoder is chosen (and probed, once a process) at the first frame: failures are told by `write`. */
 export function startClip(options: ClipOptions): ClipEncoder {
   const size = frameBytes(options.pixels, options.width, options.height)
-  return inOrder(size, async () => {
+  return inOrder({ size, count: options.frames }, async () => {
     const choice = await chooseEncoder(options)
     if (choice.encoder !== undefined) return startMp4(options, choice.ffmpeg, choice.encoder)
     if (options.encoder !== undefined) {

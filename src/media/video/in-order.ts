@@ -10,11 +10,12 @@ export interface OneByOne {
   abort(): void
 }
 
-/** `open` runs at the first frame. `frameSize` in bytes is checked for each. */
-export function inOrder(frameSize: number, open: () => Promise<OneByOne>): ClipEncoder {
+/** `open` runs at the first frame. Each must have `size` bytes, and there must be `count` of them: a shorter clip is a failure, not a file. */
+export function inOrder({ size, count }: { size: number; count: number }, open: () => Promise<OneByOne>): ClipEncoder {
   let opened: Promise<OneByOne> | undefined
   let last: Promise<unknown> = Promise.resolve()
   let waiting = 0
+  let taken = 0
   let failure: AppError | undefined
   let finished = false
 
@@ -49,18 +50,24 @@ export function inOrder(frameSize: number, open: () => Promise<OneByOne>): ClipE
 
   return {
     async write(frame) {
-      if (frame.length !== frameSize) {
-        throw new AppError('encoding_failed', { message: `A frame of ${frame.length} bytes came, ${frameSize} were expected.` })
+      if (frame.length !== size) {
+        throw new AppError('encoding_failed', { message: `A frame of ${frame.length} bytes came, ${size} were expected.` })
       }
       waiting += frame.length
       try {
-        await next((encoder) => encoder.write(frame))
+        await next(async (encoder) => {
+          await encoder.write(frame)
+          taken++
+        })
       } finally {
         waiting -= frame.length
       }
     },
     finish: () =>
       next(async (encoder) => {
+        if (taken !== count || count === 0) {
+          throw new AppError('encoding_failed', { message: `The clip has ${taken} frames, ${count} were expected.` })
+        }
         const clip = await encoder.finish()
         finished = failure === undefined
         return clip

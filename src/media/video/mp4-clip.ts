@@ -1,6 +1,5 @@
 // A clip as MP4: frames become BT.709 YUV here and go to ffmpeg one by one.
 import { rgbToYuv420 } from '../../../kernels/rgb-to-yuv420/kernel.ts'
-import { AppError } from '../../lib/errors.ts'
 import type { ClipOptions } from './clip.ts'
 import { even, ffmpegArguments, type VideoEncoder } from './encoders.ts'
 import { startFfmpeg } from './ffmpeg-process.ts'
@@ -28,7 +27,6 @@ export function startMp4(options: ClipOptions, ffmpeg: string, encoder: VideoEnc
       frames++
     },
     async finish() {
-      if (frames === 0) throw new AppError('encoding_failed', { message: 'The clip has no frames.' })
       const bytes = await child.finish()
       return {
         bytes,

@@ -44,7 +44,6 @@ export function startWebp(options: ClipOptions, reason: string): OneByOne {
     async finish() {
       await Promise.all(running)
       if (failure !== undefined) throw failure
-      if (frames === 0) throw new AppError('encoding_failed', { message: 'The clip has no frames.' })
       // Whole milliseconds, without drift: each frame ends where the next begins.
       const starts = Array.from({ length: stills.length + 1 }, (_, i) => Math.round((i * 1000) / fps))
       return {
