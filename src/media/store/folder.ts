@@ -54,11 +54,11 @@ class FolderStore implements MediaStore {
         message: `The finished file is larger than all the room there is for files (--media-max-gb).`,
       })
     const target = join(this.folder, path)
-    const part = join(dirname(target), `${unfinished}${crypto.randomUUID()}`)
+    // Written at the top, which is always there: a folder below may be removed as empty at any moment.
+    const part = join(this.folder, `${unfinished}${crypto.randomUUID()}`)
     try {
-      await mkdir(dirname(target), { recursive: true, mode: this.options.httpUrl === undefined ? 0o700 : 0o755 })
       await this.write(part, bytes)
-      await rename(part, target)
+      await this.moveTo(part, target)
     } catch (cause) {
       await unlink(part).catch(() => {})
       throw failed('The finished file could not be stored', cause)
@@ -107,6 +107,18 @@ class FolderStore implements MediaStore {
       await file.writeFile(bytes)
     } finally {
       await file.close()
+    }
+  }
+
+  private async moveTo(part: string, target: string): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      await mkdir(dirname(target), { recursive: true, mode: this.options.httpUrl === undefined ? 0o700 : 0o755 })
+      try {
+        return await rename(part, target)
+      } catch (thrown) {
+        // Between the two calls the folder was empty, and somebody removed it as such.
+        if ((thrown as { code?: string }).code !== 'ENOENT' || tries === 3) throw thrown
+      }
     }
   }
 

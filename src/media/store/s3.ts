@@ -70,7 +70,11 @@ class S3Store implements MediaStore {
       bytes: found.size,
       contentType: contentTypeOf(path),
       modifiedMs: new Date(found.lastModified).getTime(),
-      read: (start, end) => (start === 0 && end === found.size ? this.client.file(key) : this.client.file(key).slice(start, end)).stream(),
+      // Bun asks for the whole object when a slice begins at 0: the rest is not read then.
+      read: (start, end) =>
+        start === 0
+          ? firstBytes(this.client.file(key).stream() as ReadableStream<Uint8Array>, end)
+          : (this.client.file(key).slice(start, end).stream() as ReadableStream<Uint8Array>),
     }
   }
 
@@ -122,6 +126,24 @@ class S3Store implements MediaStore {
       clearTimeout(timer)
     }
   }
+}
+
+function firstBytes(stream: ReadableStream<Uint8Array>, count: number): ReadableStream<Uint8Array> {
+  const reader = stream.getReader()
+  let left = count
+  return new ReadableStream({
+    async pull(controller) {
+      const part = left > 0 ? (await reader.read()).value : undefined
+      if (part !== undefined) {
+        controller.enqueue(part.subarray(0, left))
+        left -= Math.min(left, part.byteLength)
+        if (left > 0) return
+      }
+      controller.close()
+      await reader.cancel()
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
 }
 
 /** undefined for an object that is not there; anything else is thrown on. */

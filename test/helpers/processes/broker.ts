@@ -76,3 +76,12 @@ export function startNats(more: string[] = []): Promise<Broker> {
       }),
   )
 }
+
+/** An S3 server with one bucket, `media`; keys S3RVER and S3RVER. */
+export function startS3(): Promise<Broker> {
+  const script = join(import.meta.dir, 's3rver.ts')
+  return startBroker(
+    (port, folder) => [process.execPath, script, String(port), folder, 'media'],
+    async (port) => (await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(1000) })).status > 0,
+  )
+}

@@ -108,3 +108,14 @@ describe('the address of a store', () => {
     await expect(open(folder)).rejects.toMatchObject({ code: 'storage_failed' })
   })
 })
+
+test('saves and removals of one folder at the same time lose nothing', async () => {
+  const folder = fresh()
+  const store = await folderStore({ ...none, folder })
+  const round = async (i: number) => {
+    await store.save(`users/u/${i}.png`, Uint8Array.of(i & 255), 'image/png')
+    expect(await store.remove(`users/u/${i}.png`)).toBe(true)
+  }
+  await Promise.all(Array.from({ length: 200 }, (_, i) => round(i)))
+  expect(readdirSync(folder)).toEqual([])
+})
