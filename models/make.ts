@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { tinyFlux } from './diffusion/flux.ts'
 import { smallFiles, writeWeights } from './diffusion/pipeline.ts'
 import { tinyWan } from './diffusion/wan.ts'
+import { tinyLlada2 } from './tiny-llada2.ts'
 import { type Qwen3Shape, qwen3Config, qwen3Weights } from './tiny-qwen3.ts'
 import { byteLevelTokenizer, llmEosIds, llmVocabSize, sentencePieceTokenizer } from './tokenizers.ts'
 
@@ -18,12 +19,21 @@ export function fixtures(): Map<string, string | Uint8Array> {
     ...qwen3('tiny-embed', { ...base, tied: true }, 2),
     ...sentencePiece(),
     ...diffusion(),
+    ...textDiffusion(),
   ])
 }
 
 function qwen3(folder: string, shape: Qwen3Shape, seed: number): [string, string | Uint8Array][] {
   return [
     [`${folder}/config.json`, json(qwen3Config(shape))],
+    ...chatFiles(folder, shape),
+    [`${folder}/model.safetensors`, qwen3Weights(shape, seed)],
+  ]
+}
+
+/** Tokenizer and template of the chat models. */
+function chatFiles(folder: string, shape: Pick<Qwen3Shape, 'padId' | 'eosIds' | 'contextLength'>): [string, string][] {
+  return [
     [`${folder}/generation_config.json`, json({ bos_token_id: shape.padId, eos_token_id: shape.eosIds, pad_token_id: shape.padId })],
     [`${folder}/tokenizer.json`, json(byteLevelTokenizer())],
     [
@@ -42,7 +52,6 @@ function qwen3(folder: string, shape: Qwen3Shape, seed: number): [string, string
       }),
     ],
     [`${folder}/chat_template.jinja`, chatTemplate],
-    [`${folder}/model.safetensors`, qwen3Weights(shape, seed)],
   ]
 }
 
@@ -59,6 +68,18 @@ function sentencePiece(): [string, string][] {
 /** Without their weights, which are not kept in git: `--weights` writes those. */
 function diffusion(): [string, string][] {
   return [tinyFlux, tinyWan].flatMap(smallFiles).map(([path, content]) => [path, typeof content === 'string' ? content : json(content)])
+}
+
+/** Its weights are written by `--weights`, or by the tests that need them. */
+export const llada2 = tinyLlada2({ textIds: llmVocabSize, eosIds: llmEosIds, padId: llmEosIds[1]!, contextLength: 2048 }, 3)
+
+function textDiffusion(): [string, string][] {
+  const { folder, files, texts } = llada2
+  return [
+    ...Object.entries(files).map(([name, content]): [string, string] => [`${folder}/${name}`, json(content)]),
+    ...Object.entries(texts).map(([name, text]): [string, string] => [`${folder}/${name}`, text]),
+    ...chatFiles(folder, { eosIds: llmEosIds, padId: llmEosIds[1]!, contextLength: 2048 }),
+  ]
 }
 
 /** One entry a line for objects that people read; vocabularies stay compact enough too. */
@@ -87,6 +108,7 @@ if (import.meta.main) {
       console.log(`wrote models/${name} (${wanted.length} bytes)`)
     }
   }
-  if (process.argv.includes('--weights')) for (const pipeline of [tinyFlux, tinyWan]) console.log(`weights of ${writeWeights(pipeline)}`)
+  if (process.argv.includes('--weights'))
+    for (const pipeline of [tinyFlux, tinyWan, llada2]) console.log(`weights of ${writeWeights(pipeline)}`)
   if (check && differing > 0) process.exit(1)
 }
