@@ -99,7 +99,8 @@ function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 
 /**
  * Connects to the addresses that were checked, never by name: a second lookup could give another answer. The certificate must still be the name's.
- * Without keep-alive, because a kept connection is found again by its address, whatever name it was verified for.
+ * Without keep-alive, because a kept connection is found again by its address, whatever name it was verified for. A proxy of the environment
+ * (HTTPS_PROXY) is asked for the address too.
  */
 async function ask({ url, addresses }: Target, network: Network, signal: AbortSignal): Promise<Response> {
   const named = isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0
