@@ -72,7 +72,7 @@ test('what is kept can be fetched, with its type', async () => {
   expect(await marksOf(bytes)).toMatchObject({ seed: 6 })
 })
 
-test("previews in OpenAI's client are pictures, an eighth as large", async () => {
+test("previews in OpenAI's client are pictures, half as large", async () => {
   const stream = await app.openai.images.generate({
     ...ask,
     response_format: 'b64_json',
@@ -86,7 +86,7 @@ test("previews in OpenAI's client are pictures, an eighth as large", async () =>
     expect(`${width}x${height}`).toBe(event.size)
     seen.push(`${event.type} ${format} ${event.size}`)
   }
-  expect(seen).toEqual([...Array(3).fill('image_generation.partial_image png 16x12'), 'image_generation.completed png 128x96'])
+  expect(seen).toEqual([...Array(3).fill('image_generation.partial_image png 64x48'), 'image_generation.completed png 128x96'])
 })
 
 test("an edit from OpenAI's client: the file is read, turned upright, and changes the picture", async () => {

@@ -53,17 +53,17 @@ test.each([
   expect(engine.held()).toBe(0)
 })
 
-test('previews are small pictures that look like the end', async () => {
+test('previews are pictures of half the size that look like the end', async () => {
   const { maker } = await makerOf('models/tiny-FLUX.1-dev')
   const partials: EncodedFile[] = []
   const made = await maker.make(request({ partials: 3, steps: 16 }), { partial: (_output, _index, file) => partials.push(file) }, never)
   expect(partials.map(({ width, height }) => [width, height])).toEqual([
-    [32, 16],
-    [32, 16],
-    [32, 16],
+    [128, 64],
+    [128, 64],
+    [128, 64],
   ])
   const small = new Uint8Array(
-    await sharp(made.files[0]!.bytes).resize(32, 16, { kernel: 'cubic', fit: 'fill' }).removeAlpha().raw().toBuffer(),
+    await sharp(made.files[0]!.bytes).resize(128, 64, { kernel: 'cubic', fit: 'fill' }).removeAlpha().raw().toBuffer(),
   )
   const differences = await Promise.all(
     partials.map(async ({ bytes }) => (await pixels(bytes)).reduce((sum, value, i) => sum + Math.abs(value - small[i]!), 0) / small.length),
