@@ -1,7 +1,5 @@
 // A clip that was made while the client waited, as the answer: its files kept and findable like a job's, or in the answer itself.
-import { AppError } from '../../lib/errors.ts'
 import type { MediaJob } from '../../pipeline/media/jobs/job.ts'
-import { keepFiles } from '../../pipeline/media/jobs/keep-files.ts'
 import type { Made } from '../../pipeline/media/media.ts'
 import type { Call } from '../call.ts'
 import { publicUrl } from '../media/public-url.ts'
@@ -16,12 +14,7 @@ export async function finish(id: string, createdMs: number, video: Prepared, mad
     const data = made.files.map((file) => clipBody(file, { b64_json: base64Of(file) }))
     return answer({ ...jobBody(unkept(id, createdMs, shown, made), () => ({ url: '' })), data })
   }
-  const files = await keepFiles(made.files, (index, file) => video.pathOf(id, index, file), api.store)
-  if (signal.aborted) {
-    await Promise.allSettled(files.map((file) => api.store.remove(file.path)))
-    throw new AppError('client_closed_request', { message: 'The client closed the connection.' })
-  }
-  const job = api.jobs.adopt({ id, shown, createdMs }, made, files)
+  const job = await api.jobs.adopt({ id, createdMs, shown, pathOf: video.pathOf }, made, signal)
   return answer(jobBody(job, (file) => ({ url: publicUrl(file.url, call) })))
 }
 

@@ -1,7 +1,6 @@
 // The rest of OpenAI's video API: jobs listed, asked for, cancelled and deleted. No body is read.
 import { AppError } from '../../lib/errors.ts'
-import { noVideo } from '../../pipeline/media/jobs/file-of.ts'
-import { hasEnded, type MediaJob } from '../../pipeline/media/jobs/job.ts'
+import type { MediaJob } from '../../pipeline/media/jobs/job.ts'
 import { type Call, type Handler, json } from '../call.ts'
 import { publicUrl } from '../media/public-url.ts'
 import { invalid } from '../request/faults.ts'
@@ -25,19 +24,15 @@ export function listVideosHandler({ jobs }: Jobs): Handler {
 /** GET /v1/videos/{id} */
 export function oneVideoHandler({ jobs }: Jobs): Handler {
   return async (call) => {
-    const id = idOf(call)
-    const job = jobs.get(id)
-    if (job === undefined) throw noVideo(id)
-    return json(shown(job, call), hasEnded(job) ? {} : { 'openai-poll-after-ms': String(POLL_MS) })
+    const job = jobs.get(idOf(call))
+    return json(shown(job, call), job.endedMs !== undefined ? {} : { 'openai-poll-after-ms': String(POLL_MS) })
   }
 }
 
 /** POST /v1/videos/{id}/cancel, whatever its body: what has ended stays as it is, and the answer shows it. */
 export function cancelVideoHandler({ jobs }: Jobs): Handler {
   return async (call) => {
-    const id = idOf(call)
-    const job = await jobs.cancel(id)
-    if (job === undefined) throw noVideo(id)
+    const job = await jobs.cancel(idOf(call))
     call.outcome({})
     return json(shown(job, call))
   }
@@ -47,7 +42,7 @@ export function cancelVideoHandler({ jobs }: Jobs): Handler {
 export function removeVideoHandler({ jobs }: Jobs): Handler {
   return async (call) => {
     const id = idOf(call)
-    if (!(await jobs.remove(id))) throw noVideo(id)
+    await jobs.remove(id)
     return json({ id, object: 'video.deleted', deleted: true })
   }
 }

@@ -119,7 +119,7 @@ describe.if(ffmpeg)('with ffmpeg', () => {
 
   test('a job of the official client, downloaded in two parts', async () => {
     const { id } = await app.openai.videos.create({ ...small, size: '64x48' as never, model: 'wan' })
-    while (!hasEnded(app.jobs.get(id)!)) await Bun.sleep(2)
+    while (!hasEnded(app.jobs.get(id))) await Bun.sleep(2)
     const whole = await (await app.openai.videos.downloadContent(id)).bytes()
     const part = async (range: string) => (await fetch(`${app.url}/v1/videos/${id}/content`, { headers: { range } })).bytes()
     expect(Buffer.concat([await part('bytes=0-999'), await part('bytes=1000-')])).toEqual(Buffer.from(whole))
@@ -176,8 +176,8 @@ describe('without ffmpeg', () => {
     const ids = await Promise.all(
       Array.from({ length: 64 }, async (_, seed) => (await app.post({ ...small, background: true, seed })).body.id as string),
     )
-    while (!ids.every((id) => hasEnded(app.jobs.get(id)!))) await Bun.sleep(5)
-    expect(new Set(ids.map((id) => app.jobs.get(id)!.status))).toEqual(new Set(['completed']))
+    while (!ids.every((id) => hasEnded(app.jobs.get(id)))) await Bun.sleep(5)
+    expect(new Set(ids.map((id) => app.jobs.get(id).status))).toEqual(new Set(['completed']))
     expect(app.engine.held()).toBe(0)
   })
 
@@ -195,8 +195,8 @@ describe('an engine that fails', () => {
     await using app = await real({ failure: 'crash-after=5,restart=30', withFfmpeg: false })
     const run = async () => {
       const { id } = (await app.post({ ...small, background: true })).body
-      while (!hasEnded(app.jobs.get(id)!)) await Bun.sleep(1)
-      return app.jobs.get(id)!
+      while (!hasEnded(app.jobs.get(id))) await Bun.sleep(1)
+      return app.jobs.get(id)
     }
     expect((await run()).status).toBe('completed')
     const failed = await run()
@@ -209,8 +209,8 @@ describe('an engine that fails', () => {
     await using app = await real({ failure: 'oom-every=2', withFfmpeg: false })
     const run = async () => {
       const { id } = (await app.post({ ...small, background: true })).body
-      while (!hasEnded(app.jobs.get(id)!)) await Bun.sleep(1)
-      const job = app.jobs.get(id)!
+      while (!hasEnded(app.jobs.get(id))) await Bun.sleep(1)
+      const job = app.jobs.get(id)
       return job.error?.code ?? job.status
     }
     expect([await run(), await run(), await run()]).toEqual(['completed', 'out_of_memory', 'completed'])

@@ -3,8 +3,7 @@ import { AppError } from '../../../lib/errors.ts'
 import { hasEnded, type JobFile, type MediaJob } from './job.ts'
 
 /** Throws `media_not_found`, `job_not_finished`, `job_failed`, `job_cancelled`. */
-export function fileOf(id: string, job: MediaJob | undefined, index: number): JobFile {
-  if (job === undefined) throw noVideo(id)
+export function fileOf(job: MediaJob, index: number): JobFile {
   if (!hasEnded(job))
     throw new AppError('job_not_finished', {
       message: `The video is not finished: it is ${job.status}, ${job.progress} %. Ask again later.`,

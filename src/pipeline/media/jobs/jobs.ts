@@ -3,12 +3,12 @@ import { AppError, toAppError } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
 import type { StoredFile } from '../../../media/store.ts'
 import type { Made } from '../media.ts'
-import { fileOf } from './file-of.ts'
+import { fileOf, noVideo } from './file-of.ts'
 import { hasEnded, type JobEvent, type JobFile, jobError, jobStep, type MediaJob } from './job.ts'
 import { JobFolder } from './job-folder.ts'
 import { keepFiles } from './keep-files.ts'
 import type { MediaJobsOptions } from './options.ts'
-import type { JobOrder } from './order.ts'
+import type { JobOrder, MadeOrder } from './order.ts'
 import { type Page, type PageRequest, pageOf } from './page.ts'
 import { overdue } from './retention.ts'
 
@@ -16,18 +16,20 @@ export interface MediaJobs {
   /** Writes the job down and starts it. Rejects with `overloaded` (too many wait), `storage_failed` (it cannot be written), `shutting_down`. */
   create(order: JobOrder): Promise<MediaJob>
   /**
-   * Takes in clips that were made and stored without a job, so that they can be asked for like one's. When the job is forgotten for its age,
-   * the files stay: how long is the store's. It is written down meanwhile: the client waits for the clip, not for this.
+   * Stores clips that were made while the client waited, so that they can be asked for like a job's. Rejects with `storage_failed`, and with
+   * `client_closed_request` when `signal` is aborted meanwhile; then nothing is kept. The job itself is written down later: the client waits for
+   * the clip, not for that. When it is forgotten for its age, its files stay: how long is the store's.
    */
-  adopt(clip: Pick<MediaJob, 'id' | 'createdMs'> & Pick<JobOrder, 'shown'>, made: Made, files: readonly JobFile[]): MediaJob
-  get(id: string): MediaJob | undefined
+  adopt(clip: MadeOrder, made: Made, signal: AbortSignal): Promise<MediaJob>
+  /** Throws `media_not_found`. */
+  get(id: string): MediaJob
   /** Throws `invalid_value`: `after` is not there. */
   list(request: PageRequest): Page
-  /** What waits ends at once, what runs before its next step; what has ended stays as it is. undefined: there is no such job. */
-  cancel(id: string): Promise<MediaJob | undefined>
-  /** Ends the job and forgets it with its files. False: there is no such job. Rejects with `storage_failed`. */
-  remove(id: string): Promise<boolean>
-  /** The clip `index` of a completed job. Throws `media_not_found`, `job_not_finished`, `job_failed`, `job_cancelled`. */
+  /** What waits ends at once, what runs before its next step; what has ended stays as it is. Rejects with `media_not_found`. */
+  cancel(id: string): Promise<MediaJob>
+  /** Ends the job and forgets it with its files. Rejects with `media_not_found`, `storage_failed`. */
+  remove(id: string): Promise<void>
+  /** The clip `index` of a completed job. Rejects with `media_not_found`, `job_not_finished`, `job_failed`, `job_cancelled`. */
   content(id: string, index?: number): Promise<{ file: JobFile; stored: StoredFile }>
   /** Jobs by status, for metrics. */
   counts(): Readonly<Record<MediaJob['status'], number>>
@@ -95,42 +97,47 @@ class Jobs implements MediaJobs {
     return job
   }
 
-  adopt({ id, createdMs, shown }: Parameters<MediaJobs['adopt']>[0], made: Made, files: readonly JobFile[]): MediaJob {
+  async adopt({ id, createdMs, shown, pathOf }: MadeOrder, made: Made, signal: AbortSignal): Promise<MediaJob> {
+    const files = await keepFiles(made.files, (index, file) => pathOf(id, index, file), this.#options.store)
+    if (signal.aborted) {
+      await this.#drop(files)
+      throw new AppError('client_closed_request', { message: 'The client closed the connection.' })
+    }
     const { expiresMs: _, ...done } = jobStep(queued(id, createdMs, shown), this.#completed(made, files), this.#now())
     const job: MediaJob = { ...done, adopted: true }
-    this.#jobs.set(job.id, job)
+    this.#jobs.set(id, job)
     void this.#write(job)
     this.#sweep()
     return job
   }
 
-  get(id: string): MediaJob | undefined {
-    return this.#jobs.get(id)
+  get(id: string): MediaJob {
+    const job = this.#jobs.get(id)
+    if (job === undefined) throw noVideo(id)
+    return job
   }
 
   list(request: PageRequest): Page {
     return pageOf(this.#jobs.values(), request)
   }
 
-  async cancel(id: string): Promise<MediaJob | undefined> {
-    const job = this.#jobs.get(id)
-    if (job === undefined || hasEnded(job)) return job
-    const cancelled = this.#tell(id, { kind: 'cancelled', keepMs: this.#keepMs })!
+  async cancel(id: string): Promise<MediaJob> {
+    const job = this.get(id)
+    const cancelled = this.#tell(id, { kind: 'cancelled', keepMs: this.#keepMs })
+    if (cancelled === undefined) return job
     this.#runs.get(id)?.stop.abort()
     await this.#write(cancelled)
     return cancelled
   }
 
-  async remove(id: string): Promise<boolean> {
-    const job = this.#jobs.get(id)
-    if (job === undefined) return false
+  async remove(id: string): Promise<void> {
+    const job = this.get(id)
     this.#runs.get(id)?.stop.abort()
     await this.#forget({ ...job, adopted: false })
-    return true
   }
 
   async content(id: string, index = 0): Promise<{ file: JobFile; stored: StoredFile }> {
-    const file = fileOf(id, this.#jobs.get(id), index)
+    const file = fileOf(this.get(id), index)
     const stored = await this.#options.store.open(file.path)
     if (stored === undefined) throw new AppError('media_not_found', { message: 'The clip is not in the media store any more.' })
     return { file, stored }

@@ -10,3 +10,6 @@ export interface JobOrder {
   /** Where a finished clip goes in the media store, in safe segments. */
   pathOf(id: string, index: number, file: EncodedFile): string
 }
+
+/** Clips that are made already. */
+export interface MadeOrder extends Pick<JobOrder, 'shown' | 'pathOf'>, Pick<MediaJob, 'id' | 'createdMs'> {}

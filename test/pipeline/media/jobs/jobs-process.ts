@@ -16,7 +16,7 @@ const create = (seed: number) =>
     pathOf: (id) => `${id}.mp4`,
   })
 const until = async (id: string, good: (job: MediaJob) => boolean) => {
-  while (!good(jobs.get(id)!)) await Bun.sleep(1)
+  while (!good(jobs.get(id))) await Bun.sleep(1)
   return id
 }
 const done = await until((await create(3)).id, hasEnded)

@@ -4,10 +4,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../../../src/lib/errors.ts'
+import { hasEnded } from '../../../../src/pipeline/media/jobs/job.ts'
 import { type MediaJobs, mediaJobs } from '../../../../src/pipeline/media/jobs/jobs.ts'
 import type { MediaJobsOptions } from '../../../../src/pipeline/media/jobs/options.ts'
 import type { JobOrder } from '../../../../src/pipeline/media/jobs/order.ts'
-import { type ClipScript, clipBytes, clipDefaults, scriptedClips } from '../../../helpers/fakes/clips.ts'
+import { type ClipScript, clipBytes, clipDefaults, type ScriptedClips, scriptedClips } from '../../../helpers/fakes/clips.ts'
 import { memoryStore } from '../../../helpers/fakes/media.ts'
 import { random as randomFrom } from '../../../helpers/random.ts'
 
@@ -48,10 +49,12 @@ function order(more: Partial<JobOrder['request']> = {}): JobOrder {
 async function ended(jobs: MediaJobs, id: string) {
   for (;;) {
     const job = jobs.get(id)
-    if (job?.status !== 'queued' && job?.status !== 'in_progress') return job
+    if (hasEnded(job)) return job
     await Bun.sleep(1)
   }
 }
+
+const has = (jobs: MediaJobs, id: string) => jobs.list({ limit: 1000, order: 'asc' }).jobs.some((job) => job.id === id)
 
 const read = async ({ stored }: Awaited<ReturnType<MediaJobs['content']>>) => new Response(stored.read(0, stored.bytes)).text()
 
@@ -77,8 +80,8 @@ describe('a job', () => {
     const { jobs } = setUp({ steps: 20, paceMs: 1 })
     const { id } = await jobs.create(order())
     const seen: number[] = []
-    while (jobs.get(id)!.status !== 'completed') {
-      seen.push(jobs.get(id)!.progress)
+    while (jobs.get(id).status !== 'completed') {
+      seen.push(jobs.get(id).progress)
       await Bun.sleep(1)
     }
     expect(seen).toEqual(seen.toSorted((a, b) => a - b))
@@ -110,13 +113,13 @@ describe('a job', () => {
   test('whose failure has no words shows no library text', async () => {
     const { jobs } = setUp({ fail: { after: 0, error: new Error('EPIPE at 0x1234') as AppError } })
     const { id } = await jobs.create(order())
-    expect((await ended(jobs, id))?.error).toMatchObject({ code: 'internal_error', message: expect.not.stringContaining('EPIPE') })
+    expect((await ended(jobs, id)).error).toMatchObject({ code: 'internal_error', message: expect.not.stringContaining('EPIPE') })
   })
 
   test('before its end has no content', async () => {
     const { jobs } = setUp({ hangAt: 3 })
     const { id } = await jobs.create(order())
-    while (jobs.get(id)!.progress < 50) await Bun.sleep(1)
+    while (jobs.get(id).progress < 50) await Bun.sleep(1)
     await expect(jobs.content(id)).rejects.toMatchObject({ code: 'job_not_finished', status: 409 })
     await expect(jobs.content('video_x')).rejects.toMatchObject({ code: 'media_not_found', status: 404 })
   })
@@ -137,7 +140,7 @@ describe('cancel', () => {
     const { id } = await jobs.create(order())
     const job = await ended(jobs, id)
     expect(await jobs.cancel(id)).toBe(job)
-    expect(await jobs.cancel('video_x')).toBeUndefined()
+    await expect(jobs.cancel('video_x')).rejects.toMatchObject({ code: 'media_not_found' })
   })
 
   test('at a random moment, a hundred times: no step after it, no file left, the next job is fine', async () => {
@@ -147,7 +150,7 @@ describe('cancel', () => {
     for (let i = 0; i < 100; i++) {
       const { id } = await jobs.create(order({ seed: i }))
       for (let turns = random(12); turns > 0; turns--) await Bun.sleep(0)
-      const { status } = (await jobs.cancel(id))!
+      const { status } = await jobs.cancel(id)
       const steps = clips.steps
       outcomes[status as 'cancelled']++
       while (clips.inside > 0) await Bun.sleep(0)
@@ -167,9 +170,9 @@ describe('remove', () => {
     const { jobs, store, folder } = setUp()
     const { id } = await jobs.create(order({ outputs: 2 }))
     await ended(jobs, id)
-    expect(await jobs.remove(id)).toBe(true)
-    expect([jobs.get(id), store.files.size, readdirSync(folder)]).toEqual([undefined, 0, []])
-    expect(await jobs.remove(id)).toBe(false)
+    await jobs.remove(id)
+    expect([has(jobs, id), store.files.size, readdirSync(folder)]).toEqual([false, 0, []])
+    await expect(jobs.remove(id)).rejects.toMatchObject({ code: 'media_not_found' })
   })
 
   test('ends what runs, and nothing of it comes back', async () => {
@@ -177,7 +180,7 @@ describe('remove', () => {
     for (let wait = 0; wait < 16; wait++) {
       const { id } = await jobs.create(order())
       await Bun.sleep(wait)
-      expect(await jobs.remove(id)).toBe(true)
+      await jobs.remove(id)
     }
     while (clips.inside > 0) await Bun.sleep(1)
     await jobs.close(0)
@@ -241,49 +244,53 @@ describe('limits', () => {
     let now = 1_000_000
     const { jobs, start, store } = setUp({}, { keepMs: 1000, now: () => now })
     const { id } = await jobs.create(order())
-    expect((await ended(jobs, id))?.expiresMs).toBe(now + 1000)
+    expect((await ended(jobs, id)).expiresMs).toBe(now + 1000)
     now += 1000
     const later = start()
-    expect(later.get(id)).toBeUndefined()
+    expect(has(later, id)).toBe(false)
     expect(store.files.size).toBe(0)
   })
 })
 
 describe('adopted clips', () => {
+  const id = `video-${'1'.repeat(32)}`
+  const live = new AbortController().signal
+  const made = (clips: ScriptedClips, outputs = 1) => clips.make(order({ outputs }).request, {}, live)
+
   test('are found like jobs, and their files are not removed for their age', async () => {
     const { jobs, clips, store, start } = setUp({}, { keepJobs: 1 })
-    const id = `video-${'1'.repeat(32)}`
-    const made = await clips.make(order().request, {}, new AbortController().signal)
-    const files = [
-      {
-        path: 'v.mp4',
-        url: await store.save('v.mp4', made.files[0]!.bytes, 'video/mp4'),
-        contentType: 'video/mp4',
-        extension: 'mp4',
-        bytes: 9,
-      },
-    ]
-    const { shown } = order()
-    expect(jobs.adopt({ id, shown, createdMs: 5 }, made, files)).toMatchObject({ status: 'completed', createdMs: 5 })
+    expect(await jobs.adopt({ ...order(), id, createdMs: 5 }, await made(clips), live)).toMatchObject({ status: 'completed', createdMs: 5 })
     await jobs.close(0)
     const later = start()
     expect(later.get(id)).toMatchObject({ status: 'completed', seed: 42 })
     expect(await read(await later.content(id))).toBe(clipBytes(42, 0))
     const next = await later.create(order())
     await ended(later, next.id)
-    expect([later.get(id), store.files.has('v.mp4')]).toEqual([undefined, true])
+    expect([has(later, id), store.files.has(`videos/${id}-0.mp4`)]).toEqual([false, true])
   })
 
   test('are deleted with their files when somebody asks for it', async () => {
     const { jobs, clips, store } = setUp()
-    const id = `video-${'2'.repeat(32)}`
-    const made = await clips.make(order().request, {}, new AbortController().signal)
-    const url = await store.save('v.mp4', made.files[0]!.bytes, 'video/mp4')
-    jobs.adopt({ id, shown: order().shown, createdMs: 5 }, made, [
-      { path: 'v.mp4', url, contentType: 'video/mp4', extension: 'mp4', bytes: 9 },
-    ])
+    await jobs.adopt({ ...order(), id, createdMs: 5 }, await made(clips), live)
+    expect(store.files.size).toBe(1)
     await jobs.remove(id)
     expect(store.files.size).toBe(0)
+  })
+
+  test('that cannot all be stored are not there at all', async () => {
+    const { jobs, clips, store } = setUp()
+    store.failAfter = 2
+    await expect(jobs.adopt({ ...order(), id, createdMs: 5 }, await made(clips, 3), live)).rejects.toMatchObject({ code: 'storage_failed' })
+    expect([has(jobs, id), store.files.size]).toEqual([false, 0])
+  })
+
+  test('that nobody waits for any more are not there either', async () => {
+    const { jobs, clips, store } = setUp()
+    const gone = new AbortController()
+    const adopting = jobs.adopt({ ...order(), id, createdMs: 5 }, await made(clips), gone.signal)
+    gone.abort()
+    await expect(adopting).rejects.toMatchObject({ code: 'client_closed_request' })
+    expect([has(jobs, id), store.files.size]).toEqual([false, 0])
   })
 })
 
@@ -323,7 +330,7 @@ describe('a restart', () => {
     const line = new TextDecoder().decode((await child.stdout.getReader().read()).value)
     const { done, running, waiting } = JSON.parse(line) as Record<string, string>
     const beside = start()
-    expect([beside.get(done!)?.status, beside.get(running!), beside.get(waiting!)]).toEqual(['completed', undefined, undefined])
+    expect([done, running, waiting].map((id) => has(beside, id!))).toEqual([true, false, false])
     child.kill('SIGKILL')
     await child.exited
     const after = start()
