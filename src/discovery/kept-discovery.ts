@@ -70,7 +70,8 @@ export function readCard(value: unknown): Card | undefined {
   const card = value as Partial<Card> | null
   if (typeof card !== 'object' || card === null) return undefined
   const { id, kind, namespace, body } = card
-  if (typeof id !== 'string' || id === '' || (kind !== 'worker' && kind !== 'frontend') || typeof namespace !== 'string') return undefined
+  if (typeof id !== 'string' || id === '' || typeof namespace !== 'string') return undefined
+  if (kind !== 'worker' && kind !== 'frontend' && kind !== 'node') return undefined
   if (typeof body !== 'object' || body === null) return undefined
   return { id, kind, namespace, body }
 }

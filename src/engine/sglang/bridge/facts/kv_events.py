@@ -14,6 +14,7 @@ FLAG = "--kv-events-config"
 _PAGE = "--page-size"
 _PAGED = "DSGL_KV_PAGES"
 _PAGE_TOKENS = "16"
+_RANKS = ("--dp-size", "--dp", "--data-parallel-size", "--attn-dp-size", "--attention-data-parallel-size")
 _BUFFER_STEPS = 10_000
 _FIRST_PORT, _LAST_PORT = 20000, 32767
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ def with_events(argv: list[str], folder: str) -> list[str]:
     if not os.environ.pop(ASKED, "") or disagg.given(argv, FLAG) is not None or "--disable-radix-cache" in argv:
         return argv
     os.environ[_PAGED] = "1"
-    ranks = max(int(disagg.given(argv, flag) or 1) for flag in ("--dp-size", "--dp", "--data-parallel-size"))
+    ranks = max(int(disagg.given(argv, flag) or 1) for flag in _RANKS)
     known = getattr(compat.load("sglang.srt.disaggregation.kv_events", "KVEventsConfig"), "model_fields", {})
     # "dynamo": the events name adapters, and block names show what an extra key keeps apart. Releases without it send their own names.
     config = {"publisher": "zmq", "topic": "kv-events", "buffer_steps": _BUFFER_STEPS, "format": "dynamo"}

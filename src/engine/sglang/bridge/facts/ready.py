@@ -34,7 +34,7 @@ async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
     manager = engine.tokenizer_manager
     config = manager.model_config
     infos = scheduler_infos(engine)
-    dp = max(1, int(args.get("dp_size") or 1))
+    dp = dp_ranks(args)
     page = int(args.get("page_size") or 1)
     tokens = sum(int(info.get("max_total_num_tokens") or 0) for info in infos)
     if tokens and len(infos) < dp:
@@ -66,6 +66,11 @@ async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
         "schedulers": failure.noted_pids("scheduler"),
         "chat_template": getattr(manager.tokenizer, "chat_template", None) if manager.tokenizer is not None else None,
     }
+
+
+def dp_ranks(args: dict) -> int:
+    """How many DP ranks requests may be sent to: replicas, or the groups of data-parallel attention (which newer releases count apart)."""
+    return max(1, int(args.get("dp_size") or 1)) * max(1, int(args.get("attn_dp_size") or 1))
 
 
 def is_mla(config) -> bool:
@@ -106,7 +111,7 @@ def eos_ids(config, tokenizer) -> list[int]:
 
 def node_map(engine, args: dict, load_secs: float) -> dict:
     """READY for a node that takes no requests: what is known of the model without a tokenizer manager, and what is this node's own."""
-    dp = max(1, int(args.get("dp_size") or 1))
+    dp = dp_ranks(args)
     page = int(args.get("page_size") or 1)
     tokens = max((int(info.get("max_total_num_tokens") or 0) for info in scheduler_infos(engine)), default=0)
     longest = max((int(info.get("max_req_input_len") or 0) for info in scheduler_infos(engine)), default=0)

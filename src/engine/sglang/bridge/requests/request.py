@@ -6,7 +6,7 @@ import numpy
 
 from .. import compat
 from ..continued import grammar, penalties
-from ..facts import disagg
+from ..facts import disagg, ready
 
 OPTIONS = frozenset(
     ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "boot", "text", "messages", "tools", "template_kwargs"]
@@ -34,6 +34,7 @@ class Builder:
         priority = getattr(manager, "enable_priority_scheduling", False)
         self._priority = getattr(manager, "default_priority_value", None) if priority else None
         self._meeting = disagg.Meeting(manager.server_args)
+        self._ranks = ready.dp_ranks(ready.plain_args(manager.server_args))
         self._dp = "routed_dp_rank" if "routed_dp_rank" in self._gen_fields else "data_parallel_rank"
         self._gen_base = self._known(
             self._gen_fields,
@@ -115,9 +116,8 @@ class Builder:
 
     def _rank(self, rank: int) -> int:
         """SGLang's data-parallel controller dies of a rank that is not there."""
-        count = max(1, int(getattr(self._manager.server_args, "dp_size", 1) or 1))
-        if not 0 <= rank < count:
-            raise ValueError(f"There is no data-parallel rank {rank}; there are {count}.")
+        if not 0 <= rank < self._ranks:
+            raise ValueError(f"There is no data-parallel rank {rank}; there are {self._ranks}.")
         return rank
 
     def _put(self, fields, name, value):
