@@ -94,6 +94,7 @@ const clip = z.object({
   note: z.string().optional().describe('What is to be known of the file, such as another format than MP4 because there is no ffmpeg.'),
 })
 
+const queuePosition = z.int().optional().describe('While it waits: jobs before this one.')
 const status = z.enum(['queued', 'in_progress', 'completed', 'failed', 'cancelled'])
 const jobError = z.object({ code: z.string(), message: z.string(), type: z.string(), param: z.string().nullable() })
 
@@ -103,6 +104,7 @@ export const videoJobAnswer = z.object({
   object: z.literal('video'),
   status,
   progress: z.int().min(0).max(100),
+  queue_position: queuePosition,
   created_at: z.int(),
   completed_at: z.int().nullable(),
   expires_at: z.int().nullable().describe('When the job and its files go away.'),
@@ -131,7 +133,7 @@ export const videoProgress = z.object({
   progress: z.int().min(0).max(100),
   created: z.int(),
   data: z.array(clip),
-  queue_position: z.int().optional().describe('Jobs before this one.'),
+  queue_position: queuePosition,
   partial: z
     .object({ index: z.int(), partial_image_index: z.int(), output_format: z.string(), b64_json: z.string() })
     .optional()

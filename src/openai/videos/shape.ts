@@ -12,6 +12,7 @@ export function jobBody(job: MediaJob, clipOf: (file: JobFile) => Clip) {
     object: 'video' as const,
     status: job.status,
     progress: job.progress,
+    ...(job.ahead === undefined ? {} : { queue_position: job.ahead }),
     created_at: secs(job.createdMs),
     completed_at: job.endedMs === undefined ? null : secs(job.endedMs),
     expires_at: job.expiresMs === undefined ? null : secs(job.expiresMs),

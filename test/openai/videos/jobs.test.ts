@@ -145,6 +145,15 @@ describe('a job', () => {
     expect([answer.body.status, answer.body.progress, answer.headers.get('openai-poll-after-ms')]).toEqual(['in_progress', 75, '1000'])
   })
 
+  test('tells its place in the queue', async () => {
+    await using app = videosApp({ script: { turn: new Promise(() => {}), ahead: 2 } })
+    const { id } = (await app.post({ ...cat, background: true })).body
+    const { body } = await app.send('GET', `/${id}`)
+    expect(videoJobAnswer.parse(body)).toEqual(body)
+    expect([body.status, body.queue_position]).toEqual(['queued', 2])
+    expect((await app.send('POST', `/${id}/cancel`)).body).not.toHaveProperty('queue_position')
+  })
+
   test('can be cancelled, and stays so', async () => {
     await using app = videosApp({ script: { hangAt: 3 } })
     const { id } = (await app.post({ ...cat, background: true })).body

@@ -9,6 +9,8 @@ export interface MediaJob {
   readonly status: JobStatus
   /** Whole percents; 100 only when completed. Never goes back. */
   readonly progress: number
+  /** While it waits: jobs before it, as far as that is known. */
+  readonly ahead?: number
   /** Milliseconds since 1970; different for each job of a process, so that they order the list. */
   readonly createdMs: number
   readonly startedMs?: number
@@ -62,6 +64,7 @@ export interface JobFile {
 export type JobResult = Required<Pick<MediaJob, 'model' | 'width' | 'height' | 'frames' | 'fps' | 'seed' | 'workerId' | 'ms' | 'files'>>
 
 export type JobEvent =
+  | { readonly kind: 'waiting'; readonly ahead: number }
   | { readonly kind: 'started'; readonly workerId: string }
   /** 0 to 1 of the denoising work. */
   | { readonly kind: 'progress'; readonly fraction: number }
@@ -82,6 +85,14 @@ export function hasEnded(job: MediaJob): boolean {
 /** The job after `event`; the same object when it changes nothing. */
 export function jobStep(job: MediaJob, event: JobEvent, nowMs: number): MediaJob {
   if (hasEnded(job)) return job
+  if (event.kind === 'waiting') return job.status === 'queued' ? { ...job, ahead: event.ahead } : job
+  const next = changed(job, event, nowMs)
+  if (next === job) return job
+  const { ahead: _, ...rest } = next
+  return rest
+}
+
+function changed(job: MediaJob, event: Exclude<JobEvent, { kind: 'waiting' }>, nowMs: number): MediaJob {
   switch (event.kind) {
     case 'started':
       if (job.status === 'in_progress') return job

@@ -199,6 +199,7 @@ class Jobs implements MediaJobs {
       const made = await this.#options.pipeline.make(
         order.request,
         {
+          queued: (ahead) => void this.#tell(id, { kind: 'waiting', ahead }),
           started: (workerId) => void this.#tell(id, { kind: 'started', workerId }),
           progress: (_step, _steps, _output, fraction) => void this.#tell(id, { kind: 'progress', fraction }),
         },

@@ -8,6 +8,7 @@ const ms = { queued: 1, engine: 2, encode: 3, total: 6 }
 const result: JobResult = { model: 'm', width: 640, height: 480, frames: 17, fps: 8, seed: 7, workerId: 'w', ms, files: [] }
 const error = { code: 'out_of_memory', message: 'Too large.', type: 'server_error', param: null }
 const events = {
+  waiting: { kind: 'waiting', ahead: 3 },
   started: { kind: 'started', workerId: 'w' },
   third: { kind: 'progress', fraction: 1 / 3 },
   half: { kind: 'progress', fraction: 0.5 },
@@ -47,6 +48,16 @@ describe('an end', () => {
   test('has its times', () => expect(after('started', 'failed')).toMatchObject({ startedMs: 2000, endedMs: 2001, expiresMs: 2501, error }))
   test('tells what was really made', () =>
     expect(after('completed')).toMatchObject({ width: 640, frames: 17, fps: 8, seed: 7, workerId: 'w' }))
+})
+
+test('its place in the queue is told while it waits, and only then', () => {
+  const ahead = (...names: (keyof typeof events)[]) => after(...names).ahead
+  expect([ahead('waiting'), ahead('waiting', 'started'), ahead('started', 'waiting'), ahead('waiting', 'cancelled')]).toEqual([
+    3,
+    undefined,
+    undefined,
+    undefined,
+  ])
 })
 
 test('started twice (the engine came back) keeps the first time', () => expect(after('started', 'third', 'started').startedMs).toBe(2000))
