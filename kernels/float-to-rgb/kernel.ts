@@ -4,12 +4,22 @@ import { floatToRgbPixels } from './cpu.ts'
 import code from './float-to-rgb.wgsl' with { type: 'text' }
 import type { SampleRange } from './reference.ts'
 
+/** Of one call: long clips go in parts, which fit into a binding of the device (128 MiB). */
+const mostSamples = 24 << 20
+
 /**
  * `planes`: [frames, 3, height, width] in `range` (default `unit`). Resolves to [frames, height, width, 3].
  * Rejects with a RangeError when the length does not fit.
  */
 export async function floatToRgb(planes: Float32Array, width: number, height: number, range: SampleRange = 'unit'): Promise<Uint8Array> {
-  return perform(floatToRgbCall(planes, width, height, range))
+  const frame = 3 * width * height
+  const atATime = frame * Math.max(1, Math.floor(mostSamples / frame))
+  if (planes.length <= atATime) return perform(floatToRgbCall(planes, width, height, range))
+  const out = new Uint8Array(planes.length)
+  for (let from = 0; from < planes.length; from += atATime) {
+    out.set(await perform(floatToRgbCall(planes.subarray(from, from + atATime), width, height, range)), from)
+  }
+  return out
 }
 
 export function floatToRgbCall(planes: Float32Array, width: number, height: number, range: SampleRange): Call<Uint8Array> {

@@ -43,5 +43,15 @@ test('planes become pixels', async () => {
   ])
 })
 
+test('a clip that is larger than a part comes out whole, in order', async () => {
+  const [width, height] = [1024, 1024]
+  const frame = 3 * width * height
+  const planes = new Float32Array(frame * 10)
+  for (let i = 0; i < 10; i++) planes.fill((i + 0.5) / 255, i * frame, (i + 1) * frame)
+  const out = await floatToRgb(planes, width, height)
+  expect(out.length).toBe(planes.length)
+  for (let i = 0; i < 10; i++) expect([out[i * frame], out[(i + 1) * frame - 1]]).toEqual([i, i])
+})
+
 test('a length that does not fit is refused', async () =>
   expect(floatToRgb(new Float32Array(13), 2, 2)).rejects.toThrow('planes has 13 samples, not a multiple of 3x2x2'))
