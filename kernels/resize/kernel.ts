@@ -1,9 +1,9 @@
 // Pictures in another size, antialiased. reference.ts has the meaning.
 import { type Call, perform } from '../perform.ts'
-import { resizeAcross, resizeDown } from './cpu.ts'
 import type { Size } from './reference.ts'
 import code from './resize.wgsl' with { type: 'text' }
 import { type ResizeFilter, tapsOf } from './taps.ts'
+import { resizeAcrossSimd, resizeDownSimd } from './wasm.ts'
 
 /** `rgb`: [from.height, from.width, 3]. Resolves to [to.height, to.width, 3]. Rejects with a RangeError when sizes do not fit. */
 export async function resize(rgb: Uint8Array, from: Size, to: Size, filter: ResizeFilter = 'bicubic'): Promise<Uint8Array> {
@@ -30,8 +30,8 @@ export function resizeCall(rgb: Uint8Array, from: Size, to: Size, filter: Resize
       units: from.height + to.height,
       step(start, end) {
         const split = from.height
-        if (start < split) resizeAcross(rgb, from.width, across, wide, to.width, start, Math.min(end, split))
-        if (end > split) resizeDown(wide, 3 * to.width, from.height, down, out, Math.max(start, split) - split, end - split)
+        if (start < split) resizeAcrossSimd(rgb, from.width, across, wide, to.width, start, Math.min(end, split))
+        if (end > split) resizeDownSimd(wide, 3 * to.width, from.height, down, out, Math.max(start, split) - split, end - split)
       },
       result: () => new Uint8Array(out.buffer),
     },

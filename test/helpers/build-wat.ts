@@ -18,6 +18,7 @@ export const embeddings = {
     ts: join(root, 'kernels/rgb-to-yuv420/wasm-bytes.ts'),
     name: 'rgbToYuv420Wasm',
   },
+  resize: { wat: join(root, 'kernels/resize/resize.wat'), ts: join(root, 'kernels/resize/wasm-bytes.ts'), name: 'resizeWasm' },
 } satisfies Record<string, Embedding>
 
 /** What the TypeScript file has to contain. */

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { resizeAcross, resizeDown } from '../../kernels/resize/cpu.ts'
 import { resize, resizeCall } from '../../kernels/resize/kernel.ts'
 import { resizePlain } from '../../kernels/resize/reference.ts'
-import type { ResizeFilter } from '../../kernels/resize/taps.ts'
+import { type ResizeFilter, tapsOf } from '../../kernels/resize/taps.ts'
 import pillow from '../fixtures/kernels/resize.json'
+import { embeddings, embedWat } from '../helpers/build-wat.ts'
 import { random } from '../helpers/random.ts'
 import { kernelSuite } from '../suites/kernel.suite.ts'
 
@@ -32,6 +34,20 @@ kernelSuite(
     }),
   ),
 )
+
+test('the embedded bytes are what the source says', async () => {
+  expect(await Bun.file(embeddings.resize.ts).text()).toBe(await embedWat(embeddings.resize))
+})
+
+test('without WebAssembly: typed arrays alone give the same', () => {
+  const next = random(3)
+  const rgb = Uint8Array.from({ length: 3 * 37 * 21 }, () => 255 * next(2))
+  const wide = new Uint8ClampedArray(3 * 50 * 21)
+  const out = new Uint8ClampedArray(3 * 50 * 10)
+  resizeAcross(rgb, 37, tapsOf(37, 50, 'lanczos'), wide, 50, 0, 21)
+  resizeDown(wide, 150, 21, tapsOf(21, 10, 'lanczos'), out, 0, 10)
+  expect([...out]).toEqual([...resizePlain(rgb, { width: 37, height: 21 }, { width: 50, height: 10 }, 'lanczos')])
+})
 
 describe('equal to Pillow (test/fixtures/kernels/make-resize.py)', () => {
   test.each(pillow.cases.map((one) => [`${one.filter} to ${one.width}x${one.height}`, one] as const))('%s', async (_, one) => {
