@@ -23,7 +23,7 @@ async function setup(): Promise<void> {
     join(folder, 'lock'),
     (holder) => console.log(`waiting for another set-up (process ${holder})`),
     async () => {
-      if (existsSync(marker) && readFileSync(marker, 'utf8') === recipe) return addNixl()
+      if (existsSync(marker) && readFileSync(marker, 'utf8') === recipe) return addParts()
       for (const tool of ['gcc', 'nm', 'readelf']) {
         if (Bun.which(tool) === null) throw new Error(`${tool} is missing: apt-get install -y gcc binutils libc6-dev`)
       }
@@ -31,7 +31,7 @@ async function setup(): Promise<void> {
       const begun = join(venv, 'recipe')
       if (existsSync(venv) && (!existsSync(begun) || readFileSync(begun, 'utf8') !== recipe)) rmSync(venv, { recursive: true, force: true })
       if (!existsSync(begun)) {
-        console.log(`SGLang on CPU: about 3 GB in ${folder}, a few minutes`)
+        console.log(`SGLang on CPU: about 3.5 GB in ${folder}, a few minutes`)
         run([basePython(), '-m', 'venv', venv])
         writeFileSync(begun, recipe)
       }
@@ -48,21 +48,43 @@ async function setup(): Promise<void> {
         'import torch, sglang, sgl_kernel, sglang.srt.entrypoints.engine; print("SGLang", sglang.__version__, "on torch", torch.__version__)'
       console.log(run([python, '-W', 'ignore', '-c', check], 'pipe').trim().split('\n').at(-1))
       writeFileSync(marker, recipe)
-      addNixl()
+      addParts()
     },
   )
 }
 
-/** What prefill and decode apart need, into a venv that is ready: a step of its own, so that an older venv gets it in a minute. */
-function addNixl(): void {
-  const pinned = readFileSync(join(here, 'requirements-nixl.txt'), 'utf8')
-  const added = join(venv, 'nixl')
-  if (existsSync(added) && readFileSync(added, 'utf8') === pinned) return
-  console.log('adding NIXL')
-  pip('requirements-nixl.txt')
-  nixlOnHostMemory(sitePackages())
-  run([python, '-c', 'import nixl'])
-  writeFileSync(added, pinned)
+/** Parts that came after the venv: each a step of its own, so that an older venv gets it in a minute. */
+function addParts(): void {
+  addPart('nixl', 'NIXL', ['requirements-nixl.txt'], (site) => {
+    nixlOnHostMemory(site)
+    run([python, '-c', 'import nixl'])
+  })
+  addPart('diffusion', "SGLang's diffusion engine", ['requirements-diffusion.txt', 'stub/sgl_kernel/diffusion.py'], addDiffusion)
+}
+
+/** Installs the first of `files`, a list of packages, and finishes by `finish`, unless the venv has the part as these files say. */
+function addPart(name: string, title: string, files: string[], finish: (sitePackages: string) => void): void {
+  const wanted = files.map((file) => readFileSync(join(here, file), 'utf8')).join('')
+  const added = join(venv, name)
+  if (existsSync(added) && readFileSync(added, 'utf8') === wanted) return
+  console.log(`adding ${title}`)
+  pip(files[0]!)
+  finish(sitePackages())
+  writeFileSync(added, wanted)
+}
+
+/** The stand-in for SGLang's kernels gets two more, which the first set-up of a venv did not have. */
+function addDiffusion(site: string): void {
+  cpSync(join(here, 'stub/sgl_kernel/diffusion.py'), join(site, 'sgl_kernel/diffusion.py'))
+  const init = join(site, 'sgl_kernel/__init__.py')
+  const line = 'from . import diffusion  # noqa: E402, F401\n'
+  const text = readFileSync(init, 'utf8')
+  if (!text.includes(line)) {
+    // A new file: the old one may have other names.
+    rmSync(init)
+    writeFileSync(init, `${text}\n${line}`)
+  }
+  run([python, '-W', 'ignore', '-c', 'import sgl_kernel, sglang.multimodal_gen.runtime.entrypoints.diffusion_generator'])
 }
 
 /** Installs the packages of one of the lists beside this file, and nothing that they ask for. */

@@ -1,7 +1,6 @@
 // SGLang's diffusion engine behind the seam: starts it, keeps it alive, and owns every request inside it.
 
 import { rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { AppError, toAppError } from '../../../lib/errors.ts'
 import { decode } from '../../../transport/msgpack.ts'
 import type {

@@ -12,6 +12,7 @@ import grammar from '../bridge/continued/grammar.py' with { type: 'text' }
 import penalties from '../bridge/continued/penalties.py' with { type: 'text' }
 import control from '../bridge/control.py' with { type: 'text' }
 import disagg from '../bridge/facts/disagg.py' with { type: 'text' }
+import dllm from '../bridge/facts/dllm.py' with { type: 'text' }
 import kvEvents from '../bridge/facts/kv_events.py' with { type: 'text' }
 import nodes from '../bridge/facts/nodes.py' with { type: 'text' }
 import ready from '../bridge/facts/ready.py' with { type: 'text' }
@@ -39,6 +40,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'compat.py': compat,
   'control.py': control,
   'facts/disagg.py': disagg,
+  'facts/dllm.py': dllm,
   'failure.py': failure,
   'continued/grammar.py': grammar,
   'requests/intake.py': intake,

@@ -67,7 +67,7 @@ const causes: readonly Cause[] = [
     code: 'model_path_not_found',
     param: '--model-path',
     advice:
-      'The model was not found. --model-path takes a folder with config.json and weights, or the name of a model that can be downloaded.',
+      'The model was not found. --model-path takes a folder with config.json (model_index.json of a diffusion model) and all its weights, or the name of a model that can be downloaded.',
   },
   {
     pattern: /Found no NVIDIA driver|No CUDA GPUs are available|CUDA driver version is insufficient|No accelerator .* is available/i,

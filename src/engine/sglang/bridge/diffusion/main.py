@@ -7,13 +7,15 @@ import sys
 import tempfile
 import threading
 import time
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 
 from .. import compat, failure, wire
 from ..main import last_line, watch_socket
 from . import arguments, facts, messages, warm_up, workers
 from .control import Control, described
 from .jobs import Jobs
+
+_TIDY_SECS = 2.0
 
 
 def main(argv: list[str]):
@@ -58,6 +60,22 @@ def main(argv: list[str]):
     except BaseException as error:
         doom.say("bridge_failed", f"{type(error).__name__}: {error}")
     doom.expected = True
+    leave()
+
+
+def leave():
+    """Ends the workers, lets Python's tracker remove the semaphores that they had in /dev/shm, and ends this process."""
+    tracker = resource_tracker._resource_tracker
+    for pid in failure.family():
+        if pid != getattr(tracker, "_pid", None):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    threading.Timer(_TIDY_SECS, failure.kill_group, (0,)).start()
+    stop = getattr(tracker, "_stop", None)  # by name: the standard library has no public way
+    if stop is not None:
+        stop()
     failure.kill_group(0)
 
 

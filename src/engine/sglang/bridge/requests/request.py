@@ -6,7 +6,7 @@ import numpy
 
 from .. import compat
 from ..continued import grammar, penalties
-from ..facts import disagg, ready
+from ..facts import disagg, dllm, ready
 
 OPTIONS = frozenset(
     ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "boot", "text", "messages", "tools", "template_kwargs"]
@@ -34,7 +34,8 @@ class Builder:
         priority = getattr(manager, "enable_priority_scheduling", False)
         self._priority = getattr(manager, "default_priority_value", None) if priority else None
         self._meeting = disagg.Meeting(manager.server_args)
-        self._ranks = ready.dp_ranks(ready.plain_args(manager.server_args))
+        args = ready.plain_args(manager.server_args)
+        self._ranks, self._diffusion = ready.dp_ranks(args), dllm.algorithm(args)
         self._dp = "routed_dp_rank" if "routed_dp_rank" in self._gen_fields else "data_parallel_rank"
         self._gen_base = self._known(
             self._gen_fields,
@@ -67,6 +68,7 @@ class Builder:
             sampling = {**self._preferred, **{k: v for k, v in sampling.items() if v is not None}}
             sampling.setdefault("max_new_tokens", None)
         self._check_length(ids, sampling)
+        dllm.check(self._diffusion, sampling, opt)
         fields = dict(self._gen_base)
         for name, value in opt.items():
             if value is None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from .. import compat, outputs, wire
 from ..continued import grammar
-from ..facts import disagg
+from ..facts import disagg, dllm, ready
 from ..manager import Outlet
 from . import render
 from .request import OPTIONS, check_kind, check_resume
@@ -28,6 +28,7 @@ class Streams:
         self._rows: list[dict] = []
         self._sampling_names = frozenset(compat.fields_of(compat.load("sglang.srt.sampling.sampling_params", "SamplingParams")))
         self._meeting = disagg.Meeting(self._manager.server_args)
+        self._diffusion = dllm.algorithm(ready.plain_args(self._manager.server_args))
         self._seqs = Outlet(send, self.abort)
 
     def generate(self, slot: int, rid: str, ids, sampling: dict, opt: dict | None):
@@ -60,6 +61,7 @@ class Streams:
 
     async def _generate(self, rid, ids, sampling, opt):
         check_kind(self._manager, True)
+        dllm.check(self._diffusion, sampling, opt)
         values = {"rid": rid, "input_ids": await self._ids(ids, opt), "stream": opt.get("stream", True)}
         unknown = set(sampling) - self._sampling_names
         if unknown:
