@@ -1,4 +1,5 @@
 // The requests inside the engine: who listens, what was told, how each ends. Exactly one end each, and no frame stays behind.
+import { rmSync } from 'node:fs'
 import { AppError } from '../../../lib/errors.ts'
 import type { Frames } from '../../../media/frames.ts'
 import type { DiffusionDone, DiffusionListener } from '../../diffusion/diffusion.ts'
@@ -10,6 +11,8 @@ interface Job {
   signal: AbortSignal
   /** Output → its clip, told to the listener, who owns it. */
   clips: Map<number, Frames>
+  /** Asks the engine to end it. */
+  cancel(): void
   resolve(done: DiffusionDone): void
   reject(error: AppError): void
 }
@@ -40,6 +43,7 @@ export class DiffusionJobs {
         listener,
         signal,
         clips: new Map(),
+        cancel: abort,
         resolve(done) {
           leave()
           if (signal.aborted) reject(cancelled())
@@ -58,28 +62,25 @@ export class DiffusionJobs {
   /** One message of the bridge about a job. Those about jobs that have ended are left alone. */
   take(message: unknown[]): void {
     const job = this.running.get(message[1] as number)
-    if (!job) return
     const type = message[0]
+    if (!job) {
+      if (type === toUs.frames) rmSync((message as FramesTold)[3], { force: true })
+      return
+    }
     if (type === toUs.done) {
       const [, , { stages, peakMemoryMb }] = message as Done
       job.resolve({ stages, ...(peakMemoryMb === null ? {} : { peakMemoryMb }) })
     } else if (type === toUs.failed) {
       const [, , kind, errorType, text] = message as Failed
       job.reject(failed(kind, errorType, text))
-    } else if (job.signal.aborted) {
-      return // Nobody wants to know; frames that came are removed at the end.
-    } else if (type === toUs.step) {
-      const [, , output, done, total] = message as Step
-      job.listener.progress(output, done, total)
-    } else if (type === toUs.preview) tellPreview(job.listener, message as Preview)
-    else if (type === toUs.frames) {
-      const [, , output, path, count, height, width, first, end] = message as FramesTold
-      let clip = job.clips.get(output)
-      if (!clip) {
-        clip = mapFrames(path, count, height, width)
-        job.clips.set(output, clip)
+    } else if (!job.signal.aborted) {
+      // Else nobody wants to know; frames that came are removed at the end.
+      try {
+        tell(job, message)
+      } catch (thrown) {
+        job.cancel()
+        job.reject(new AppError('engine_failed', { message: 'What the engine made could not be taken.', cause: thrown }))
       }
-      job.listener.frames(output, clip, first, end)
     }
   }
 
@@ -104,6 +105,23 @@ export class DiffusionJobs {
       const timer = setTimeout(end, deadlineMs)
       this.idle.add(end)
     })
+  }
+}
+
+function tell(job: Job, message: unknown[]): void {
+  const type = message[0]
+  if (type === toUs.step) {
+    const [, , output, done, total] = message as Step
+    job.listener.progress(output, done, total)
+  } else if (type === toUs.preview) tellPreview(job.listener, message as Preview)
+  else if (type === toUs.frames) {
+    const [, , output, path, count, height, width, first, end] = message as FramesTold
+    let clip = job.clips.get(output)
+    if (!clip) {
+      clip = mapFrames(path, count, height, width)
+      job.clips.set(output, clip)
+    }
+    job.listener.frames(output, clip, first, end)
   }
 }
 
