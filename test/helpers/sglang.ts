@@ -24,6 +24,13 @@ export function tinyModel(name: 'tiny-llm' | 'tiny-embed' = 'tiny-llm'): string 
   return existsSync(join(path, 'config.json')) ? path : undefined
 }
 
+/** The text diffusion fixture (models/tiny-llada2) with its weights, and what SGLang must be told for it. */
+export async function tinyDiffusionModel(): Promise<{ path: string; args: string[] }> {
+  const { llada2 } = await import('../../models/make.ts')
+  const { writeWeights } = await import('../../models/diffusion/pipeline.ts')
+  return { path: writeWeights(llada2), args: ['--trust-remote-code', '--dllm-algorithm', 'LowConfidence', '--dtype', 'float32'] }
+}
+
 /** SGLang's arguments for a small engine without a GPU. */
 export function cpuArgs(modelPath: string): string[] {
   const flags = '--device cpu --attention-backend torch_native --mem-fraction-static 0.3 --max-total-tokens 4096'

@@ -140,6 +140,7 @@ function ready(level: string) {
       max_total_tokens: 4096,
       kv_events: [],
       schedulers: [],
+      ...(flag('--node-rank') ? { node_rank: Number(flag('--node-rank')) } : {}),
     },
   ])
 }

@@ -28,6 +28,8 @@ export interface Fleet {
   readonly env: Record<string, string>
   /** A mock worker of models/tiny-llm that is ready; later flags win. */
   worker(args?: string[], env?: Record<string, string>): Promise<FleetWorker>
+  /** A host of a model that takes no requests (--node-rank above 0); resolves when it has met the first one. */
+  node(args: string[], env?: Record<string, string>): Promise<FleetProcess>
   /** A frontend that listens; it may know no worker yet. */
   frontend(args?: string[], env?: Record<string, string>): Promise<FleetFrontend>
   /** `serve` with a mock engine of the same model that joins the fleet. */
@@ -94,6 +96,10 @@ export function startFleet(env?: Record<string, string>, readyMs = 60_000): Flee
       const preset = ['worker', '--engine', 'mock', '--model-path', 'models/tiny-llm', '--speedup-ratio', '1000000']
       const [one, match] = await spawn([...preset, ...args], more, /Worker (\S+) serves/)
       return { ...one, id: match[1]! }
+    },
+    async node(args, more = {}) {
+      const [one] = await spawn(['worker', ...args], more, /Node \d+ of \d+ .* works/)
+      return one
     },
     async frontend(args = [], more = {}) {
       const port = freePort()
