@@ -2,9 +2,9 @@
 import { type Call, perform } from '../perform.ts'
 import { resizeCall } from '../resize/kernel.ts'
 import type { Size } from '../resize/reference.ts'
-import { sharpenRows } from './cpu.ts'
 import { sharpness, type UpscaleMethod } from './reference.ts'
 import code from './upscale.wgsl' with { type: 'text' }
+import { sharpenRowsSimd } from './wasm.ts'
 
 /** `rgb`: [height, width, 3]; `factor` is 2, 3 or 4. Resolves to the picture of `factor` times the size. Rejects with a RangeError. */
 export async function upscale(rgb: Uint8Array, size: Size, factor: number, method: UpscaleMethod = 'lanczos-sharp'): Promise<Uint8Array> {
@@ -27,7 +27,7 @@ export function upscaleCall(rgb: Uint8Array, size: Size, factor: number, method:
       units: split + height,
       step(from, to) {
         if (from < split) smooth.cpu.step(from, Math.min(to, split))
-        if (to > split) sharpenRows(smooth.cpu.result(), width, height, out, Math.max(from, split) - split, to - split)
+        if (to > split) sharpenRowsSimd(smooth.cpu.result(), width, height, out, Math.max(from, split) - split, to - split)
       },
       result: () => out,
     },

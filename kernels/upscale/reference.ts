@@ -5,7 +5,7 @@ import { resizePlain, type Size } from '../resize/reference.ts'
 
 export type UpscaleMethod = 'lanczos' | 'lanczos-sharp'
 
-/** Of 64: how much of the difference to the four neighbours (4c - n) is added. */
+/** Of 64: how much of the difference to the four neighbours (4c - n) is added. upscale.wat has it as a shift. */
 export const sharpness = 32
 
 /** `rgb`: [height, width, 3]. Returns [factor * height, factor * width, 3]. */

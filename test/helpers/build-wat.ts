@@ -19,6 +19,7 @@ export const embeddings = {
     name: 'rgbToYuv420Wasm',
   },
   resize: { wat: join(root, 'kernels/resize/resize.wat'), ts: join(root, 'kernels/resize/wasm-bytes.ts'), name: 'resizeWasm' },
+  upscale: { wat: join(root, 'kernels/upscale/upscale.wat'), ts: join(root, 'kernels/upscale/wasm-bytes.ts'), name: 'upscaleWasm' },
 } satisfies Record<string, Embedding>
 
 /** What the TypeScript file has to contain. */

@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
+import { sharpenRows } from '../../kernels/upscale/cpu.ts'
 import { upscale, upscaleCall } from '../../kernels/upscale/kernel.ts'
-import { type UpscaleMethod, upscalePlain } from '../../kernels/upscale/reference.ts'
+import { sharpenPlain, type UpscaleMethod, upscalePlain } from '../../kernels/upscale/reference.ts'
+import { embeddings, embedWat } from '../helpers/build-wat.ts'
 import { random } from '../helpers/random.ts'
 import { kernelSuite } from '../suites/kernel.suite.ts'
 
@@ -26,6 +28,18 @@ kernelSuite(
     }),
   ),
 )
+
+test('the embedded bytes are what the source says', async () => {
+  expect(await Bun.file(embeddings.upscale.ts).text()).toBe(await embedWat(embeddings.upscale))
+})
+
+test('without WebAssembly: typed arrays alone give the same', () => {
+  const next = random(3)
+  const rgb = Uint8Array.from({ length: 3 * 37 * 21 }, () => 255 * next(2))
+  const out = new Uint8Array(rgb.length)
+  sharpenRows(rgb, 37, 21, out, 0, 21)
+  expect([...out]).toEqual([...sharpenPlain(rgb, { width: 37, height: 21 })])
+})
 
 test('an edge becomes steeper, and no value lies beyond those around it', async () => {
   // Dark left, light right.
