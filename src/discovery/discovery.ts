@@ -1,11 +1,13 @@
 // Seam: how processes find each other. static, file, etcd, NATS and Kubernetes stand behind it; test/suites/discovery.suite.ts holds them all.
 
-/** What one process tells the others. `body` is plain JSON; who reads it checks it (engine/remote/card.ts for workers). */
+/** `node`: a host of a model that takes no requests itself (serve/worker/node-card.ts). `media-worker`: it makes images or videos. */
+export type CardKind = 'worker' | 'frontend' | 'node' | 'media-worker'
+
+/** What one process tells the others. `body` is plain JSON; who reads it checks it (engine/remote/card.ts, pipeline/media/remote/card.ts). */
 export interface Card {
   /** Names this life of the process: a restart gets a new one. Letters, digits, `-`. */
   readonly id: string
-  /** `node`: a host of a model that takes no requests itself (serve/worker/node-card.ts). */
-  readonly kind: 'worker' | 'frontend' | 'node'
+  readonly kind: CardKind
   /** Processes see each other only within one namespace (`dyn://namespace.…`). */
   readonly namespace: string
   readonly body: Readonly<Record<string, unknown>>

@@ -1,6 +1,6 @@
 // A Discovery made of two halves that each backend brings: a place that cards are kept in, and a way to watch it.
 import { AppError } from '../lib/errors.ts'
-import type { Card, CardChange, Discovery } from './discovery.ts'
+import type { Card, CardChange, CardKind, Discovery } from './discovery.ts'
 import { type CardPlace, type KeptCard, keepCard } from './kept-card.ts'
 
 export interface DiscoveryParts {
@@ -65,13 +65,15 @@ export function keptDiscovery(parts: DiscoveryParts): Discovery {
   }
 }
 
+const kinds: ReadonlySet<unknown> = new Set<CardKind>(['worker', 'frontend', 'node', 'media-worker'])
+
 /** What another process wrote, as a card; undefined when it is none. */
 export function readCard(value: unknown): Card | undefined {
   const card = value as Partial<Card> | null
   if (typeof card !== 'object' || card === null) return undefined
   const { id, kind, namespace, body } = card
   if (typeof id !== 'string' || id === '' || typeof namespace !== 'string') return undefined
-  if (kind !== 'worker' && kind !== 'frontend' && kind !== 'node') return undefined
+  if (kind === undefined || !kinds.has(kind)) return undefined
   if (typeof body !== 'object' || body === null) return undefined
   return { id, kind, namespace, body }
 }

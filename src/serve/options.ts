@@ -149,8 +149,9 @@ export interface ServeOptions extends FrontOptions {
   migrationLimit: number
 }
 
-/** `serve` with a diffusion role. */
-export interface MediaServeOptions extends FrontOptions {
+/** Diffusion engines of this process. */
+export interface MediaEngineOptions {
+  version: string
   /** The name of each copy. */
   workerId(index: number): string
   makes: 'image' | 'video'
@@ -159,9 +160,21 @@ export interface MediaServeOptions extends FrontOptions {
   engine: DiffusionEngineOptions
   /** Copies of the engine. */
   workers: number
-  media: MediaOptions
+  media: Pick<MediaOptions, 'queueLimit' | 'kernels' | 'ffmpeg' | 'encoder'>
   /** DYN_HEALTH_CHECK_PAYLOAD. */
   canary: Record<string, unknown> | undefined
+}
+
+/** `serve` with a diffusion role. */
+export interface MediaServeOptions extends FrontOptions, MediaEngineOptions {
+  media: MediaOptions
+}
+
+/** `worker` with a diffusion role: one engine that frontends elsewhere use. */
+export interface MediaWorkerOptions extends ProcessOptions, MediaEngineOptions {
+  /** Unique in the deployment, another for each start. */
+  id: string
+  fleet: FleetOptions
 }
 
 /** `frontend`: HTTP and router; the engines are workers elsewhere. */
@@ -173,8 +186,10 @@ export interface FrontendOptions extends FrontOptions {
   model: ModelOptions
   /** static discovery: where workers are (`tcp://host:port`). */
   workerAddresses: readonly string[]
-  /** Workers to wait for before this frontend is ready. */
+  /** Workers to wait for before this frontend is ready, of text or media. */
   minWorkers: number
+  /** Where the files of media workers are kept, and the jobs that ask for them. */
+  media: MediaOptions
 }
 
 /** `worker`: one engine that frontends elsewhere use. */

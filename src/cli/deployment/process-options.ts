@@ -7,7 +7,9 @@ import type {
   FleetOptions,
   FrontendOptions,
   FrontOptions,
+  MediaEngineOptions,
   MediaServeOptions,
+  MediaWorkerOptions,
   ModelOptions,
   ProcessOptions,
   ServeOptions,
@@ -48,18 +50,36 @@ export function serveOptions(settings: Settings, env: Environment): ServeOptions
   }
 }
 
-/** `settings.makes` is set. A mock without a model has got one by now (cli.ts). */
+/** `settings.makes` is set. */
 export function mediaServeOptions(settings: Settings, env: Environment): MediaServeOptions {
-  const folder = cacheDir(settings, env)
-  const { servedNames, hub } = modelOptions(settings, env)
   return {
     ...frontOptions(settings),
+    ...mediaEngineOptions(settings, env),
     workerId: (index) => `${settings.engine}-${index}`,
+    workers: settings.workers,
+    media: mediaOptions(settings, env, cacheDir(settings, env)),
+  }
+}
+
+/** `settings.makes` is set. */
+export function mediaWorkerOptions(settings: Settings, env: Environment): MediaWorkerOptions {
+  const id = processId()
+  return {
+    ...processOptions(settings),
+    ...mediaEngineOptions(settings, env),
+    ...{ id, workerId: () => id, workers: 1 },
+    media: mediaOptions(settings, env, cacheDir(settings, env)),
+    fleet: fleetOptions(settings, env),
+  }
+}
+
+/** A mock without a model has got one by now (cli.ts). */
+function mediaEngineOptions(settings: Settings, env: Environment): Pick<MediaEngineOptions, 'makes' | 'model' | 'engine' | 'canary'> {
+  const { servedNames, hub } = modelOptions(settings, env)
+  return {
     makes: settings.makes!,
     model: { path: settings.modelPath!, servedNames, hub, standard: settings.standardModel },
-    engine: diffusionEngineOptions(settings, env, folder),
-    workers: settings.workers,
-    media: mediaOptions(settings, env, folder),
+    engine: diffusionEngineOptions(settings, env, cacheDir(settings, env)),
     canary: settings.healthCheckPayload,
   }
 }
@@ -77,6 +97,7 @@ export function frontendOptions(settings: Settings, env: Environment): FrontendO
     fleet: fleetOptions(settings, env),
     workerAddresses: isStatic(settings) ? settings.workerAddresses : [],
     minWorkers: settings.minInitialWorkers,
+    media: mediaOptions(settings, env, cacheDir(settings, env)),
   }
 }
 

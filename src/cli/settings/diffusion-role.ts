@@ -12,28 +12,28 @@ export const standardModels = { image: 'black-forest-labs/FLUX.1-dev', video: 'W
 export function makesOf(draft: Values, command: Command): Makes {
   if (command === 'frontend') return undefined
   const { imageDiffusionWorker: image, videoGenerationWorker: video } = draft
-  if (image && video) throw excluded('--video-generation-worker', '--image-diffusion-worker', 'run a serve for each, on a port of its own')
+  if (image && video) throw excluded('--video-generation-worker', '--image-diffusion-worker', oneEach[command])
   return image ? 'image' : video ? 'video' : undefined
 }
+
+const oneEach = { serve: 'run a serve for each, on a port of its own', worker: 'run a worker for each' } as const
 
 const roleFlag = { image: '--image-diffusion-worker', video: '--video-generation-worker' } as const
 
 /** What the role does not go with. Throws AppError `invalid_setting`. */
-export function checkDiffusion(draft: Values, makes: NonNullable<Makes>, engine: Settings['engine'], command: Command): void {
+export function checkDiffusion(draft: Values, makes: NonNullable<Makes>, engine: Settings['engine']): void {
   const role = roleFlag[makes]
-  if (command === 'worker')
-    throw invalid(role, `${role} belongs to 'serve', which has the engines and the API in one process; workers elsewhere make text`)
   if (engine === 'http')
     throw invalid(role, `${role} starts an engine of its own: leave out --engine-url, give --model-path, or --engine mock`)
-  if (draft.embeddingWorker || draft.isEmbedding) throw excluded(role, '--embedding-worker', 'run a serve for each')
+  if (draft.embeddingWorker || draft.isEmbedding) throw excluded(role, '--embedding-worker', 'run a process for each')
   if (draft.disaggregationMode === 'prefill' || draft.disaggregationMode === 'decode')
     throw excluded(role, `--disaggregation-mode ${draft.disaggregationMode}`, 'there are no prompts and answers to part')
   for (const name of ['useSglangTokenizer', 'customJinjaTemplate', 'disaggConfig'] as const)
     if (draft[name]) throw excluded(role, nameOf(table[name]), 'it is for text models')
-  checkPlaces(draft)
 }
 
-function checkPlaces({ mediaFsUrl, mediaHttpUrl }: Values): void {
+/** Where results go, for who keeps them. Throws AppError `invalid_setting`. */
+export function checkPlaces({ mediaFsUrl, mediaHttpUrl }: Values): void {
   if (!/^(file:\/\/\/|\/|s3:\/\/[^/])/.test(mediaFsUrl))
     throw invalid('--media-output-fs-url', `--media-output-fs-url must be file:///FOLDER or s3://BUCKET/PREFIX, not '${mediaFsUrl}'`)
   if (mediaHttpUrl !== undefined && !/^https?:\/\/[^/]/.test(mediaHttpUrl))
@@ -74,15 +74,26 @@ export function diffusionArgs(rest: readonly string[], modelPath: string | undef
   return args
 }
 
+const placeNames = ['mediaFsUrl', 'mediaHttpUrl', 'mediaMaxGb', 'mediaMaxAgeHours', 'mediaJobsFolder'] as const
+
 /** Settings that nobody acts on, because of the role or for lack of one. */
 export function diffusionNotices(
   written: ReadonlySet<string>,
   makes: Makes,
   { discoveryBackend }: Pick<Settings, 'discoveryBackend'>,
+  command: Command,
 ): string[] {
+  if (command === 'frontend') return []
+  if (makes !== undefined && command === 'worker') {
+    const places = placeNames.filter((name) => written.has(name))
+    return places.map(
+      (name) => `${nameOf(table[name])}: the frontend keeps the files and the jobs, so it goes there; a worker has no use for it`,
+    )
+  }
   if (makes !== undefined) {
     const alone = discoveryBackend === 'static' || discoveryBackend === 'mem'
-    return alone ? [] : [`--discovery-backend ${discoveryBackend}: images and videos are served by this process alone, and not announced`]
+    const how = "to share its engines run 'worker' with the same flags, and 'frontend'"
+    return alone ? [] : [`--discovery-backend ${discoveryBackend}: serve makes its images and videos alone and is not announced; ${how}`]
   }
   const idle = Object.entries(table).filter(([name, { group, flags }]) => group === 'diffusion' && flags.length > 0 && written.has(name))
   return idle.map(([, setting]) => `${nameOf(setting)} has no effect without --image-diffusion-worker or --video-generation-worker`)

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
-import { checkDiffusion, diffusionArgs, diffusionNotices, makesOf, standardModels } from './diffusion-role.ts'
+import { checkDiffusion, checkPlaces, diffusionArgs, diffusionNotices, makesOf, standardModels } from './diffusion-role.ts'
 import { noticesFor } from './notices.ts'
 import { flagWords, type Given, readArgv, readEnv, readFile, readMapping, type Table } from './read-settings.ts'
 import { checkPairs, checkTogether, invalid, refuseForeign, refuseOnFrontend } from './rules.ts'
@@ -33,7 +33,8 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
   const engine = command === 'frontend' ? (draft.engine ?? 'mock') : chooseEngine(draft, makes)
   const discovery = discoveryOf(draft, command, env)
   checkTogether(draft, engine, command, discovery.discoveryBackend)
-  if (makes !== undefined) checkDiffusion(draft, makes, engine, command)
+  if (makes !== undefined) checkDiffusion(draft, makes, engine)
+  if (command === 'frontend' || (command === 'serve' && makes !== undefined)) checkPlaces(draft)
   const modelPath = draft.modelPath ?? (makes !== undefined && engine === 'sglang' ? standardModels[makes] : undefined)
   const args = () => (makes === undefined ? arrange(draft, rest, section) : diffusionArgs(rest, modelPath))
   const engineArgs = command === 'frontend' ? [] : args()
@@ -51,7 +52,10 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
     ...discovery,
     healthCheckPayload: payload(draft.healthCheckPayload),
     engineArgs,
-    notices: [...noticesFor({ given, written, draft, engine, engineArgs, command }), ...diffusionNotices(written, makes, discovery)],
+    notices: [
+      ...noticesFor({ given, written, draft, engine, engineArgs, command }),
+      ...diffusionNotices(written, makes, discovery, command),
+    ],
   }
 }
 

@@ -24,8 +24,10 @@ export interface MediaHandlers {
   file: Handler
 }
 
-/** What a process that makes images or videos brings to its front. */
+/** What a process that serves images or videos brings to its front. */
 export interface MediaFront {
+  /** Text models are served here as well: their health counts too, and operators' routes are for both. */
+  readonly besideText?: boolean
   models(): readonly ServedMedia[]
   /** Some maker can take a job now. */
   ready(): boolean
@@ -35,4 +37,9 @@ export interface MediaFront {
   handlers(): Promise<MediaHandlers>
   /** What operations are run on (LoRA and the like). */
   workers(): readonly Controlled[]
+}
+
+/** For who asks such a model for text. */
+export function useOf(makes: ServedMedia['makes']): string {
+  return `makes ${makes}s: ask POST ${makes === 'image' ? '/v1/images/generations' : '/v1/videos'}`
 }

@@ -1,14 +1,13 @@
 // What the media handlers work with: the store of finished files, the jobs of POST /v1/videos, the policy for users' images.
-import { configureKernels } from '../../../kernels/perform.ts'
 import { log } from '../../lib/log.ts'
+import { mediaScrapes, videoJobs } from '../../lib/media-metrics.ts'
 import { readInput } from '../../media/input/input.ts'
 import { defaultPolicy, type InputPolicy } from '../../media/input/policy.ts'
 import { openStore } from '../../media/store/open.ts'
 import type { MediaStore } from '../../media/store.ts'
-import { probeEncoders } from '../../media/video/probe.ts'
 import { type MediaJobs, mediaJobs } from '../../pipeline/media/jobs/jobs.ts'
 import type { MediaPipeline } from '../../pipeline/media/media.ts'
-import type { MediaOptions, MediaServeOptions } from '../options.ts'
+import type { MediaOptions } from '../options.ts'
 import { mediaHandlers } from './handlers.ts'
 import { measuredStore } from './measured.ts'
 import type { MediaHandlers } from './media-front.ts'
@@ -21,12 +20,14 @@ export interface OpenedMedia {
 
 const SWEEP_MS = 60_000
 
-/** Rejects with `invalid_setting` or `storage_failed` when results could not be kept or encoded as asked. */
-export async function openMediaApi(options: MediaServeOptions, media: MediaPipeline): Promise<OpenedMedia> {
-  const { jobsFolder, kernels, ffmpeg, encoder } = options.media
-  configureKernels({ mode: kernels })
-  // An encoder that was asked for by name and does not work is told before minutes of loading.
-  if (options.makes === 'video' && encoder !== undefined) await probeEncoders({ ffmpeg, encoder })
+export interface MediaApiOptions {
+  media: Pick<MediaOptions, 'store' | 'jobsFolder' | 'input'>
+  ignoreUnknownFields: boolean
+}
+
+/** Rejects with `invalid_setting` or `storage_failed` when results could not be kept as asked. */
+export async function openMediaApi(options: MediaApiOptions, media: MediaPipeline): Promise<OpenedMedia> {
+  const { jobsFolder } = options.media
   const store = measuredStore(await openStore(options.media.store))
   const jobs = mediaJobs({
     pipeline: media,
@@ -41,16 +42,21 @@ export async function openMediaApi(options: MediaServeOptions, media: MediaPipel
     ignoreUnknownFields: options.ignoreUnknownFields,
   })
   const stopSweeping = sweepNowAndThen(store)
+  const fill = () => {
+    for (const [status, count] of Object.entries(jobs.counts())) videoJobs.set({ status }, count)
+  }
+  mediaScrapes.add(fill)
   return {
     ...{ handlers, jobs },
     async close() {
+      mediaScrapes.delete(fill)
       stopSweeping()
       await store.close()
     },
   }
 }
 
-function inputPolicy({ input }: MediaOptions): InputPolicy {
+function inputPolicy({ input }: Pick<MediaOptions, 'input'>): InputPolicy {
   const { allowInternal, localPath, maxDataUrlMb } = input
   return {
     ...defaultPolicy,

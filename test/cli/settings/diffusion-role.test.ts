@@ -57,16 +57,26 @@ describe('a diffusion worker', () => {
     expect(error.message).toMatch(message)
   })
 
-  test('belongs to serve; a frontend does not mind the variables of its machine', () => {
-    expect(() => parseSettings(['--image-diffusion-worker'], {}, 'worker')).toThrow(/belongs? to/)
+  test('is a role of serve and of worker; a frontend does not mind the variables of its machine', () => {
+    expect(parseSettings(['--image-diffusion-worker', '--model-path', 'm'], {}, 'worker')).toMatchObject({ makes: 'image', modelPath: 'm' })
+    expect(() => parseSettings(['--image-diffusion-worker', '--video-generation-worker'], {}, 'worker')).toThrow('run a worker for each')
     const env = { DYN_SGL_IMAGE_DIFFUSION_WORKER: '1', DYN_SGL_VIDEO_GENERATION_WORKER: '1' }
-    expect(() => parseSettings(['--model-path', 'm'], { DYN_SGL_IMAGE_DIFFUSION_WORKER: '1' }, 'worker')).toThrow(/belongs to 'serve'/)
     expect(parseSettings([], env, 'frontend').makes).toBeUndefined()
+    expect(() => parseSettings(['--image-diffusion-worker'], {}, 'frontend')).toThrow(/serve, worker/)
+  })
+
+  test('keeps no files where frontends do: their flags go there, and a worker of the documents’ scripts is told so', () => {
+    const front = parseSettings(['--fs-url', 's3://b/p', '--media-max-gb', '2'], {}, 'frontend')
+    expect(front).toMatchObject({ mediaFsUrl: 's3://b/p', mediaMaxGb: 2, notices: [] })
+    expect(() => parseSettings(['--fs-url', 'gs://b'], {}, 'frontend')).toThrow('s3://')
+    expect(() => parseSettings(['--ffmpeg', 'none'], {}, 'frontend')).toThrow(/serve, worker/)
+    const worker = parseSettings(['--video-generation-worker', '--model-path', 'm', '--media-output-fs-url', 'file:///x'], {}, 'worker')
+    expect(worker.notices.join()).toContain('--media-output-fs-url: the frontend keeps the files')
   })
 
   test('its settings without its role are told to have no effect', () => {
     expect(parse('--engine mock --fs-url /x').notices.join()).toContain('--media-output-fs-url has no effect without')
     const fleet = parse('--image-diffusion-worker --discovery-backend etcd')
-    expect(fleet.notices.join()).toContain('served by this process alone')
+    expect(fleet.notices.join()).toContain("run 'worker' with the same flags, and 'frontend'")
   })
 })

@@ -1,7 +1,7 @@
-// Images and videos: the two roles, where results go, what users' images may be.
+// Images and videos: the two roles, where results go (settings of `serve` and `frontend`; a worker is told that they go there), what users' images may be.
 import { choice, decimal, flag, integer, text } from '../setting.ts'
 
-const serve = { commands: ['serve'] as const }
+const engine = { commands: ['serve', 'worker'] as const }
 
 export const diffusionSettings = {
   imageDiffusionWorker: flag(
@@ -9,14 +9,14 @@ export const diffusionSettings = {
     '--image-diffusion-worker',
     'DYN_SGL_IMAGE_DIFFUSION_WORKER',
     'Run as image diffusion worker: serve /v1/images with a diffusers model (FLUX.1-dev when no model path is given)',
-    serve,
+    engine,
   ),
   videoGenerationWorker: flag(
     'diffusion',
     '--video-generation-worker',
     'DYN_SGL_VIDEO_GENERATION_WORKER',
     'Run as video generation worker: serve /v1/videos with a diffusers model (Wan2.1-T2V-1.3B when no model path is given)',
-    serve,
+    engine,
   ),
   mediaFsUrl: text(
     'diffusion',
@@ -24,7 +24,6 @@ export const diffusionSettings = {
     'DYN_MEDIA_OUTPUT_FS_URL',
     'file:///tmp/dynamo_media',
     'Where finished images and videos are kept: file:///FOLDER or s3://BUCKET/PREFIX',
-    serve,
   ),
   mediaHttpUrl: text(
     'diffusion',
@@ -32,7 +31,6 @@ export const diffusionSettings = {
     'DYN_MEDIA_OUTPUT_HTTP_URL',
     undefined,
     'What the addresses in answers begin with, for a server of your own over that place; absent: this server, under /media',
-    serve,
   ),
   mediaMaxGb: decimal(
     'diffusion',
@@ -40,7 +38,7 @@ export const diffusionSettings = {
     'DYN_MEDIA_MAX_GB',
     undefined,
     'Room for finished files, in GB; the oldest go first. No limit when absent',
-    { ...serve, min: 0.000001 },
+    { min: 0.000001 },
   ),
   mediaMaxAgeHours: decimal(
     'diffusion',
@@ -48,7 +46,7 @@ export const diffusionSettings = {
     'DYN_MEDIA_MAX_AGE_HOURS',
     undefined,
     'Files older than so many hours are removed. No limit when absent',
-    { ...serve, min: 0.000001 },
+    { min: 0.000001 },
   ),
   mediaJobsFolder: text(
     'diffusion',
@@ -56,7 +54,6 @@ export const diffusionSettings = {
     'DYN_MEDIA_JOBS_FOLDER',
     undefined,
     'Where the states of video jobs are kept over restarts; absent: in the cache folder',
-    serve,
   ),
   mediaQueueLimit: integer(
     'diffusion',
@@ -64,7 +61,7 @@ export const diffusionSettings = {
     'DYN_MEDIA_QUEUE_LIMIT',
     256,
     'Jobs that may wait for one engine; more are refused as overloaded',
-    { ...serve, min: 1 },
+    { ...engine, min: 1 },
   ),
   gpuKernels: choice(
     'diffusion',
@@ -73,7 +70,7 @@ export const diffusionSettings = {
     ['auto', 'webgpu', 'cpu'],
     'auto',
     'Where previews and colours are computed: auto takes what was measured to be faster',
-    serve,
+    engine,
   ),
   videoEncoder: text(
     'diffusion',
@@ -81,7 +78,7 @@ export const diffusionSettings = {
     'DYN_VIDEO_ENCODER',
     undefined,
     'Encoder of ffmpeg to use (libsvtav1, libvpx-vp9, libx264, …); absent: the first that works, see doctor',
-    serve,
+    engine,
   ),
   ffmpeg: text(
     'diffusion',
@@ -89,7 +86,7 @@ export const diffusionSettings = {
     'DYN_FFMPEG',
     'ffmpeg',
     'ffmpeg program; without one, or with none, videos are animated WebP files',
-    serve,
+    engine,
   ),
   mmAllowInternal: flag(
     'diffusion',
