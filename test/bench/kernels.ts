@@ -1,6 +1,7 @@
 // What kernels cost on this machine: each at sizes that occur, on the CPU and on WebGPU (kernel alone, copies, whole), and which way `auto` takes.
 // `bun test/bench/kernels.ts [--out FILE] [--kernel NAME]`. A GPU is found as everywhere: libvulkan1, and VK_DRIVER_FILES where its icd file is not in a
-// usual place. For a machine without Bun: `bun test/bench/kernels.ts --compile FILE` makes an executable of it.
+// usual place. For a machine that has only the executable: `bun test/bench/kernels.ts --bundle FOLDER`, then there, in that folder,
+// `BUN_BE_BUN=1 dynamo-sglang kernels.js --out FILE`.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,7 +11,7 @@ import { fits, type RunResult, run } from '../../src/gpu/run.ts'
 import { type BenchCase, benchCases } from './kernels/cases.ts'
 
 const { values: options } = parseArgs({
-  options: { out: { type: 'string' }, kernel: { type: 'string' }, compile: { type: 'string' } },
+  options: { out: { type: 'string' }, kernel: { type: 'string' }, bundle: { type: 'string' } },
 })
 
 interface Row {
@@ -128,12 +129,15 @@ function cpuName(): string {
   return `${cpus().length} x ${cpus()[0]?.model}`
 }
 
-async function compile(outfile: string): Promise<void> {
+async function bundle(outdir: string): Promise<void> {
   const { nativePlugin } = await import('../../src/build/native-plugin.ts')
   const root = join(import.meta.dir, '../..')
   const { success, logs } = await Bun.build({
     entrypoints: [import.meta.path],
-    compile: { target: 'bun-linux-x64', outfile, autoloadDotenv: false, autoloadBunfig: false },
+    target: 'bun',
+    outdir,
+    // bun-webgpu names its library's package by these.
+    define: { 'process.platform': '"linux"', 'process.arch': '"x64"' },
     external: ['../../src/build/native-plugin.ts'],
     plugins: [nativePlugin(root, join(root, '.native-cache'))],
     throw: false,
@@ -141,5 +145,5 @@ async function compile(outfile: string): Promise<void> {
   if (!success) throw new Error(logs.map(String).join('\n'))
 }
 
-if (options.compile !== undefined) await compile(options.compile)
+if (options.bundle !== undefined) await bundle(options.bundle)
 else await bench()
