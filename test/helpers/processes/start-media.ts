@@ -19,7 +19,7 @@ const roles = {
   video: ['--video-generation-worker', '--model-path', 'models/tiny-Wan2.1-T2V-1.3B'],
 } as const
 
-export interface StartMediaOptions extends Pick<StartOptions, 'args' | 'env'> {
+export interface StartMediaOptions extends Pick<StartOptions, 'args' | 'env' | 'readySecs'> {
   /** Of an earlier server; it stays when this one ends. */
   folder?: string
 }
@@ -29,6 +29,7 @@ export async function startMedia(makes: 'image' | 'video', options: StartMediaOp
   const media = join(folder, 'files')
   const server = await start({
     args: [...roles[makes], ...(options.args ?? [])],
+    ...(options.readySecs === undefined ? {} : { readySecs: options.readySecs }),
     env: { DYN_MEDIA_OUTPUT_FS_URL: `file://${media}`, DYN_MEDIA_JOBS_FOLDER: join(folder, 'jobs'), ...options.env },
   })
   return {
