@@ -3,8 +3,9 @@ import { rgbToYuv420Rows } from '../../kernels/rgb-to-yuv420/cpu.ts'
 import { rgbToYuv420, rgbToYuv420Call } from '../../kernels/rgb-to-yuv420/kernel.ts'
 import { rgbToYuv420Plain, yuv420Bytes } from '../../kernels/rgb-to-yuv420/reference.ts'
 import { embeddings, embedWat } from '../helpers/build-wat.ts'
+import { need } from '../helpers/need.ts'
 import { random } from '../helpers/random.ts'
-import { kernelSuite } from '../suites/kernel.suite.ts'
+import { difference, kernelSuite } from '../suites/kernel.suite.ts'
 
 const sizes = [
   [1, 1],
@@ -84,3 +85,27 @@ test('chroma of an odd size is rounded up', () => expect(yuv420Bytes(3, 5)).toBe
 
 test('a length that does not fit is refused', async () =>
   expect(rgbToYuv420(new Uint8Array(11), 2, 2)).rejects.toThrow('rgb has 11 bytes, 2x2 needs 12'))
+
+test.skipIf(!need('ffmpeg', Bun.which('ffmpeg') !== null))(
+  'ffmpeg, told BT.709 and limited range, comes to the same within its rounding',
+  async () => {
+    // Smooth colours: ffmpeg filters chroma otherwise.
+    const [width, height] = [64, 48]
+    const rgb = Uint8Array.from({ length: 3 * width * height }, (_, i) => {
+      const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)]
+      return [4 * x, 5 * y, 255 - 2 * (x + y)][i % 3]!
+    })
+    const colours =
+      'scale=in_range=pc:out_range=tv:out_color_matrix=bt709:out_h_chr_pos=0:out_v_chr_pos=128:flags=bilinear+accurate_rnd+full_chroma_inp+bitexact'
+    const from = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-i', '-']
+    const ffmpeg = Bun.spawnSync(['ffmpeg', '-v', 'error', ...from, '-vf', colours, '-pix_fmt', 'yuv420p', '-f', 'rawvideo', '-'], {
+      stdin: rgb,
+    })
+    const ours = await rgbToYuv420(rgb, width, height)
+    const theirs = new Uint8Array(ffmpeg.stdout)
+    expect(ffmpeg.stderr.toString()).toBe('')
+    const luma = width * height
+    expect(difference(ours.subarray(0, luma), theirs.subarray(0, luma)).most).toBeLessThanOrEqual(1)
+    expect(difference(ours.subarray(luma), theirs.subarray(luma)).most).toBeLessThanOrEqual(2)
+  },
+)
