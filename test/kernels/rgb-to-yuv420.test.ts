@@ -106,6 +106,9 @@ test.skipIf(!need('ffmpeg', Bun.which('ffmpeg') !== null))(
     expect(ffmpeg.stderr.toString()).toBe('')
     const luma = width * height
     expect(difference(ours.subarray(0, luma), theirs.subarray(0, luma)).most).toBeLessThanOrEqual(1)
-    expect(difference(ours.subarray(luma), theirs.subarray(luma)).most).toBeLessThanOrEqual(2)
+    const chroma = difference(ours.subarray(luma), theirs.subarray(luma))
+    expect(chroma.most).toBeLessThanOrEqual(1)
+    // With chroma anywhere else than on the left pixel it is most of them.
+    expect(chroma.bytes).toBeLessThan((theirs.length - luma) / 10)
   },
 )
