@@ -13,7 +13,14 @@ export const mockSettings = {
   mockSeed: integer('mock', '--mock-seed', 'DYN_MOCK_SEED', 0, 'Two mocks with one seed give the same answers', engine),
   numGpuBlocks: integer('mock', '--num-gpu-blocks', '', undefined, 'KV room of the mock, in blocks', { ...engine, min: 2 }),
   pageSize: integer('mock', '--page-size', '', undefined, 'Tokens in a KV block', { ...shared, min: 1 }),
-  dpSize: integer('mock', '--dp-size --data-parallel-size --dp', '', undefined, 'Data-parallel ranks', { ...shared, min: 1 }),
+  dpSize: integer(
+    'mock',
+    '--dp-size --data-parallel-size --dp --attn-dp-size --attention-data-parallel-size',
+    '',
+    undefined,
+    'Data-parallel ranks',
+    { ...shared, min: 1 },
+  ),
   maxRunningRequests: integer('mock', '--max-running-requests', '', undefined, 'Requests that run together, per rank', {
     ...shared,
     min: 1,
