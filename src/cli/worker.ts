@@ -1,8 +1,8 @@
-// `worker`: an engine that frontends elsewhere use. Until a signal ends it.
+// `worker`: an engine that frontends elsewhere use, of text or, with a diffusion role, of images or videos. Until a signal ends it.
 import { log } from '../lib/log.ts'
-import { onSignals } from '../serve/lifecycle.ts'
+import { type Lifecycle, onSignals } from '../serve/lifecycle.ts'
 import type { Environment } from './deployment/environment.ts'
-import { workerOptions } from './deployment/process-options.ts'
+import { mediaWorkerOptions, workerOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
 
 /** Works until stopped; resolves with the exit code. Rejects with a start-up AppError. */
@@ -10,19 +10,18 @@ export async function worker(settings: Settings, env: Environment): Promise<numb
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
   if (settings.nodeRank > 0) return (await import('./node.ts')).node(settings, env)
-  const { openWorker } = await import('../serve/worker/worker.ts')
-  const process_ = openWorker(workerOptions(settings, env))
+  const process_ = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
   const { id, lifecycle } = process_
   const unsignal = onSignals(lifecycle, () => process_.kill())
   const { discoveryBackend: discovery, fileKv, namespace } = settings
   log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting')
   try {
-    const started = await Promise.race([process_.start(), lifecycle.stopped])
-    if (started !== undefined && lifecycle.state === 'ready') {
-      const { card } = started
-      log.info({ worker: id, address: card.address, events: card.events, discovery, namespace }, 'worker is ready')
+    const shown = await Promise.race([process_.start(), lifecycle.stopped])
+    if (shown !== undefined && lifecycle.state === 'ready') {
+      const { model, address, events } = shown
+      log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
       const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
-      process.stdout.write(`Worker ${id} serves ${card.model.names[0]} at ${card.address} (${where}, namespace ${namespace})\n`)
+      process.stdout.write(`Worker ${id} serves ${model} at ${address} (${where}, namespace ${namespace})\n`)
     }
   } catch (error) {
     if (lifecycle.state === 'starting') throw error
@@ -30,4 +29,33 @@ export async function worker(settings: Settings, env: Environment): Promise<numb
   await lifecycle.stopped
   unsignal()
   return 0
+}
+
+/** A process that works for frontends, whatever it makes. */
+interface Working {
+  id: string
+  lifecycle: Lifecycle
+  kill(): void
+  /** Resolves with what frontends are told. */
+  start(): Promise<{ model: string; address: string; events?: string }>
+}
+
+async function openText(settings: Settings, env: Environment): Promise<Working> {
+  const { openWorker } = await import('../serve/worker/worker.ts')
+  const opened = openWorker(workerOptions(settings, env))
+  const start = async () => {
+    const { card } = await opened.start()
+    return { model: card.model.names[0]!, address: card.address, events: card.events }
+  }
+  return { ...opened, start }
+}
+
+async function openMedia(settings: Settings, env: Environment): Promise<Working> {
+  const { openMediaWorker } = await import('../serve/worker/media-worker.ts')
+  const opened = openMediaWorker(mediaWorkerOptions(settings, env))
+  const start = async () => {
+    const { names, address } = await opened.start()
+    return { model: names[0]!, address }
+  }
+  return { ...opened, start }
 }

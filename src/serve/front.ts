@@ -3,17 +3,15 @@ import { log } from '../lib/log.ts'
 import type { ModelRegistry } from '../pipeline/model.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import type { Worker } from '../router/workers.ts'
-import { busyRoutes } from './control/busy.ts'
 import { debugRoutes } from './control/debug.ts'
-import { engineRoutes } from './control/engine.ts'
-import { createHealth } from './health.ts'
+import { operatorRoutes } from './control/operators.ts'
+import { createHealth, type Health } from './health.ts'
 import { type AppDeps, createApp } from './http/app.ts'
 import { startHttp } from './http/http.ts'
 import { defaultLimits } from './http/limits.ts'
 import { bufferedLog } from './http/line-buffer.ts'
 import { createSystemApp } from './http/system-server.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
-import { mediaControlRoutes } from './media/control.ts'
 import type { MediaFront } from './media/media-front.ts'
 import type { FrontOptions } from './options.ts'
 
@@ -24,7 +22,7 @@ export interface FrontParts {
   workers(): readonly Worker[]
   /** Whose engines are asked for a token (those of this process); of the others, their own word counts. */
   canary(worker: Worker): boolean
-  /** Images and videos that this process makes; its health is theirs then. */
+  /** Images and videos that are made here; unless there is text beside them, their health is the process's. */
   media?: MediaFront
   /** Takes what this process shows out of others' sight, before the grace period. */
   leaving?(): Promise<void>
@@ -65,7 +63,7 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
   const deps: AppDeps = {
     pipeline: createPipeline(parts.models),
     models: parts.models,
-    health: media?.health ?? textHealth,
+    health: healthOf(textHealth, media),
     ...(media === undefined ? {} : { media }),
     log,
     accessLog: bufferedLog(log),
@@ -90,9 +88,7 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
           served: () => [...deps.pipeline.models(), ...(media?.models() ?? [])].map((model) => model.id),
           complete: () => deps.pipeline.ready() || media?.ready() === true,
         },
-        media === undefined
-          ? [...engineRoutes(deps), ...busyRoutes(deps), ...debugRoutes(deps)]
-          : mediaControlRoutes({ ...deps, workers: media.workers }),
+        [...operatorRoutes(deps), ...(media === undefined || media.besideText === true ? debugRoutes(deps) : [])],
       ),
       ...options.system,
       portFlag: 'DYN_SYSTEM_PORT',
@@ -106,4 +102,10 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
   }
 
   return { url: http.url, lifecycle, warm: () => app.warm(), stop }
+}
+
+function healthOf(text: Health, media: MediaFront | undefined): Health {
+  if (media === undefined) return text
+  if (media.besideText !== true) return media.health
+  return { check: async () => (await Promise.all([text.check(), media.health.check()])).flat() }
 }

@@ -10,11 +10,14 @@ import { objectBody, type Route } from './route.ts'
 /** What operations are run on: a text engine's worker, or a maker of images. */
 export interface Controlled {
   readonly id: string
+  /** Where several models are served and operations are of one: its names. `model` in the query or the body chooses by them. */
+  readonly models?: readonly string[]
   readonly engine: { readonly ready: boolean; control(name: string, args: Record<string, unknown>): Promise<unknown> }
 }
 
 export interface EngineRouteDeps {
-  workers(): readonly Controlled[]
+  /** Those that have the operation. */
+  workers(operation: string): readonly Controlled[]
   /** Absent: those of text engines. */
   operations?: ReadonlyMap<string, Operation>
   limits?: Limits
@@ -62,7 +65,7 @@ export async function runOperation(
       message: `There is no engine operation '${name.slice(0, 100)}'; there are ${[...known.keys()].join(', ')}.`,
     })
   const { worker_id: inBody, ...args } = await objectBody(c.req.raw, deps.limits ?? defaultLimits)
-  const workers = chosen(c.req.query('worker_id') ?? inBody, deps.workers())
+  const workers = chosen(c.req.query('worker_id') ?? inBody, ofModel(c, args, deps.workers(name)))
   const failures: AppError[] = []
   const results = await Promise.all(workers.map((worker) => run(worker, operation, args, failures, deps.log)))
   const failed = failures[0]
@@ -71,6 +74,22 @@ export async function runOperation(
     'engine operation',
   )
   return { failed, results }
+}
+
+/** The workers of the model that was named, or all; the name is taken from `args`. Throws `model_not_found`. */
+function ofModel(c: Context, args: Record<string, unknown>, workers: readonly Controlled[]): readonly Controlled[] {
+  if (!workers.some(({ models }) => models !== undefined)) return workers
+  const { model } = args
+  delete args.model
+  const name = c.req.query('model') ?? model
+  if (name === undefined || name === null) return workers
+  const own = workers.filter(({ models }) => models?.includes(String(name)))
+  if (own.length > 0) return own
+  const known = [...new Set(workers.flatMap(({ models = [] }) => models.slice(0, 1)))].join(', ')
+  throw new AppError('model_not_found', {
+    message: `No worker of a model '${String(name).slice(0, 200)}'; there are ${known}.`,
+    param: 'model',
+  })
 }
 
 /** The worker that was named, or all. Throws `invalid_value` for one that is not there, `engine_unavailable` when there is none at all. */

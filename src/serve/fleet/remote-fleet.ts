@@ -1,9 +1,12 @@
 // Workers of other processes as engines of this one: planes, discovery, the fleet and the other frontends, opened together and closed together.
-import type { Card, Discovery } from '../../discovery/discovery.ts'
+import type { Card, CardChange, Discovery } from '../../discovery/discovery.ts'
 import { openDiscovery } from '../../discovery/open.ts'
 import { readWorkerCard, type WorkerCard } from '../../engine/remote/card.ts'
 import { type RemoteEngine, remoteEngine } from '../../engine/remote/engine.ts'
 import { remoteEvents } from '../../engine/remote/kv-follow.ts'
+import { toAppError } from '../../lib/errors.ts'
+import { type MediaCard, readMediaCard } from '../../pipeline/media/remote/card.ts'
+import { remoteMaker } from '../../pipeline/media/remote/maker.ts'
 import type { ModelRegistry } from '../../pipeline/model.ts'
 import { createRouter, type ModelRouter } from '../../router/create.ts'
 import type { Router } from '../../router/router.ts'
@@ -31,8 +34,8 @@ export interface RemoteFleet {
   readonly planes: Planes
   readonly discovery: Discovery
   readonly peers: Peers | undefined
-  /** Resolves once it is known which workers there are now; more may come at any time. */
-  watch(): Promise<void>
+  /** Resolves once it is known which workers there are now; more may come at any time. `also` hears every card. */
+  watch(also?: (change: CardChange) => void): Promise<void>
   close(): Promise<void>
 }
 
@@ -85,10 +88,11 @@ function remoteFleet(
     planes,
     discovery,
     peers,
-    async watch() {
+    async watch(also) {
       await discovery.watch(options.fleet.namespace, (change) => {
         fleet.change(change)
         peers?.change(change)
+        also?.(change)
       })
     },
     async close() {
@@ -124,17 +128,28 @@ function connect(card: WorkerCard, planes: Planes): RemoteEngine {
   return engine
 }
 
-/** The card of a worker at a known address, asked of itself. */
+/** The card of a worker at a known address, asked of itself; what it is says its answer. */
 async function askForCard(address: string, signal: AbortSignal, namespace: string, planes: Planes): Promise<Card> {
-  const nobody = { ready: true } as WorkerCard
-  const engine = remoteEngine({ card: nobody, client: planes.connect(address), startMs: 1000 })
+  const client = planes.connect(address)
+  const engine = remoteEngine({ card: { ready: true } as WorkerCard, client, startMs: 1000 })
+  const onAbort = () => client.close()
+  signal.addEventListener('abort', onAbort)
   try {
     await engine.start()
-    const body = readWorkerCard((await engine.call('card', {}, signal)) as Record<string, unknown>)
-    return { id: body.id, kind: 'worker', namespace, body: { ...body } }
+    const asked = engine.call('card', {}, signal)
+    const text = await asked.then((body) => readWorkerCard(body as Record<string, unknown>)).catch(onlyIfRefused)
+    if (text !== undefined) return { id: text.id, kind: 'worker', namespace, body: { ...text } }
+    const media = readMediaCard((await remoteMaker({} as MediaCard, client).control('card', {})) as Record<string, unknown>)
+    return { id: media.id, kind: 'media-worker', namespace, body: { ...media } }
   } finally {
+    signal.removeEventListener('abort', onAbort)
     await engine.stop(0)
   }
+}
+
+/** A media worker refuses what is asked of text workers. */
+function onlyIfRefused(thrown: unknown): undefined {
+  if (toAppError(thrown).code !== 'engine_rejected') throw thrown
 }
 
 async function load(card: WorkerCard, engine: RemoteEngine, router: Router, { fleet, model }: RemoteFleetOptions) {

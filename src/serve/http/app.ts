@@ -10,12 +10,10 @@ import { listModels, oneModel } from '../../openai/models.ts'
 import { detokenizeHandler, tokenizeHandler } from '../../openai/tokenize.ts'
 import type { ModelRegistry } from '../../pipeline/model.ts'
 import type { Worker } from '../../router/workers.ts'
-import { busyRoutes } from '../control/busy.ts'
 import { debugRoutes } from '../control/debug.ts'
-import { engineRoutes } from '../control/engine.ts'
+import { operatorRoutes } from '../control/operators.ts'
 import { mount } from '../control/route.ts'
 import type { Health } from '../health.ts'
-import { mediaControlRoutes } from '../media/control.ts'
 import type { MediaFront } from '../media/media-front.ts'
 import { mediaHandler, mediaRoutes } from '../media/routes.ts'
 import { docsPage } from './docs.ts'
@@ -100,13 +98,7 @@ export function createApp(deps: AppDeps): HttpApp {
   get('/docs', (c) => c.html(docsPage))
 
   mount(route, debugRoutes(deps))
-  if (deps.controlRoutes === true)
-    mount(
-      route,
-      deps.media === undefined
-        ? [...engineRoutes(deps), ...busyRoutes(deps)]
-        : mediaControlRoutes({ ...deps, workers: deps.media.workers }),
-    )
+  if (deps.controlRoutes === true) mount(route, operatorRoutes(deps))
 
   for (const [path, allow] of methods) hono.all(path, (c) => otherMethod(c, allow, deps))
   hono.notFound((c) => {
@@ -128,8 +120,9 @@ export function createApp(deps: AppDeps): HttpApp {
     },
     inFlight: () => inFlight.count,
     async warm() {
-      if (deps.media !== undefined) await deps.media.handlers()
-      else await Promise.all([chatRules(deps.ignoreUnknownFields), completionRules(deps.ignoreUnknownFields)])
+      const { media, ignoreUnknownFields: ignore } = deps
+      await media?.handlers()
+      if (media === undefined || media.besideText === true) await Promise.all([chatRules(ignore), completionRules(ignore)])
     },
   }
 }

@@ -2,7 +2,7 @@
 import type { Context } from 'hono'
 import { errorResponse } from '../../openai/errors.ts'
 import { type EngineRouteDeps, engineRoutes, runOperation } from '../control/engine.ts'
-import type { Operation } from '../control/operations.ts'
+import { type Operation, operations } from '../control/operations.ts'
 import type { Route } from '../control/route.ts'
 
 const same = (name: string, summary: string): [string, Operation] => [name, { summary, calls: (args) => [{ name, args }] }]
@@ -17,10 +17,23 @@ export const mediaOperations: ReadonlyMap<string, Operation> = new Map([
 /** For the system port, and for the API's with --control-api. */
 export function mediaControlRoutes(deps: EngineRouteDeps): Route[] {
   const all = { ...deps, operations: mediaOperations }
-  const sglang = (name: string) => (c: Context) => asSglang(c, name, all)
+  // Without /clear_kv_blocks: there is no KV cache.
+  return [...engineRoutes(all).filter(({ path }) => path.startsWith('/engine')), ...loraRoutes(all)]
+}
+
+/** The same where text models are served as well: each operation goes to the workers that have it. */
+export function bothControlRoutes(deps: EngineRouteDeps, media: Pick<EngineRouteDeps, 'workers'>): Route[] {
+  const workers = (name: string) => [
+    ...(operations.has(name) ? deps.workers(name) : []),
+    ...(mediaOperations.has(name) ? media.workers(name) : []),
+  ]
+  const all = { ...deps, operations: new Map([...operations, ...mediaOperations]), workers }
+  return [...engineRoutes(all), ...loraRoutes({ ...deps, operations: mediaOperations, workers: media.workers })]
+}
+
+function loraRoutes(deps: EngineRouteDeps): Route[] {
+  const sglang = (name: string) => (c: Context) => asSglang(c, name, deps)
   return [
-    // Without /clear_kv_blocks: there is no KV cache.
-    ...engineRoutes(all).filter(({ path }) => path.startsWith('/engine')),
     ...['set_lora', 'merge_lora_weights', 'unmerge_lora_weights'].map((name) => ({ path: `/v1/${name}`, post: sglang(name) })),
     { path: '/v1/list_loras', get: sglang('list_loras') },
   ]

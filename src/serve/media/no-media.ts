@@ -47,7 +47,8 @@ function refusal(what: string, name: unknown, models: readonly ServedModel[]): A
   return new AppError('model_not_found', { message, param: 'model' })
 }
 
-function modelOf(body: unknown): unknown {
+/** The model that a body of JSON or a form names. */
+export function modelOf(body: unknown): unknown {
   if (body instanceof FormFields) {
     const part = body.parts.find(({ name }) => name === 'model')
     return part !== undefined && 'text' in part ? part.text : undefined

@@ -14,6 +14,8 @@ export interface MediaCard {
   readonly info: MakerInfo
   /** False: it lives but takes no jobs now (starting again, draining). */
   readonly ready: boolean
+  /** What runs there, for people (/health of a frontend). */
+  readonly engine?: { readonly kind: string; readonly level: string; readonly version: string; readonly model: string }
   readonly startedAt: number
 }
 

@@ -6,8 +6,14 @@ import type { MediaCard } from './card.ts'
 import { decodeBody, encodeHead, type FarFile, type MakeEvent, type MakeHead, messages, operations } from './protocol.ts'
 
 export interface RemoteMaker extends MediaMaker {
+  /** As the worker told it last. */
+  readonly card: MediaCard
+  /** The connection stands; the worker may not be ready all the same. */
+  readonly connected: boolean
   /** The worker has told more of itself. */
   update(card: MediaCard): void
+  /** The worker leaves: never ready again, and the connection ends with the last of its jobs. */
+  retire(): void
   /** Ends the connection; what runs over it fails with `engine_unavailable`. */
   close(): void
 }
@@ -20,9 +26,10 @@ export function remoteMaker(card: MediaCard, client: PlaneClient): RemoteMaker {
 let jobs = 0
 
 class OverPlane implements RemoteMaker {
-  private card: MediaCard
+  card: MediaCard
   private readonly client: PlaneClient
   private running = 0
+  private retired = false
 
   constructor(card: MediaCard, client: PlaneClient) {
     this.card = card
@@ -38,7 +45,11 @@ class OverPlane implements RemoteMaker {
   }
 
   get ready(): boolean {
-    return this.client.connected && this.card.ready
+    return this.client.connected && this.card.ready && !this.retired
+  }
+
+  get connected(): boolean {
+    return this.client.connected
   }
 
   /** Those of this process; the worker's own queue has those of others as well. */
@@ -48,6 +59,11 @@ class OverPlane implements RemoteMaker {
 
   update(card: MediaCard): void {
     this.card = card
+  }
+
+  retire(): void {
+    this.retired = true
+    if (this.running === 0) this.client.close()
   }
 
   close(): void {
@@ -62,6 +78,7 @@ class OverPlane implements RemoteMaker {
       return await this.run(request, listener, signal)
     } finally {
       this.running--
+      if (this.retired && this.running === 0) this.client.close()
     }
   }
 
@@ -84,7 +101,7 @@ class OverPlane implements RemoteMaker {
         stream?.cancel()
         end()
       }
-      const failed = (thrown: unknown) => settle(() => reject(toAppError(thrown)))
+      const failed = (thrown: unknown) => settle(() => reject(fromWorker(toAppError(thrown))))
       const onAbort = () => failed(cancelled())
       /** Files are pulled one after the other, so that what is told comes in order. */
       let told = Promise.resolve()
@@ -186,6 +203,12 @@ function ask(client: PlaneClient, head: Uint8Array): Promise<Uint8Array> {
 
 function unavailable(): AppError {
   return new AppError('engine_unavailable', { message: 'The media worker cannot take jobs now; try again shortly.', retryAfterSecs: 2 })
+}
+
+/** It is not this process that shuts down, and what did not begin there may begin elsewhere. */
+function fromWorker(error: AppError): AppError {
+  if (error.code !== 'shutting_down') return error
+  return new AppError('engine_unavailable', { message: 'The worker was shut down before the job was done; try again.', retryAfterSecs: 1 })
 }
 
 function cancelled(): AppError {

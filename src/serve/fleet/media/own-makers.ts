@@ -8,11 +8,11 @@ import { AppError, toAppError } from '../../../lib/errors.ts'
 import { log } from '../../../lib/log.ts'
 import { mediaEncoding, mediaQueued, mediaRunning, mediaScrapes } from '../../../lib/media-metrics.ts'
 import { engineReady, engineRestarts } from '../../../lib/metrics.ts'
-import { probeEncoders } from '../../../media/video/probe.ts'
 import { type LocalMaker, localMaker } from '../../../pipeline/media/local-maker.ts'
 import { resolveModel } from '../../../tokenizer/hub.ts'
 import type { Controlled } from '../../control/engine.ts'
 import type { Health } from '../../health.ts'
+import { openCodecs } from '../../media/codecs.ts'
 import { mediaEncoders } from '../../media/encoders.ts'
 import { mediaHealth } from '../../media/health.ts'
 import { makeDiffusionEngine } from '../../media/make-engine.ts'
@@ -93,8 +93,7 @@ export function ownMakers(options: MediaEngineOptions, canaryFreshMs: number): O
 async function start(options: MediaEngineOptions, own: Own[]): Promise<StartedMakers> {
   const { makes, workers, version, media } = options
   configureKernels({ mode: media.kernels })
-  // An encoder that was asked for by name and does not work is told before minutes of loading.
-  if (makes === 'video' && media.encoder !== undefined) await probeEncoders({ ffmpeg: media.ffmpeg, encoder: media.encoder })
+  await openCodecs(options)
   const folder = await modelFolder(options)
   for (let i = 0; i < workers; i++) {
     const id = options.workerId(i)

@@ -1,0 +1,105 @@
+// Shows a running maker to frontends elsewhere: a port that answers for it, and last its card, so that nobody finds it too early.
+
+import type { Discovery } from '../../discovery/discovery.ts'
+import type { DiffusionEngine } from '../../engine/diffusion/diffusion.ts'
+import { toAppError } from '../../lib/errors.ts'
+import { log } from '../../lib/log.ts'
+import type { MediaMaker } from '../../pipeline/media/media.ts'
+import type { MediaCard } from '../../pipeline/media/remote/card.ts'
+import { hostMaker } from '../../pipeline/media/remote/host.ts'
+import type { IncomingStream, PlaneService } from '../../transport/request-plane.ts'
+import type { Planes } from '../fleet/planes.ts'
+
+export interface MediaParts {
+  maker: MediaMaker
+  /** Of the maker: its ups and downs are told. */
+  engine: DiffusionEngine
+  /** The first is the id. */
+  names: readonly string[]
+  endpoint: string
+  namespace: string
+  draining(): boolean
+}
+
+export interface HostedMedia {
+  readonly card: MediaCard
+  /** Jobs and operations of others, until the last file was fetched. */
+  open(): number
+  /** Out of sight: no frontend sends anything new; what runs goes on. */
+  withdraw(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The engine has started; it stays the caller's. What was opened is closed again when a later step rejects. */
+export async function hostMedia(parts: MediaParts, planes: Planes, discovery: Discovery): Promise<HostedMedia> {
+  const { maker, engine, names, endpoint, namespace } = parts
+  const { kind, pipeline, version, modelPath } = engine.info
+  const startedAt = Date.now()
+  const cardNow = (): MediaCard => ({
+    ...{ id: maker.id, endpoint, address: server.address, names, info: maker.info, ready: maker.ready },
+    engine: { kind, level: pipeline, version, model: modelPath },
+    startedAt,
+  })
+  const streams = counted(hostMaker(maker, { card: () => cardNow(), draining: parts.draining }))
+  const server = await planes.serve(streams.service)
+  const card = cardNow()
+  const announcement = await discovery
+    .announce({ id: maker.id, kind: 'media-worker', namespace, body: { ...card } })
+    .catch(async (error) => {
+      await server.close()
+      throw error
+    })
+  let shown = true
+  const renew = () => {
+    if (!shown) return
+    announcement
+      .update({ ...cardNow() })
+      .catch((error) => log.warn({ worker: maker.id, reason: toAppError(error).message }, 'the change of state could not be announced'))
+  }
+  const off = engine.on(renew)
+  // It may have failed while discovery was told of it.
+  if (maker.ready !== card.ready) renew()
+  const withdraw = () => {
+    shown = false
+    return announcement.withdraw()
+  }
+  return {
+    card,
+    open: streams.open,
+    withdraw,
+    async close() {
+      await withdraw()
+      off()
+      await server.close()
+    },
+  }
+}
+
+/** The same service, its open streams counted. */
+function counted(service: PlaneService): { service: PlaneService; open(): number } {
+  let open = 0
+  return {
+    open: () => open,
+    service(head, stream) {
+      let over = false
+      const end = () => {
+        if (!over) open--
+        over = true
+      }
+      const watched: IncomingStream = {
+        signal: stream.signal,
+        send: (message) => stream.send(message),
+        end() {
+          end()
+          stream.end()
+        },
+        fail(error) {
+          end()
+          stream.fail(error)
+        },
+      }
+      open++
+      service(head, watched)
+    },
+  }
+}
