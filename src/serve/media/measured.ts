@@ -1,8 +1,9 @@
 // Makers and stores as they are, with every job counted: the metrics of images and videos, and the sign of life that health looks at.
 import { toAppError } from '../../lib/errors.ts'
+import { log } from '../../lib/log.ts'
 import { mediaFailures, mediaJobs, mediaSeconds, mediaSteps, mediaStored, mediaStoreFailures } from '../../lib/media-metrics.ts'
 import type { MediaStore } from '../../media/store.ts'
-import type { MediaMaker } from '../../pipeline/media/media.ts'
+import type { Made, MediaMaker, MediaRequest } from '../../pipeline/media/media.ts'
 
 export interface MeasuredMaker extends MediaMaker {
   /** The same, uncounted: for proofs of life. */
@@ -52,15 +53,25 @@ export function measuredMaker(maker: MediaMaker, model: string): MeasuredMaker {
         )
         mediaJobs.inc(labels)
         for (const [stage, ms] of Object.entries(made.ms)) mediaSeconds.inc({ ...labels, stage }, ms / 1000)
+        logEnd(request, maker.id, made)
         return made
       } catch (thrown) {
-        mediaFailures.inc({ ...labels, reason: toAppError(thrown).code })
+        const { code, message } = toAppError(thrown)
+        mediaFailures.inc({ ...labels, reason: code })
+        log.info({ id: request.requestId, worker: maker.id, ending: code, error: message }, `${request.kind} not made`)
         throw thrown
       } finally {
         moved()
       }
     },
   }
+}
+
+/** A job of POST /v1/videos ends long after its request: this line is all that a log has of it. */
+function logEnd({ requestId, kind }: MediaRequest, worker: string, { ms, files, width, height, frames, steps }: Made): void {
+  const bytes = files.reduce((sum, file) => sum + file.bytes.byteLength, 0)
+  const times = Object.fromEntries(Object.entries(ms).map(([stage, one]) => [`${stage}Ms`, Math.round(one * 10) / 10]))
+  log.info({ id: requestId, worker, outputs: files.length, size: `${width}x${height}`, frames, steps, bytes, ...times }, `${kind} made`)
 }
 
 export function measuredStore(store: MediaStore): MediaStore {
