@@ -25,7 +25,7 @@ function firstSentence(file: SourceFile): string {
   const mark = /^(\/\/|#|"""|--|;;)\s*/
   const opening = file.lines[0]!.match(mark)?.[1]
   const rest = file.lines.slice(1).findIndex((line) => (opening === '"""' ? line === '' || line.startsWith('"""') : !mark.test(line)))
-  const comment = file.lines.slice(0, rest + 1).map((line) => line.replace(mark, '').replace(/"""$/, ''))
+  const comment = (rest < 0 ? file.lines : file.lines.slice(0, rest + 1)).map((line) => line.replace(mark, '').replace(/"""$/, ''))
   const text = comment.join(' ')
   const sentence = /^.*?[.;](?=\s|$)/.exec(text)?.[0] ?? text
   return sentence.replace(/[.;]$/, '')

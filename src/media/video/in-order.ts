@@ -1,6 +1,6 @@
 // A clip encoder around one that takes a frame at a time: calls wait for each other, the first failure is everybody's, abort wins over all.
 import { AppError } from '../../lib/errors.ts'
-import type { ClipEncoder, EncodedClip } from './clip.ts'
+import type { ClipEncoder, EncodedClip } from './clip-encoder.ts'
 
 /** What an encoder must bring: calls never overlap, and nothing follows a failure but `abort`. */
 export interface OneByOne {

@@ -1,6 +1,6 @@
 // A clip as MP4: frames become BT.709 YUV here and go to ffmpeg one by one.
 import { rgbToYuv420 } from '../../../kernels/rgb-to-yuv420/kernel.ts'
-import type { ClipOptions } from './clip.ts'
+import type { ClipOptions } from './clip-encoder.ts'
 import { even, ffmpegArguments, type VideoEncoder } from './encoders.ts'
 import { startFfmpeg } from './ffmpeg-process.ts'
 import type { OneByOne } from './in-order.ts'

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { AppError } from '../../lib/errors.ts'
 import { encodeImage } from '../image/encode.ts'
-import type { ClipOptions } from './clip.ts'
+import type { ClipOptions } from './clip-encoder.ts'
 import type { OneByOne } from './in-order.ts'
 import { webpAnimation } from './webp-animation.ts'
 import { yuv420ToRgb } from './yuv-to-rgb.ts'

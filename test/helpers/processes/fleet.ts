@@ -28,7 +28,7 @@ export interface Fleet {
   readonly env: Record<string, string>
   /** A mock worker of models/tiny-llm that is ready; later flags win. */
   worker(args?: string[], env?: Record<string, string>): Promise<FleetWorker>
-  /** A host of a model that takes no requests (--node-rank above 0); resolves when it has met the first one. */
+  /** A host of a model that takes no requests (--node-rank above 0); resolves when it waits for the first one. */
   node(args: string[], env?: Record<string, string>): Promise<FleetProcess>
   /** A frontend that listens; it may know no worker yet. */
   frontend(args?: string[], env?: Record<string, string>): Promise<FleetFrontend>
@@ -98,7 +98,8 @@ export function startFleet(env?: Record<string, string>, readyMs = 60_000): Flee
       return { ...one, id: match[1]! }
     },
     async node(args, more = {}) {
-      const [one] = await spawn(['worker', ...args], more, /Node \d+ of \d+ .* works/)
+      // SGLang says its arguments a second time when it has its ports: on one machine the first host would else take them before.
+      const [one] = await spawn(['worker', ...args], more, /server_args=[\s\S]*server_args=/)
       return one
     },
     async frontend(args = [], more = {}) {
