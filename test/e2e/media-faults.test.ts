@@ -3,6 +3,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { need } from '../helpers/need.ts'
+import { startS3 } from '../helpers/processes/broker.ts'
 import { eventually, start } from '../helpers/processes/start.ts'
 import { bodyOf, type StartedMedia, startMedia } from '../helpers/processes/start-media.ts'
 
@@ -60,6 +61,31 @@ test('a place of files that is gone: 507, the cause in the log, the next ones wo
     expect((await send(server, small)).status).toBe(200)
     expect(await server.metric('dynamo_component_media_store_failures_total')).toBeGreaterThan(0)
   }))
+
+test('a bucket: files are put there and served from there; while it is gone requests fail, and nothing is lost for good', async () => {
+  const bucket = await startS3()
+  const keys = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER', AWS_REGION: 'us-east-1' }
+  const at = { AWS_ENDPOINT_URL: `http://127.0.0.1:${bucket.port}`, DYN_MEDIA_OUTPUT_FS_URL: 's3://media/pictures' }
+  const server = await startMedia('image', { env: { ...keys, ...at } })
+  try {
+    const { data } = await bodyOf(send(server, { ...small, seed: 1 }))
+    expect(data[0].url).toStartWith(`${server.url}/media/users/`)
+    const picture = await fetch(data[0].url)
+    expect(picture.headers.get('content-type')).toBe('image/png')
+    const bytes = await picture.bytes()
+    const part = await fetch(data[0].url, { headers: { range: 'bytes=1-3' } })
+    expect([part.status, await part.text()]).toEqual([206, 'PNG'])
+    await bucket.stop()
+    const answer = await send(server, small)
+    expect([answer.status, (await bodyOf(answer)).error.code]).toEqual([507, 'storage_failed'])
+    expect((await fetch(data[0].url)).status).toBeGreaterThanOrEqual(500)
+    const [inside] = (await bodyOf(send(server, { ...small, seed: 1, response_format: 'b64_json' }))).data
+    expect(Buffer.from(inside.b64_json, 'base64')).toEqual(Buffer.from(bytes))
+  } finally {
+    await server.stop()
+    await bucket.stop()
+  }
+})
 
 const tmpfs = process.getuid?.() === 0 && Bun.spawnSync(['mount', '--version']).success && mounts()
 test.skipIf(!need('the right to mount a tmpfs', tmpfs))('a full disk: 507, and nothing half-written stays', () =>

@@ -142,12 +142,14 @@ test('who leaves frees the engine before its next step, and leaves no file', asy
   expect(next.data).toHaveLength(1)
 })
 
-test('copies of the engine share the work', async () => {
-  await using two = await disposable(startMedia('image', { args: ['--workers', '2', '--speedup-ratio', '20'] }))
+test('copies of the engine share the work; addresses begin as --http-url says', async () => {
+  const args = ['--workers', '2', '--speedup-ratio', '20', '--http-url', 'https://cdn.example/pictures/']
+  await using two = await disposable(startMedia('image', { args }))
   const body = JSON.stringify({ prompt: 'x', size: '256x256' })
   const send = () => fetch(`${two.url}/v1/images/generations`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
   const answers = await Promise.all([send(), send()])
   expect(answers.map(({ headers }) => headers.get('x-worker-id')).sort()).toEqual(['mock-0', 'mock-1'])
+  for (const answer of answers) expect((await bodyOf(answer)).data[0].url).toStartWith('https://cdn.example/pictures/users/')
 })
 
 /** Stopped at the end of its block. */
