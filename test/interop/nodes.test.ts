@@ -19,14 +19,10 @@ async function twoHosts(fleet: Fleet, more: string[], env: Record<string, string
   const system = freePort()
   // SGLang on CPU wants to know which core each rank has.
   const bound = realEnv({ SGLANG_CPU_OMP_THREADS_BIND: '0|1', ...env })
-  const [first, second, frontend] = await Promise.all([
-    fleet.worker(realArgs(...all, '--node-rank', '0', '--port', String(freePort())), bound),
-    fleet.node(['--model-path', 'models/tiny-llm', ...realArgs(...all, '--node-rank', '1', '--port', String(freePort()))], {
-      ...bound,
-      DYN_SYSTEM_PORT: String(system),
-    }),
-    fleet.frontend(),
-  ])
+  const rank = (rank: number) => realArgs(...all, '--node-rank', String(rank), '--port', String(freePort()))
+  const second = await fleet.node(['--model-path', 'models/tiny-llm', ...rank(1)], { ...bound, DYN_SYSTEM_PORT: String(system) })
+  const [first, frontend] = await Promise.all([fleet.worker(rank(0), bound), fleet.frontend()])
+  await until('the second host works', () => /Node 1 of 2 .* works/.test(second.output()), START_MS)
   await until('the model is served', async () => (await chat(frontend.url, 'hello')).ok, START_MS)
   return { first, second, frontend, system: `http://127.0.0.1:${system}` }
 }
