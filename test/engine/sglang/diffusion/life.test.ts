@@ -51,7 +51,7 @@ test.skipIf(!present)(
     expect((await refusal('image', diffusionArgs(broken))).message).toContain(broken)
     expect(readdirSync(shared)).toEqual([])
   },
-  startMs,
+  3 * startMs,
 )
 
 test.skipIf(!present)(

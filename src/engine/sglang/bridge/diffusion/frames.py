@@ -44,6 +44,11 @@ class FrameFile:
         part = pixels if isinstance(pixels, torch.Tensor) else torch.from_numpy(pixels)
         whole[first : first + part.shape[0]].copy_(part)
 
+    def drop(self):
+        """Nobody was told of it."""
+        self.close()
+        os.unlink(self.path)
+
     def close(self):
         """The pages stay for whoever maps them; ours go when nothing here refers to them any more."""
         self._memory = None

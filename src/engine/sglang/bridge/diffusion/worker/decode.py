@@ -4,12 +4,14 @@ stage's own result, bit by bit, on the device: should they ever differ, that job
 
 import functools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from .. import messages
 from ..frames import FrameFile
 from . import jobs, pixels, reports
 
 _now = threading.local()
+_maker = ThreadPoolExecutor(1)
 _off = False
 whole: set[tuple[int, int]] = set()
 """(job, output) of clips that were told to their last frame; execute.py takes them out."""
@@ -48,6 +50,7 @@ def told(decode):
             result = decode(self, latents, server_args, **rest)
         finally:
             handle.remove()
+            clip.leave()
         clip.finish(result)
         return result
 
@@ -57,9 +60,11 @@ def told(decode):
 class Clip:
     """One clip while it is decoded."""
 
-    def __init__(self, job: int, output: int, count: int):
+    def __init__(self, job: int, output: int, count: int, height: int, width: int):
         self._job, self._output, self._count = job, output, count
         self._file: FrameFile | None = None
+        # Memory for a whole clip takes tens of milliseconds, which the device can use.
+        self._ahead = _maker.submit(FrameFile.make, job, output, count, height, width)
         self._parts: list = []
         self._end = 0
 
@@ -76,7 +81,7 @@ class Clip:
             return None
         if type(server_args.pipeline_config).post_decoding.__qualname__ != "PipelineConfig.post_decoding":
             return None
-        return cls(*ours, int(batch.num_frames))
+        return cls(*ours, int(batch.num_frames), int(batch.height), int(batch.width))
 
     def take(self, _module, _args, out):
         """Frames in -1..1, [1, 3, frames, height, width]. Nothing here may change them. Raises Cancelled when nobody wants them any more."""
@@ -88,11 +93,27 @@ class Clip:
         part = pixels.as_frames((out[0].float().clamp(-1, 1) / 2 + 0.5).clamp(0, 1))
         frames, height, width, _ = part.shape
         if self._file is None:
-            self._file = FrameFile.make(self._job, self._output, self._count, height, width)
+            self._file = self._made(height, width)
         first, self._end = self._end, self._end + frames
         self._file.write(first, part)
         self._parts.append(part)
         reports.send([messages.FRAMES, self._job, self._output, self._file.path, self._count, height, width, first, self._end])
+
+    def _made(self, height: int, width: int) -> FrameFile:
+        """The file, for the size that the decoder really gives."""
+        file = self._ahead.result()
+        if file.shape == (self._count, height, width):
+            return file
+        file.drop()
+        return FrameFile.make(self._job, self._output, self._count, height, width)
+
+    def leave(self):
+        """Whatever happened: a file that was made and is not told of goes."""
+        if self._file is None:
+            try:
+                self._ahead.result().drop()
+            except OSError:
+                pass  # there was no room for it
 
     def finish(self, result):
         """Marks the clip as told when it is the stage's result. Raises when other frames were told."""
