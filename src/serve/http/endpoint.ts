@@ -91,7 +91,7 @@ class EndpointCall implements Call {
       response = await handler(this)
       this.#entry.status = response.status
     } catch (thrown) {
-      const error = toAppError(thrown)
+      const error = withOverloadStatus(toAppError(thrown), this.#deps.limits.overloadStatus)
       this.outcome({ error })
       response = errorResponse(error)
       // The rest of an unread body would be taken for the next request.
@@ -125,4 +125,11 @@ class EndpointCall implements Call {
     logEnd(this.#entry, this.#name, this.#label, outcome, this.#deps.accessLog ?? this.#deps.log)
     this.#server?.timeout(this.#request, KEEP_ALIVE_SECS)
   }
+}
+
+/** Whoever refuses for overload, the status is the one that the operator chose (DYN_HTTP_OVERLOAD_STATUS_CODE). */
+function withOverloadStatus(error: AppError, status: number): AppError {
+  if (error.code !== 'overloaded' || error.status === status) return error
+  const { message, retryAfterSecs, cause } = error
+  return new AppError('overloaded', { message, status, retryAfterSecs, cause })
 }

@@ -1,5 +1,6 @@
 // The media routes in an app: with a model, without one, and operators' routes beside them.
 import { expect, test } from 'bun:test'
+import { AppError } from '../../../src/lib/errors.ts'
 import type { Handler } from '../../../src/openai/call.ts'
 import { FormFields } from '../../../src/openai/media/form-fields.ts'
 import type { MediaFront, MediaHandlers } from '../../../src/serve/media/media-front.ts'
@@ -69,6 +70,16 @@ test('while the server drains nothing new is taken, and what is there can still 
   const draining = testApp({ media: front(), state: () => 'draining' })
   expect((await draining.get('/v1/videos/video_1')).status).toBe(200)
   expect((await draining.post('/v1/videos', { prompt: 'x' })).status).toBe(503)
+})
+
+test('a queue that is full answers with the status that the operator chose', async () => {
+  const full: Handler = async () => {
+    throw new AppError('overloaded', { message: 'full', retryAfterSecs: 7 })
+  }
+  const handlers = async () => ({ generateImages: full }) as unknown as MediaHandlers
+  const busy = testApp({ media: front({ handlers }), limits: { overloadStatus: 503 } })
+  const answer = await busy.post('/v1/images/generations', { prompt: 'x' })
+  expect([answer.status, answer.body.error.code, answer.headers.get('retry-after')]).toEqual([503, 'overloaded', '7'])
 })
 
 test('without such a model: 404 for what is asked, 503 while nothing is served', async () => {
