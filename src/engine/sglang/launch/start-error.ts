@@ -20,6 +20,12 @@ const causes: readonly Cause[] = [
     advice: 'SGLang is not installed for this Python. Install it there (pip install sglang) or name another Python with --python.',
   },
   {
+    pattern: /No module named '?(diffusers|cache_dit|addict|imageio|moviepy)\b/,
+    code: 'sglang_not_found',
+    param: '--python',
+    advice: 'SGLang is there without its packages for images and videos ($1 is missing). Install them: pip install "sglang[diffusion]".',
+  },
+  {
     pattern: /No module named '?([\w.]+)/,
     code: 'sglang_not_found',
     param: '--python',

@@ -5,6 +5,7 @@ import { startError } from '../../../../src/engine/sglang/launch/start-error.ts'
 const cases: [said: string, code: string, param: string | null, advice: RegExp][] = [
   ["ModuleNotFoundError: No module named 'sglang'", 'sglang_not_found', '--python', /pip install sglang/],
   ["ModuleNotFoundError: No module named 'msgspec'", 'sglang_not_found', '--python', /SGLang is not installed/],
+  ["ModuleNotFoundError: No module named 'diffusers'", 'sglang_not_found', '--python', /sglang\[diffusion\]/],
   ["ModuleNotFoundError: No module named 'sgl_kernel'", 'sglang_not_found', '--python', /package sgl_kernel/],
   ['launch_server.py: error: unrecognized arguments: --bogus 1', 'sglang_failed', null, /does not know: --bogus 1/],
   ["argument --tp-size: invalid int value: 'two'", 'sglang_failed', null, /refuses its arguments/],
