@@ -21,8 +21,8 @@ function fleetOn(env?: Record<string, string>): MediaFleet {
 }
 
 const picture = { prompt: 'A lighthouse', size: '256x256', num_inference_steps: 4 }
-/** About two seconds, and about three minutes. */
-const long = { ...picture, size: '512x512', num_inference_steps: 50 }
+/** About ten seconds, and about three minutes. */
+const long = { ...picture, size: '512x512', num_inference_steps: 250 }
 const endless = { ...picture, size: '1024x1024', num_inference_steps: 1000 }
 const clip = { prompt: 'Waves', size: '128x96', num_frames: 9, num_inference_steps: 4 }
 const paint = (url: string, body: object, init?: RequestInit) => postJson(url, '/v1/images/generations', body, init)
@@ -86,7 +86,7 @@ test('a worker that is told to stop finishes what it makes; what waits there goe
   await running(url, 2)
   const other = await fleet.image()
   await untilReady(url, 2)
-  const stopped = leaving.stop(20_000)
+  const stopped = leaving.stop(40_000)
   expect((await second).headers.get('x-worker-id')).toBe(other.id)
   expect((await paint(url, picture)).headers.get('x-worker-id')).toBe(other.id)
   const made = await first

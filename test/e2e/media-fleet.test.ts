@@ -89,8 +89,9 @@ describe('images', () => {
   test('two at a time use both workers; who cancels frees one at once', async () => {
     const stops = [new AbortController(), new AbortController()]
     const endless = { ...picture, size: '1024x1024', num_inference_steps: 1000 }
+    const busy = async () => (await workersOf(front.url)).filter(({ inFlight }) => inFlight > 0).map(({ id }) => id)
+    await eventually('both are free', async () => (await busy()).length === 0)
     const jobs = stops.map(({ signal }) => post('/v1/images/generations', endless, { signal }).catch((error: Error) => error.name))
-    const busy = async () => (await workersOf(front.url)).filter(({ inFlight }) => inFlight === 1).map(({ id }) => id)
     await eventually('both paint', async () => (await busy()).length === 2)
     expect((await busy()).toSorted()).toEqual(images.map(({ id }) => id).toSorted())
     stops[0]!.abort()
@@ -130,7 +131,7 @@ describe('videos', () => {
     const [first, second] = [await bodyOf(post('/v1/videos', endless)), await bodyOf(post('/v1/videos', endless))]
     const state = (id: string) => bodyOf(fetch(`${front.url}/v1/videos/${id}`))
     await eventually('one is made', async () => (await state(first.id)).status === 'in_progress')
-    expect((await state(second.id)).status).toBe('queued')
+    await eventually('the other one waits for it', async () => (await state(second.id)).queue_position === 0)
     await post(`/v1/videos/${first.id}/cancel`, {})
     await eventually('the other one is made', async () => (await state(second.id)).status === 'in_progress')
     await post(`/v1/videos/${second.id}/cancel`, {})
@@ -172,5 +173,16 @@ test('several frontends share the workers; files and jobs are each one’s own',
   const asked = { ...picture, nvext: { seed: 9 }, response_format: 'b64_json' }
   const [here, there] = await Promise.all([front, other].map(({ url }) => bodyOf(postJson(url, '/v1/images/generations', asked))))
   expect(there.data[0].b64_json).toBe(here.data[0].b64_json)
+  // Jobs of the one are load for the other.
+  const stop = new AbortController()
+  const endless = { ...picture, size: '1024x1024', num_inference_steps: 1000 }
+  const job = post('/v1/images/generations', endless, { signal: stop.signal }).catch(() => {})
+  const busy = async () => (await workersOf(other.url)).find(({ inFlight }) => inFlight === 1)?.id
+  await eventually('it is told', async () => (await busy()) !== undefined)
+  const painted = await postJson(other.url, '/v1/images/generations', picture)
+  expect(images.map(({ id }) => id)).toContain(painted.headers.get('x-worker-id')!)
+  expect(painted.headers.get('x-worker-id')).not.toBe((await busy())!)
+  stop.abort()
+  await job
   expect(await other.stop()).toBe(0)
 })

@@ -1,6 +1,6 @@
 // Shows a running maker to frontends elsewhere: a port that answers for it, and last its card, so that nobody finds it too early.
 
-import type { Discovery } from '../../discovery/discovery.ts'
+import type { Announcement, Discovery } from '../../discovery/discovery.ts'
 import type { DiffusionEngine } from '../../engine/diffusion/diffusion.ts'
 import { toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
@@ -9,6 +9,9 @@ import type { MediaCard } from '../../pipeline/media/remote/card.ts'
 import { hostMaker } from '../../pipeline/media/remote/host.ts'
 import type { IncomingStream, PlaneService } from '../../transport/request-plane.ts'
 import type { Planes } from '../fleet/planes.ts'
+
+/** The card tells changes of the load so late: jobs take seconds, and every frontend reads it. */
+const loadMs = 250
 
 export interface MediaParts {
   maker: MediaMaker
@@ -35,12 +38,28 @@ export async function hostMedia(parts: MediaParts, planes: Planes, discovery: Di
   const { maker, engine, names, endpoint, namespace } = parts
   const { kind, pipeline, version, modelPath } = engine.info
   const startedAt = Date.now()
+  let shown: Announcement | undefined
+  let told = 0
+  let loadTimer: ReturnType<typeof setTimeout> | undefined
   const cardNow = (): MediaCard => ({
-    ...{ id: maker.id, endpoint, address: server.address, names, info: maker.info, ready: maker.ready },
+    ...{ id: maker.id, endpoint, address: server.address, names, info: maker.info, ready: maker.ready, pending: maker.pending() },
     engine: { kind, level: pipeline, version, model: modelPath },
     startedAt,
   })
-  const streams = counted(hostMaker(maker, { card: () => cardNow(), draining: parts.draining }))
+  const renew = () => {
+    told = maker.pending()
+    shown
+      ?.update({ ...cardNow() })
+      .catch((error) => log.warn({ worker: maker.id, reason: toAppError(error).message }, 'the change of state could not be announced'))
+  }
+  const tellLoad = () => {
+    loadTimer = undefined
+    if (maker.pending() !== told) renew()
+  }
+  const service = hostMaker(maker, { card: cardNow, draining: parts.draining })
+  const streams = counted(service, () => {
+    loadTimer ??= setTimeout(tellLoad, loadMs)
+  })
   const server = await planes.serve(streams.service)
   const card = cardNow()
   const announcement = await discovery
@@ -49,18 +68,12 @@ export async function hostMedia(parts: MediaParts, planes: Planes, discovery: Di
       await server.close()
       throw error
     })
-  let shown = true
-  const renew = () => {
-    if (!shown) return
-    announcement
-      .update({ ...cardNow() })
-      .catch((error) => log.warn({ worker: maker.id, reason: toAppError(error).message }, 'the change of state could not be announced'))
-  }
+  shown = announcement
   const off = engine.on(renew)
   // It may have failed while discovery was told of it.
   if (maker.ready !== card.ready) renew()
   const withdraw = () => {
-    shown = false
+    shown = undefined
     return announcement.withdraw()
   }
   return {
@@ -68,6 +81,7 @@ export async function hostMedia(parts: MediaParts, planes: Planes, discovery: Di
     open: streams.open,
     withdraw,
     async close() {
+      clearTimeout(loadTimer)
       await withdraw()
       off()
       await server.close()
@@ -75,16 +89,18 @@ export async function hostMedia(parts: MediaParts, planes: Planes, discovery: Di
   }
 }
 
-/** The same service, its open streams counted. */
-function counted(service: PlaneService): { service: PlaneService; open(): number } {
+/** The same service, its open streams counted; `changed` is called when one came or went. */
+function counted(service: PlaneService, changed: () => void): { service: PlaneService; open(): number } {
   let open = 0
   return {
     open: () => open,
     service(head, stream) {
       let over = false
       const end = () => {
-        if (!over) open--
+        if (over) return
         over = true
+        open--
+        changed()
       }
       const watched: IncomingStream = {
         signal: stream.signal,
@@ -99,6 +115,7 @@ function counted(service: PlaneService): { service: PlaneService; open(): number
         },
       }
       open++
+      changed()
       service(head, watched)
     },
   }

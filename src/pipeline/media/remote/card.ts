@@ -14,6 +14,8 @@ export interface MediaCard {
   readonly info: MakerInfo
   /** False: it lives but takes no jobs now (starting again, draining). */
   readonly ready: boolean
+  /** Jobs of all frontends that wait or run there, as of a moment ago. */
+  readonly pending?: number
   /** What runs there, for people (/health of a frontend). */
   readonly engine?: { readonly kind: string; readonly level: string; readonly version: string; readonly model: string }
   readonly startedAt: number

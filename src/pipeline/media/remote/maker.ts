@@ -29,11 +29,14 @@ class OverPlane implements RemoteMaker {
   card: MediaCard
   private readonly client: PlaneClient
   private running = 0
+  /** Jobs of other frontends there. */
+  private others: number
   private retired = false
 
   constructor(card: MediaCard, client: PlaneClient) {
     this.card = card
     this.client = client
+    this.others = card.pending ?? 0
   }
 
   get id(): string {
@@ -52,13 +55,14 @@ class OverPlane implements RemoteMaker {
     return this.client.connected
   }
 
-  /** Those of this process; the worker's own queue has those of others as well. */
+  /** Those of this process at once, those of others as soon as the worker's card tells them. */
   pending(): number {
-    return this.running
+    return this.running + this.others
   }
 
   update(card: MediaCard): void {
     this.card = card
+    this.others = Math.max(0, (card.pending ?? 0) - this.running)
   }
 
   retire(): void {

@@ -17,6 +17,8 @@ export interface MediaFleetParts {
   added?(): void
   /** Default keepModelMs. */
   keepModelMs?: number
+  /** [0, 1) */
+  random?: () => number
 }
 
 export interface MediaFleet {
@@ -36,7 +38,7 @@ interface Served {
 }
 
 /** Nothing happens until cards come. */
-export function createMediaFleet({ registry, connect, added, ...parts }: MediaFleetParts): MediaFleet {
+export function createMediaFleet({ registry, connect, added, random = Math.random, ...parts }: MediaFleetParts): MediaFleet {
   const models = new Map<string, Served>()
   const makers = new Map<string, RemoteMaker>()
   /** Workers whose model makes something else than those of the same name: their turn comes when the last of these has left. */
@@ -62,7 +64,8 @@ export function createMediaFleet({ registry, connect, added, ...parts }: MediaFl
     clearTimeout(model.forget)
     const maker = connect(card)
     makers.set(card.id, maker)
-    model.makers.push(maker)
+    // Of idle workers the first one gets the job: not the same one from every frontend.
+    model.makers.splice(Math.floor(random() * (model.makers.length + 1)), 0, maker)
     show(id, model)
     log.info({ worker: card.id, model: id, makes, address: card.address }, 'media worker joined')
     added?.()
