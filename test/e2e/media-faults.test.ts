@@ -37,6 +37,32 @@ test('an engine that dies fails what runs, is told in /health, and comes back', 
     expect(await server.files()).toHaveLength(2)
   }))
 
+test('a hundred clients that leave at any moment: the engine stops, no file stays, the next is served', () =>
+  withMedia('image', ['--workers', '2', '--speedup-ratio', '50'], async (server) => {
+    const leave = async (at: number) => {
+      const stop = new AbortController()
+      const body = JSON.stringify({ ...endless, n: 2, stream: at % 3 === 0 })
+      const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body, signal: stop.signal }
+      const answer = fetch(`${server.url}/v1/images/generations`, init).then(
+        (one) => one.text(),
+        () => 'gone',
+      )
+      setTimeout(() => stop.abort(), (at * 7919) % 250)
+      expect(await answer.catch(() => 'gone')).toBe('gone')
+    }
+    for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 20 }, (_, i) => leave(round * 20 + i)))
+    const idle = async () =>
+      (await server.metric('dynamo_component_media_running_jobs')) + (await server.metric('dynamo_component_media_queued_jobs'))
+    await eventually('nothing runs or waits', async () => (await idle()) === 0)
+    const steps = await server.metric('dynamo_component_media_steps_total')
+    expect(await server.files()).toEqual([])
+    expect((await send(server, small)).status).toBe(200)
+    expect(await server.metric('dynamo_component_media_steps_total')).toBe(steps + 4)
+    const cancelled = await server.metric('dynamo_component_media_failures_total')
+    expect(cancelled).toBeGreaterThan(50)
+    expect(cancelled).toBeLessThanOrEqual(100)
+  }))
+
 test('one that runs out of memory takes no other with it', () =>
   withMedia('image', ['--mock-failure', 'oom-every=2'], async (server) => {
     const answers = [await send(server, small), await send(server, small), await send(server, small)]
