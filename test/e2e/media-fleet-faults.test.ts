@@ -82,7 +82,9 @@ test('a worker that is told to stop finishes what it makes; what waits there goe
   const fleet = fleetOn()
   const [{ url }, leaving] = await Promise.all([fleet.frontend(), fleet.image()])
   await untilReady(url, 1)
-  const [first, second] = [paint(url, long), paint(url, picture)]
+  const first = paint(url, long)
+  await running(url, 1)
+  const second = paint(url, picture)
   await running(url, 2)
   const other = await fleet.image()
   await untilReady(url, 2)
