@@ -79,6 +79,9 @@ class LLaDA2MoeConfig(PretrainedConfig):
     model_type = "llada2_moe"
 `
 
+/** For --dllm-algorithm-config: a random model is never sure, and with SGLang's threshold of 0.95 each step would settle one token. */
+const algorithm = 'threshold: 0.2\n'
+
 function weights({ textIds }: Llada2Shape, seed: number): Uint8Array {
   const next = normal(seed, 0.5)
   const tensors: Tensor[] = []
@@ -126,7 +129,7 @@ export function tinyLlada2(shape: Llada2Shape, seed: number): TinyPipeline & { t
   return {
     folder: 'tiny-llada2',
     files: { 'config.json': config(shape) },
-    texts: { 'configuration_llada2_moe.py': configuration },
+    texts: { 'configuration_llada2_moe.py': configuration, 'dllm.yaml': algorithm },
     weights: { 'model.safetensors': () => weights(shape, seed) },
   }
 }

@@ -28,7 +28,9 @@ export function tinyModel(name: 'tiny-llm' | 'tiny-embed' = 'tiny-llm'): string 
 export async function tinyDiffusionModel(): Promise<{ path: string; args: string[] }> {
   const { llada2 } = await import('../../models/make.ts')
   const { writeWeights } = await import('../../models/diffusion/pipeline.ts')
-  return { path: writeWeights(llada2), args: ['--trust-remote-code', '--dllm-algorithm', 'LowConfidence', '--dtype', 'float32'] }
+  const path = writeWeights(llada2)
+  const algorithm = ['--dllm-algorithm', 'LowConfidence', '--dllm-algorithm-config', join(path, 'dllm.yaml')]
+  return { path, args: ['--trust-remote-code', ...algorithm, '--dtype', 'float32'] }
 }
 
 /** SGLang's arguments for a small engine without a GPU. */
