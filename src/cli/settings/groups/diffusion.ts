@@ -85,7 +85,7 @@ export const diffusionSettings = {
     '--ffmpeg',
     'DYN_FFMPEG',
     'ffmpeg',
-    'ffmpeg program; without one, or with none, videos are animated WebP files',
+    'ffmpeg program; without one that of the SGLang environment is used (imageio-ffmpeg); with none, videos are animated WebP files',
     engine,
   ),
   mmAllowInternal: flag(

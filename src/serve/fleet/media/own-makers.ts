@@ -14,6 +14,7 @@ import type { Controlled } from '../../control/engine.ts'
 import type { Health } from '../../health.ts'
 import { openCodecs } from '../../media/codecs.ts'
 import { mediaEncoders } from '../../media/encoders.ts'
+import { findFfmpeg } from '../../media/find-ffmpeg.ts'
 import { mediaHealth } from '../../media/health.ts'
 import { makeDiffusionEngine } from '../../media/make-engine.ts'
 import { type MeasuredMaker, measuredMaker } from '../../media/measured.ts'
@@ -91,9 +92,13 @@ export function ownMakers(options: MediaEngineOptions, canaryFreshMs: number): O
 }
 
 async function start(options: MediaEngineOptions, own: Own[]): Promise<StartedMakers> {
-  const { makes, workers, version, media } = options
+  const { makes, workers, version } = options
+  const media = {
+    ...options.media,
+    ffmpeg: makes === 'video' ? await findFfmpeg(options.media.ffmpeg, options.engine) : options.media.ffmpeg,
+  }
   configureKernels({ mode: media.kernels })
-  await openCodecs(options)
+  await openCodecs({ makes, media })
   const folder = await modelFolder(options)
   for (let i = 0; i < workers; i++) {
     const id = options.workerId(i)
