@@ -18,13 +18,13 @@ def path_of(job: int) -> str:
     return os.path.join(os.environ[messages.JOBS_DIR], str(job))
 
 
-def preview_every(job: int) -> int:
-    """As the bridge wrote it into the job's file; 0 when the file is gone."""
+def preview_every(job: int) -> int | None:
+    """As the bridge wrote it into the job's file; None when the file is gone, and with it the wish for the job."""
     try:
         with open(path_of(job)) as file:
             return int(file.read() or 0)
     except OSError:
-        return 0
+        return None
 
 
 def groups() -> list:
@@ -44,10 +44,12 @@ def groups() -> list:
     return found
 
 
-def leave_if_unwanted(job: int, before: str, ranks: list):
-    """Raises Cancelled on all ranks of the request alike: the first rank looks, the others are told."""
-    wanted = os.path.exists(path_of(job))
+def leave_if_unwanted(job: int, before: str, ranks: list) -> int:
+    """How often the job wants previews. Raises Cancelled when nobody wants the job, on all ranks of the request alike: the first rank looks, the
+    others are told."""
+    wish = preview_every(job)
     for group in ranks:
-        wanted = group.broadcast_object(wanted, src=0)
-    if not wanted:
+        wish = group.broadcast_object(wish, src=0)
+    if wish is None:
         raise Cancelled(f"cancelled before {before}")
+    return wish

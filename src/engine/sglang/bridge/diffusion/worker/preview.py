@@ -4,23 +4,24 @@ _CHANNELS = 16
 
 
 def latents(ctx, index: int, before, batch, server_args):
-    """`(family, channels, height, width, float16 bytes)`; None for models whose latents nobody can colour, and for a part of a picture
-    (sequence parallel)."""
-    family = family_of(server_args.pipeline_config)
-    if family is None or getattr(batch, "did_sp_shard_latents", False):
+    """`(family, channels, height, width, float16 bytes)`; None for models whose latents nobody can colour."""
+    config = server_args.pipeline_config
+    family = family_of(config)
+    if family is None:
         return None
-    frame = _UNPACK[family](ctx.latents, batch)
-    if frame is None:
-        return None
-    earlier = _UNPACK[family](before, batch)
+    clean = ctx.latents.float()
     sigmas = ctx.scheduler.sigmas
     now, then = float(sigmas[index + 1]), float(sigmas[index])
-    clean = frame.float()
     if then != now:
         # Flow matching: the model predicts v = dx/dsigma, and the step went along it (exactly with Euler, nearly with multistep solvers).
-        clean = clean - now * (clean - earlier.float()) / (now - then)
-    _, height, width = clean.shape
-    return family, _CHANNELS, height, width, clean.half().cpu().contiguous().numpy().tobytes()
+        clean = clean - now * (clean - before.float()) / (now - then)
+    if getattr(batch, "did_sp_shard_latents", False):
+        clean = config.gather_latents_for_sp(clean, batch=batch)  # sequence parallel: each rank has a part
+    frame = _UNPACK[family](clean, batch)
+    if frame is None:
+        return None
+    _, height, width = frame.shape
+    return family, _CHANNELS, height, width, frame.half().cpu().contiguous().numpy().tobytes()
 
 
 def family_of(config) -> str | None:
@@ -38,9 +39,9 @@ def family_of(config) -> str | None:
 def _flux(packed, batch):
     """[1, tokens, 64] → [16, height, width]: each token holds 2x2 latent pixels."""
     rows, columns = int(batch.height) // 16, int(batch.width) // 16
-    if packed.dim() != 3 or packed.shape[1] != rows * columns or packed.shape[2] != _CHANNELS * 4:
+    if packed.dim() != 3 or packed.shape[1] < rows * columns or packed.shape[2] != _CHANNELS * 4:
         return None
-    grid = packed[0].reshape(rows, columns, _CHANNELS, 2, 2)
+    grid = packed[0, : rows * columns].reshape(rows, columns, _CHANNELS, 2, 2)
     return grid.permute(2, 0, 3, 1, 4).reshape(_CHANNELS, rows * 2, columns * 2)
 
 

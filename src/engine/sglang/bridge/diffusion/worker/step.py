@@ -35,22 +35,24 @@ def watched(run):
             return run(self, ctx, step, batch, server_args)
         job, output = ours
         ranks = jobs.groups()
-        jobs.leave_if_unwanted(job, f"step {step.step_index + 1}", ranks)
+        every = jobs.leave_if_unwanted(job, f"step {step.step_index + 1}", ranks)
         before, begun = ctx.latents, time.monotonic()
         _inside.step = True
         try:
             result = run(self, ctx, step, batch, server_args)
         finally:
             _inside.step = False
-        if getattr(batch, "is_warmup", False) or any(group.rank_in_group != 0 for group in ranks):
+        if getattr(batch, "is_warmup", False):
+            return result
+        done, total = step.step_index + 1, len(ctx.timesteps)
+        image = None
+        if every and done % every == 0 and done < total:
+            image = preview.latents(ctx, step.step_index, before, batch, server_args)  # on all ranks: each has a part
+        if any(group.rank_in_group != 0 for group in ranks):
             return result
         marks.setdefault(job, [begun, begun])[1] = time.monotonic()
-        done, total = step.step_index + 1, len(ctx.timesteps)
-        every = jobs.preview_every(job)
-        if every and done % every == 0 and done < total:
-            image = preview.latents(ctx, step.step_index, before, batch, server_args)
-            if image is not None:
-                reports.send([messages.PREVIEW, job, output, done, *image])
+        if image is not None:
+            reports.send([messages.PREVIEW, job, output, done, *image])
         reports.send([messages.STEP, job, output, done, total])
         return result
 
