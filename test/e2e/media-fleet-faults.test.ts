@@ -97,6 +97,24 @@ test('a worker that is told to stop finishes what it makes; what waits there goe
   expect(await stopped).toBe(0)
 })
 
+test('a rolling restart under 64 requests: every one is answered with its picture', async () => {
+  const fleet = fleetOn()
+  const [{ url }, first, second] = await Promise.all([fleet.frontend(), fleet.image(), fleet.image()])
+  await untilReady(url, 2)
+  const steady = { ...picture, num_inference_steps: 20, response_format: 'b64_json' }
+  const answers = Promise.all(Array.from({ length: 64 }, (_, i) => paint(url, { ...steady, nvext: { seed: i } })))
+  const waiting = async () => (await workersOf(url)).reduce((sum, { inFlight }) => sum + inFlight, 0)
+  await eventually('many wait', async () => (await waiting()) > 20)
+  const stopped = first.stop(30_000)
+  await fleet.image()
+  expect(await stopped).toBe(0)
+  await untilReady(url, 2)
+  expect(await second.stop(30_000)).toBe(0)
+  const bodies = await Promise.all((await answers).map(async (answer) => [answer.status, await bodyOf(answer)]))
+  expect(bodies.filter(([status]) => status !== 200)).toEqual([])
+  expect(new Set(bodies.map(([, body]) => Bun.hash(body.data[0].b64_json))).size).toBe(64)
+})
+
 test('an engine that dies and comes back: the worker’s card says both', async () => {
   const fleet = fleetOn()
   const port = freePort()
