@@ -1,6 +1,6 @@
 // The promises of discovery/discovery.ts, held by every backend. A new backend gets its tests by one call.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import type { Discovery } from '../../src/discovery/discovery.ts'
+import type { CardKind, Discovery } from '../../src/discovery/discovery.ts'
 import type { DiscoveryOptions } from '../../src/discovery/options.ts'
 import { announceElsewhere, cardOf, type Heard, listen, type OtherProcess } from '../helpers/discovery.ts'
 import { eventually } from '../helpers/processes/start.ts'
@@ -76,6 +76,15 @@ function cases(name: string, make: () => Promise<BackendUnderTest>, many: (() =>
       const heard = await listen(frontend, 'existing')
       expect(heard.lines.toSorted()).toEqual(['added first', 'added second'])
       expect(heard.cards.get('second')).toEqual(cardOf('second', { at: 2 }, 'existing'))
+    })
+
+    it('cards of every kind are told as they are', async () => {
+      const every: Record<CardKind, true> = { worker: true, frontend: true, node: true, 'media-worker': true }
+      const kinds = Object.keys(every) as CardKind[]
+      const [one, other] = [await join(), await join()]
+      for (const kind of kinds) await one.announce({ ...cardOf(`a-${kind}`, {}, 'kinds'), kind })
+      const heard = await listen(other, 'kinds')
+      expect([...heard.cards.values()].map(({ kind }) => kind).toSorted()).toEqual(kinds.toSorted())
     })
 
     it('announce, update and withdraw are told in order, each once', async () => {
