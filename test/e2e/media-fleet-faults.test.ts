@@ -1,5 +1,8 @@
 // What users of a fleet of image and video workers see when workers die, leave, come late, or are not there.
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { need } from '../helpers/need.ts'
 import { programPath, startNats } from '../helpers/processes/broker.ts'
 import { type MediaFleet, postJson, startMediaFleet, untilReady, workersOf } from '../helpers/processes/media-fleet.ts'
@@ -143,6 +146,28 @@ test('the frontend’s end: running jobs of others are freed at the workers', as
   await gone.kill()
   await lost
   expect((await paint(stays.url, picture)).headers.get('x-worker-id')).toBe(worker.id)
+})
+
+test('a frontend that is told to stop finishes its jobs; the next one on its folders has them, with or without workers', async () => {
+  const fleet = fleetOn()
+  const folder = mkdtempSync(join(tmpdir(), 'media-front-'))
+  ending.push(async () => rmSync(folder, { recursive: true, force: true }))
+  const kept = { DYN_MEDIA_OUTPUT_FS_URL: `file://${folder}/files`, DYN_MEDIA_JOBS_FOLDER: `${folder}/jobs` }
+  const [{ url, stop }, worker] = await Promise.all([fleet.frontend([], kept), fleet.video(['--speedup-ratio', '1'])])
+  await untilReady(url, 1)
+  const two = { ...clip, num_inference_steps: 50, background: true }
+  const jobs = await Promise.all([1, 2].map(async () => (await bodyOf(postJson(url, '/v1/videos', two))).id as string))
+  const waiting = postJson(url, '/v1/videos', clip)
+  await running(url, 3)
+  expect(await stop(40_000)).toBe(0)
+  expect((await waiting).status).toBe(200)
+  await worker.stop()
+  const next = await fleet.frontend([], kept)
+  for (const id of jobs) {
+    expect(await bodyOf(fetch(`${next.url}/v1/videos/${id}`))).toMatchObject({ status: 'completed', progress: 100 })
+    expect((await fetch(`${next.url}/v1/videos/${id}/content`)).status).toBe(200)
+  }
+  expect((await postJson(next.url, '/v1/videos', clip)).status).toBe(503)
 })
 
 test('a place of files that cannot be used fails what needs it, by name, and the frontend stays', async () => {
