@@ -14,8 +14,8 @@ import { cpuArgs, cpuEnv, sglangPython, tinyDiffusionModel } from '../../helpers
 const python = sglangPython()
 const cacheDir = mkdtempSync(join(tmpdir(), 'dllm-'))
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
-const START_MS = 300_000
-const CASE_MS = 60_000
+const START_MS = 600_000
+const CASE_MS = 300_000
 
 const prompt = (length: number) => Array.from({ length }, (_, i) => 20 + ((i * 37) % 900))
 
