@@ -10,8 +10,8 @@ import { hostMaker } from '../../pipeline/media/remote/host.ts'
 import type { IncomingStream, PlaneService } from '../../transport/request-plane.ts'
 import type { Planes } from '../fleet/planes.ts'
 
-/** The card tells changes of the load so late: jobs take seconds, and every frontend reads it. */
-const loadMs = 250
+/** The card tells changes of the load so late: jobs take seconds, and each change is a write of every worker to the discovery. */
+const loadMs = 1000
 
 export interface MediaParts {
   maker: MediaMaker

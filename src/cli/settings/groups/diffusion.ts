@@ -23,7 +23,7 @@ export const diffusionSettings = {
     '--media-output-fs-url --fs-url',
     'DYN_MEDIA_OUTPUT_FS_URL',
     'file:///tmp/dynamo_media',
-    'Where finished images and videos are kept: file:///FOLDER or s3://BUCKET/PREFIX',
+    'Where finished images and videos are kept: file:///FOLDER or s3://BUCKET/PREFIX; where workers are apart, by the frontend',
   ),
   mediaHttpUrl: text(
     'diffusion',
