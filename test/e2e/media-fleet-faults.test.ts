@@ -81,6 +81,25 @@ test('a video job whose worker dies says so; the next worker makes the next one'
   expect((await postJson(url, '/v1/videos', clip)).headers.get('x-worker-id')).toBe(next.id)
 })
 
+test('a worker that stands still fails its job within seconds; when it goes on it takes the next ones', async () => {
+  const fleet = fleetOn()
+  const [{ url }, worker] = await Promise.all([fleet.frontend(), fleet.image()])
+  await untilReady(url, 1)
+  const job = paint(url, endless)
+  await running(url, 1)
+  process.kill(worker.pid, 'SIGSTOP')
+  try {
+    const failed = await job
+    expect([failed.status, (await bodyOf(failed)).error.code]).toEqual([503, 'engine_unavailable'])
+    expect((await paint(url, picture)).status).toBe(503)
+  } finally {
+    process.kill(worker.pid, 'SIGCONT')
+  }
+  await untilReady(url, 1)
+  // The job that nobody waits for any more is ended there.
+  expect((await paint(url, picture)).headers.get('x-worker-id')).toBe(worker.id)
+})
+
 test('a worker that is told to stop finishes what it makes; what waits there goes to others; new ones too', async () => {
   const fleet = fleetOn()
   const [{ url }, leaving] = await Promise.all([fleet.frontend(), fleet.image()])
