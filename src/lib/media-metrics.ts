@@ -56,7 +56,7 @@ export const mediaFailures = new Counter({
 })
 export const mediaSeconds = new Counter({
   name: 'dynamo_component_media_stage_seconds_total',
-  help: 'Where the time of finished jobs went: queued, engine, encode (what of it is after the engine), total',
+  help: 'Where the time of finished jobs went: queued, engine (text, denoise, decode and copy of it, as far as it tells), encode (what of it is after the engine), total',
   labelNames: ['model', 'worker_id', 'stage'],
   registers,
 })

@@ -163,6 +163,7 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is no folder',
   EEXIST: 'a part of the path is no folder',
   EIO: 'the disk has failed',
+  ENOENT: 'the folder is gone',
 }
 
 function failed(what: string, cause: unknown): AppError {

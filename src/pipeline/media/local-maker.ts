@@ -1,5 +1,5 @@
 // A maker in this process: a queue before one diffusion engine, whose frames become files while they come.
-import type { DiffusionEngine, DiffusionListener, DiffusionRequest } from '../../engine/diffusion/diffusion.ts'
+import type { DiffusionDone, DiffusionEngine, DiffusionListener, DiffusionRequest } from '../../engine/diffusion/diffusion.ts'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Encoders } from './maker/encoders.ts'
 import { fillRequest, planPreviews } from './maker/fill.ts'
@@ -104,7 +104,7 @@ class Maker implements LocalMaker {
           turn = turn.again()
           continue
         }
-        const { files, engineMs, peakMemoryMb } = result
+        const { files, engineMs, done } = result
         const total = performance.now() - joinedMs
         const queued = grantedMs - joinedMs
         const { width, height, frames } = files[0]!
@@ -115,7 +115,8 @@ class Maker implements LocalMaker {
           ...{ seed: filled.seed, width, height, steps: filled.steps, guidance: filled.guidance, frames },
           ...(filled.fps === undefined ? {} : { fps: filled.fps }),
           ms: { queued, engine: engineMs, encode: total - queued - engineMs, total },
-          ...(peakMemoryMb === undefined ? {} : { peakMemoryMb }),
+          engineMs: stagesOf(done),
+          ...(done.peakMemoryMb === undefined ? {} : { peakMemoryMb: done.peakMemoryMb }),
         }
       }
     } finally {
@@ -159,7 +160,7 @@ class Maker implements LocalMaker {
       const engineMs = performance.now() - startMs
       turn.made(engineMs)
       const files: EncodedFile[] = await outputs.finish()
-      return { files, engineMs, peakMemoryMb: done.peakMemoryMb }
+      return { files, engineMs, done }
     } catch (thrown) {
       const error = toAppError(thrown)
       // What was told first is the cause: an encoder's failure or a cancel also ends the engine's work.
@@ -188,6 +189,11 @@ function hear(filled: DiffusionRequest, outputs: Outputs, listener: MediaListene
       outputs.frames(output, clip, first, end)
     },
   }
+}
+
+function stagesOf({ stages: { textMs, denoiseMs, decodeMs, copyMs } }: DiffusionDone): NonNullable<Made['engineMs']> {
+  const told = Object.entries({ text: textMs, denoise: denoiseMs, decode: decodeMs, copy: copyMs })
+  return Object.fromEntries(told.filter(([, ms]) => ms !== undefined))
 }
 
 function cancelled(): AppError {

@@ -82,6 +82,8 @@ export interface Made {
   fps?: number
   /** Where the time went. */
   ms: { queued: number; engine: number; encode: number; total: number }
+  /** Of `ms.engine`, as far as the engine tells. */
+  engineMs?: { text?: number; denoise?: number; decode?: number; copy?: number }
   peakMemoryMb?: number
 }
 

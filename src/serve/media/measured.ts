@@ -52,7 +52,7 @@ export function measuredMaker(maker: MediaMaker, model: string): MeasuredMaker {
           signal,
         )
         mediaJobs.inc(labels)
-        for (const [stage, ms] of Object.entries(made.ms)) mediaSeconds.inc({ ...labels, stage }, ms / 1000)
+        for (const [stage, ms] of Object.entries({ ...made.ms, ...made.engineMs })) mediaSeconds.inc({ ...labels, stage }, ms / 1000)
         logEnd(request, maker.id, made)
         return made
       } catch (thrown) {
