@@ -10,7 +10,7 @@ export async function sameFrames(ours: Contender, engine: Contender, shape: Shap
   writeFileSync(`${ours.marks}.sum`, '')
   try {
     const rows = []
-    for (const seed of [11, 12]) {
+    for (const seed of [11]) {
       const before = sumsOf(ours.marks).length
       await ask(ours, few, seed)
       const handed = sumsOf(ours.marks).slice(before)

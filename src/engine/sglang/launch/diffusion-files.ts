@@ -10,6 +10,7 @@ import messages from '../bridge/diffusion/messages.py' with { type: 'text' }
 import spawned from '../bridge/diffusion/spawned.py' with { type: 'text' }
 import warmUp from '../bridge/diffusion/warm_up.py' with { type: 'text' }
 import workerInit from '../bridge/diffusion/worker/__init__.py' with { type: 'text' }
+import blocks from '../bridge/diffusion/worker/blocks.py' with { type: 'text' }
 import decode from '../bridge/diffusion/worker/decode.py' with { type: 'text' }
 import execute from '../bridge/diffusion/worker/execute.py' with { type: 'text' }
 import hooks from '../bridge/diffusion/worker/hooks.py' with { type: 'text' }
@@ -35,6 +36,7 @@ export const diffusionFiles: Readonly<Record<string, string>> = {
   'diffusion/spawned.py': spawned,
   'diffusion/warm_up.py': warmUp,
   'diffusion/worker/__init__.py': workerInit,
+  'diffusion/worker/blocks.py': blocks,
   'diffusion/worker/decode.py': decode,
   'diffusion/worker/execute.py': execute,
   'diffusion/worker/hooks.py': hooks,

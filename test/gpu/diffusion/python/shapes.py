@@ -76,7 +76,7 @@ def flux(out: str, small: bool):
         feed_forward_proj="gated-gelu", tie_word_embeddings=False,
     )  # fmt: skip
     random(transformers.T5EncoderModel(t5), f"{folder}/text_encoder_2", torch.bfloat16)
-    size = dict(num_layers=2, num_single_layers=2, num_attention_heads=2) if small else dict(num_layers=19, num_single_layers=38, num_attention_heads=24)
+    size = dict(num_layers=5, num_single_layers=5, num_attention_heads=2) if small else dict(num_layers=19, num_single_layers=38, num_attention_heads=24)
     hollow(
         "FluxTransformer2DModel",
         dict(patch_size=1, in_channels=64, attention_head_dim=128, joint_attention_dim=width, pooled_projection_dim=width, guidance_embeds=True,
@@ -105,7 +105,7 @@ def wan(out: str, small: bool):
         feed_forward_proj="gated-gelu", tie_word_embeddings=False,
     )  # fmt: skip
     random(transformers.UMT5EncoderModel(umt5), f"{folder}/text_encoder", torch.bfloat16)
-    size = dict(num_attention_heads=2, ffn_dim=256, num_layers=2) if small else dict(num_attention_heads=12, ffn_dim=8960, num_layers=30)
+    size = dict(num_attention_heads=2, ffn_dim=256, num_layers=5) if small else dict(num_attention_heads=12, ffn_dim=8960, num_layers=30)
     hollow(
         "WanTransformer3DModel",
         dict(patch_size=(1, 2, 2), attention_head_dim=128, in_channels=16, out_channels=16, text_dim=width, freq_dim=256, cross_attn_norm=True,

@@ -5,9 +5,10 @@ import threading
 import time
 
 from .. import messages
-from . import jobs, preview, reports
+from . import blocks, jobs, preview, reports
 
 _inside = threading.local()
+_watch = blocks.Watch()
 marks: dict[int, list[float]] = {}
 """Job → when its first step began and its last one ended; execute.py takes it."""
 
@@ -37,11 +38,14 @@ def watched(run):
         ranks = jobs.groups()
         every = jobs.leave_if_unwanted(job, f"step {step.step_index + 1}", ranks)
         before, begun = ctx.latents, time.monotonic()
+        if not ranks:  # Several ranks can only leave together, between steps.
+            _watch.over(self, batch, server_args)
+            _watch.job = job
         _inside.step = True
         try:
             result = run(self, ctx, step, batch, server_args)
         finally:
-            _inside.step = False
+            _inside.step, _watch.job = False, None
         if getattr(batch, "is_warmup", False):
             return result
         done, total = step.step_index + 1, len(ctx.timesteps)
