@@ -1,9 +1,11 @@
-// What the handlers ask: finds the model, places the job on a maker, and moves it to another one if its maker
-// is gone before it began.
-import { AppError, toAppError } from '../../lib/errors.ts'
+// What the handlers ask: finds the model, places the job on a maker, and moves it to another one if its maker is gone, or full, before it began.
+import { AppError, type ErrorCode, toAppError } from '../../lib/errors.ts'
 import type { Made, MediaListener, MediaMaker, MediaPipeline, MediaRequest } from './media.ts'
 import type { MediaModel, MediaRegistry } from './media-registry.ts'
 import { placeJob } from './place.ts'
+
+/** Failures of one maker that say nothing of the others: it is gone, or its queue is full. */
+const elsewhere: ReadonlySet<ErrorCode> = new Set(['engine_unavailable', 'overloaded'])
 
 /** `lookMs`: how often a waiting job looks whether its maker is still there while another one could take it. */
 export function mediaPipeline(registry: MediaRegistry, { lookMs = 250 }: { lookMs?: number } = {}): MediaPipeline {
@@ -52,8 +54,8 @@ async function run(model: MediaModel, request: MediaRequest, listener: MediaList
     try {
       return { ...(await chosen.make(request, watched, attempt.signal)), model: model.served.id }
     } catch (thrown) {
-      const gone = attempt.signal.aborted || toAppError(thrown).code === 'engine_unavailable'
-      if (signal.aborted || started || !gone || others() === undefined) throw thrown
+      if (signal.aborted || started || others() === undefined) throw thrown
+      if (!attempt.signal.aborted && !elsewhere.has(toAppError(thrown).code)) throw thrown
     } finally {
       clearInterval(look)
       signal.removeEventListener('abort', onAbort)

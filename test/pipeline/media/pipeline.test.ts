@@ -114,12 +114,18 @@ test('a job whose maker was gone before it began goes to another, once each', as
   expect(alone.asked).toBe(1)
 })
 
+test('a full queue is not the end while another maker has room; of full ones the last says so', async () => {
+  const full = new AppError('overloaded', { message: 'x', retryAfterSecs: 3 })
+  const [a, b] = [maker('a', { fail: full }), maker('b', { jobs: 9 })]
+  expect((await pipelineOf(a, b).pipeline.make(request, {}, never)).workerId).toBe('b')
+  expect(await code(pipelineOf(a, maker('c', { fail: full })).pipeline.make(request, {}, never))).toBe('overloaded')
+})
+
 test('a job that failed in its engine, or had begun, is not tried again', async () => {
   const cases: [AppError, boolean][] = [
     [new AppError('out_of_memory', { message: 'x' }), true],
     [new AppError('engine_failed', { message: 'x' }), true],
     [new AppError('engine_unavailable', { message: 'x' }), true],
-    [new AppError('overloaded', { message: 'x' }), false],
   ]
   for (const [fail, started] of cases) {
     const other = maker('b', { jobs: 1 })
