@@ -36,8 +36,7 @@ class FolderStore implements MediaStore {
 
   async prove(): Promise<void> {
     try {
-      // Somebody else's web server may have to read it; else it is the user's alone.
-      await mkdir(this.folder, { recursive: true, mode: this.options.httpUrl === undefined ? 0o700 : 0o755 })
+      await this.makeFolder()
       const probe = join(this.folder, `${unfinished}${crypto.randomUUID()}`)
       await this.write(probe, new Uint8Array(1))
       await unlink(probe)
@@ -57,7 +56,12 @@ class FolderStore implements MediaStore {
     // Written at the top, which is always there: a folder below may be removed as empty at any moment.
     const part = join(this.folder, `${unfinished}${crypto.randomUUID()}`)
     try {
-      await this.write(part, bytes)
+      await this.write(part, bytes).catch(async (thrown) => {
+        // Somebody tidied up, as folders in /tmp must expect.
+        if ((thrown as { code?: string }).code !== 'ENOENT') throw thrown
+        await this.makeFolder()
+        await this.write(part, bytes)
+      })
       await this.moveTo(part, target)
     } catch (cause) {
       await unlink(part).catch(() => {})
@@ -100,6 +104,11 @@ class FolderStore implements MediaStore {
   }
 
   async close(): Promise<void> {}
+
+  private async makeFolder(): Promise<void> {
+    // Somebody else's web server may have to read it; else it is the user's alone.
+    await mkdir(this.folder, { recursive: true, mode: this.options.httpUrl === undefined ? 0o700 : 0o755 })
+  }
 
   private async write(path: string, bytes: Uint8Array): Promise<void> {
     const file = await open(path, 'wx', this.options.httpUrl === undefined ? 0o600 : 0o644)

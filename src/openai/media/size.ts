@@ -58,6 +58,8 @@ function parsed(size: string): Size | undefined {
 }
 
 function checkSize({ width, height }: Size, param: string, multiple: number, maxPixels: number): void {
+  if (width * height > maxPixels)
+    throw invalid(param, `${width}x${height} are ${width * height} pixels; at most ${maxPixels} can be made at once`)
   if (width % multiple !== 0 || height % multiple !== 0 || width === 0 || height === 0) {
     const near = (side: number) => Math.max(1, Math.round(side / multiple)) * multiple
     throw invalid(
@@ -65,6 +67,4 @@ function checkSize({ width, height }: Size, param: string, multiple: number, max
       `width and height must be multiples of ${multiple} for this model, but it is ${width}x${height}; the nearest is ${near(width)}x${near(height)}`,
     )
   }
-  if (width * height > maxPixels)
-    throw invalid(param, `${width}x${height} are ${width * height} pixels; at most ${maxPixels} can be made at once`)
 }

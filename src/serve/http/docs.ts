@@ -22,8 +22,8 @@ fetch('openapi.json').then(r=>r.json()).then(doc=>{main.textContent=''
  const resolve=s=>s&&s.$ref?s.$ref.slice(2).split('/').reduce((at,step)=>at[step],doc):s||{}
  for(const[path,methods]of Object.entries(doc.paths))for(const[method,route]of Object.entries(methods)){const box=element('details'),head=element('summary')
   head.append(element('b',method.toUpperCase()),element('code',path),' '+route.summary);box.append(head)
-  const body=route.requestBody&&route.requestBody.content['application/json'];if(body){box.append(element('h4','Body (* required)'),fields(resolve(body.schema)))
+  const body=route.requestBody?.content?.['application/json'];if(body){box.append(element('h4','Body (* required)'),fields(resolve(body.schema)))
    if(body.example)box.append(element('pre','curl '+location.origin+path+" -H 'content-type: application/json' -d '"+JSON.stringify(body.example)+"'"))}
-  const ok=route.responses['200'].content['application/json'];if(ok)box.append(element('h4','Answer'),fields(resolve(ok.schema)))
+  const ok=route.responses['200']?.content?.['application/json'];if(ok)box.append(element('h4','Answer'),fields(resolve(ok.schema)))
   main.append(box)}}).catch(error=>{main.textContent=String(error)})
 </script></body></html>`

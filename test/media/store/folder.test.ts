@@ -35,6 +35,15 @@ describe('a folder', () => {
     expect(files(folder)).toEqual([])
   })
 
+  test('a folder that was tidied away is made again', async () => {
+    const folder = fresh()
+    const store = await folderStore({ ...none, folder })
+    rmSync(folder, { recursive: true })
+    expect(await store.open('a.png')).toBeUndefined()
+    await store.save('u/a.png', Uint8Array.of(1), 'image/png')
+    expect((await store.open('u/a.png'))?.bytes).toBe(1)
+  })
+
   test('links out of the folder are not followed', async () => {
     const folder = fresh()
     const store = await folderStore({ ...none, folder })
