@@ -12,9 +12,9 @@ export function thisOwner(): Owner {
   return { pid: process.pid, born: bornOf(process.pid) }
 }
 
-/** True while the process that wrote `owner` runs on this machine. */
+/** True while the process that wrote `owner` runs on this machine. One that is ending, or that nobody has reaped yet, does not. */
 export function alive(owner: Owner): boolean {
-  return isProcess(owner.pid) && bornOf(owner.pid) === owner.born
+  return isProcess(owner.pid) && bornOf(owner.pid) === owner.born && !/^[ZX]$/.test(statOf(owner.pid)[0] ?? '')
 }
 
 /** True while some process of this machine has the number. */
@@ -28,12 +28,17 @@ export function isProcess(pid: number): boolean {
   }
 }
 
-/** proc(5), /proc/pid/stat: field 22, counted behind the name, which may hold blanks and brackets. */
+/** Field 22. */
 function bornOf(pid: number): string {
+  return statOf(pid)[19] ?? ''
+}
+
+/** proc(5), /proc/pid/stat: the fields from the third on (the state), behind the name, which may hold blanks and brackets. */
+function statOf(pid: number): string[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   } catch {
-    return ''
+    return []
   }
 }
