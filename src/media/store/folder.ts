@@ -41,7 +41,7 @@ class FolderStore implements MediaStore {
       await this.write(probe, new Uint8Array(1))
       await unlink(probe)
     } catch (cause) {
-      throw failed(`Files cannot be kept in ${this.folder}`, cause)
+      throw failed(`Files cannot be kept in ${this.folder}`, cause, atStart)
     }
   }
 
@@ -175,7 +175,12 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'the folder is gone',
 }
 
-function failed(what: string, cause: unknown): AppError {
-  const code = (cause as { code?: string } | null)?.code ?? ''
-  return new AppError('storage_failed', { message: `${what}: ${reasons[code] ?? 'the server log has the cause'}.`, cause })
+/** In place of those above, before there was a folder at all. */
+const atStart: Readonly<Record<string, string>> = { ...reasons, ENOENT: 'no folder can be made there' }
+
+/** With `known` of the start, which only the operator reads, another cause is told in its own words. */
+function failed(what: string, cause: unknown, known = reasons): AppError {
+  const { code = '', message = String(cause) } = (cause ?? {}) as { code?: string; message?: string }
+  const why = known[code] ?? (known === atStart ? message : 'the server log has the cause')
+  return new AppError('storage_failed', { message: `${what}: ${why}.`, cause })
 }

@@ -55,12 +55,14 @@ function bucketOf(fsUrl: string): { bucket: string; prefix: string } {
 }
 
 function credentials(env: StoreOptions['env']) {
+  /** The first that is set; an empty one is not. */
+  const first = (...names: string[]) => names.map((name) => env[name]?.trim()).find(Boolean)
   return {
-    endpoint: env.FSSPEC_S3_ENDPOINT_URL ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL ?? env.AWS_ENDPOINT ?? env.S3_ENDPOINT,
-    region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION,
-    accessKeyId: env.FSSPEC_S3_KEY ?? env.AWS_ACCESS_KEY_ID,
-    secretAccessKey: env.FSSPEC_S3_SECRET ?? env.AWS_SECRET_ACCESS_KEY,
-    sessionToken: env.AWS_SESSION_TOKEN,
+    endpoint: first('FSSPEC_S3_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL', 'AWS_ENDPOINT', 'S3_ENDPOINT'),
+    region: first('AWS_REGION', 'AWS_DEFAULT_REGION'),
+    accessKeyId: first('FSSPEC_S3_KEY', 'AWS_ACCESS_KEY_ID'),
+    secretAccessKey: first('FSSPEC_S3_SECRET', 'AWS_SECRET_ACCESS_KEY'),
+    sessionToken: first('AWS_SESSION_TOKEN'),
   }
 }
 

@@ -50,7 +50,9 @@ class S3Store implements MediaStore {
   }
 
   async prove(): Promise<void> {
-    await this.ask(`The bucket ${this.options.bucket} cannot be used`, this.client.list({ prefix: this.options.prefix, maxKeys: 1 }))
+    const { bucket, prefix } = this.options
+    const what = `The bucket ${bucket} at ${addressOf(this.options)} cannot be used`
+    await this.ask(what, this.client.list({ prefix, maxKeys: 1 }), reasonAtStart)
   }
 
   async save(path: string, bytes: Uint8Array, contentType: string): Promise<string> {
@@ -114,14 +116,14 @@ class S3Store implements MediaStore {
   }
 
   /** Bounded in time; failures become `storage_failed`. */
-  private async ask<T>(what: string, answer: Promise<T>): Promise<T> {
+  private async ask<T>(what: string, answer: Promise<T>, reason = reasonOf): Promise<T> {
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => late.reject(new Error(`no answer within ${this.timeoutMs} ms`)), this.timeoutMs)
     try {
       return await Promise.race([answer, late.promise])
     } catch (cause) {
       answer.catch(() => {})
-      throw new AppError('storage_failed', { message: `${what}: ${reasonOf(cause)}.`, cause })
+      throw new AppError('storage_failed', { message: `${what}: ${reason(cause)}.`, cause })
     } finally {
       clearTimeout(timer)
     }
@@ -165,9 +167,33 @@ const reasons: Readonly<Record<string, string>> = {
   ERR_S3_MISSING_CREDENTIALS: 'there are no keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)',
   ConnectionRefused: 'nobody answers there',
   FailedToOpenSocket: 'nobody answers there',
+  DNSResolveFailed: 'there is no host of that name',
+  TLSHandshakeFailed: 'what answers there does not speak TLS',
+  InvalidResponse: 'what answers there is no S3 server',
 }
 
 function reasonOf(thrown: unknown): string {
-  const text = thrown instanceof Error && thrown.message.startsWith('no answer') ? 'it did not answer in time' : undefined
-  return reasons[codeOf(thrown)] ?? text ?? 'the server log has the cause'
+  return known(thrown) ?? 'the server log has the cause'
+}
+
+/** Of the first list, which asks for no key; only the operator reads it, so what is not known is told in the server's own words. */
+function reasonAtStart(thrown: unknown): string {
+  const code = codeOf(thrown)
+  // A 404 that is not S3's.
+  if (code === 'NoSuchKey') return reasons.InvalidResponse!
+  const said = thrown instanceof Error ? thrown.message.replaceAll(/\s+/g, ' ').trim() : String(thrown)
+  return known(thrown) ?? [code, said.slice(0, 200)].filter(Boolean).join(': ')
+}
+
+function known(thrown: unknown): string | undefined {
+  if (thrown instanceof Error && thrown.message.startsWith('no answer')) return 'it did not answer in time'
+  return reasons[codeOf(thrown)]
+}
+
+/** Without what an address may hold of secrets. */
+function addressOf({ endpoint, region = 'us-east-1' }: S3Options): string {
+  const text = endpoint ?? `https://s3.${region}.amazonaws.com`
+  if (!URL.canParse(text)) return text
+  const { protocol, host, pathname } = new URL(text)
+  return host === '' ? text : `${protocol}//${host}${pathname.replace(/\/$/, '')}`
 }

@@ -112,6 +112,11 @@ describe('the address of a store', () => {
     mkdirSync(folder)
     writeFileSync(join(folder, 'file'), '')
     await expect(open(join(folder, 'file', 'below'))).rejects.toMatchObject({ code: 'storage_failed', param: '--media-output-fs-url' })
+    await expect(open('file:///proc/nope')).rejects.toMatchObject({
+      message: 'Files cannot be kept in /proc/nope: no folder can be made there. (--media-output-fs-url file:///proc/nope)',
+    })
+    // Whatever else it is, in its own words: nobody reads a log of a start.
+    await expect(open(join(folder, 'x'.repeat(300)))).rejects.toMatchObject({ message: expect.stringContaining('ENAMETOOLONG') })
     if (process.getuid?.() === 0) return
     chmodSync(folder, 0o500)
     await expect(open(folder)).rejects.toMatchObject({ code: 'storage_failed' })

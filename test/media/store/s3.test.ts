@@ -56,6 +56,39 @@ describe('an S3 bucket', () => {
     await expect(open(more)).rejects.toMatchObject({ code: 'storage_failed', status: 507 })
   })
 
+  test('at start the address and the reason are told', async () => {
+    const page = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response('<html>Hello</html>') })
+    const missing = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response('?', { status: 404 }) })
+    const broken = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: () => new Response('out of order', { status: 500 }) })
+    const at = (port: number | undefined) => `http://127.0.0.1:${port}`
+    const keys = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
+    try {
+      for (const [url, why] of [
+        [at(9), 'nobody answers there'],
+        ['http://no-such-host.invalid', 'there is no host of that name'],
+        [at(page.port), 'what answers there is no S3 server'],
+        [at(missing.port), 'what answers there is no S3 server'],
+        [at(broken.port), 'out of order'],
+      ] as const) {
+        const message = await openStore({ ...none, fsUrl: 's3://bucket/pre', env: { ...keys, AWS_ENDPOINT_URL: url } }).then(
+          () => '',
+          (error) => (error as Error).message,
+        )
+        expect(message).toContain(`The bucket bucket at ${url} cannot be used: `)
+        expect(message).toContain(why)
+        expect(message).not.toContain('log')
+      }
+    } finally {
+      await Promise.all([page.stop(true), missing.stop(true), broken.stop(true)])
+    }
+  })
+
+  test('an empty variable counts as absent', async () => {
+    const env = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER', AWS_SESSION_TOKEN: '', AWS_ENDPOINT_URL: '' }
+    const store = await openStore({ ...none, fsUrl: 's3://media/p', env: { ...env, S3_ENDPOINT: endpoint(server) } })
+    expect(store.place).toBe('s3://media/p')
+  })
+
   test('what others keep in the bucket is not dropped', async () => {
     const raw = new S3Client({ accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER', endpoint: endpoint(server), bucket: 'media' })
     await raw.write('elsewhere/theirs.png', 'theirs')
