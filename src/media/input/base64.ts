@@ -20,9 +20,11 @@ export function dataUrlText(url: string, param: string): string {
 
 /** Throws `invalid_value` for what is no base64, `invalid_image` for more than `maxBytes`, before it decodes. */
 export function decodeBase64(text: string, maxBytes: number, param: string): Uint8Array {
-  if (text.length * 0.75 > maxBytes + 3 && text.replace(/\s+/g, '').length * 0.75 > maxBytes + 3) throw tooLarge(param, maxBytes)
-  if (!/^[\w+/\s-]+={0,2}\s*$/.test(text)) throw notBase64(param)
-  const bytes = Buffer.from(text, 'base64')
+  // Line breaks and spaces go first: a pattern that allows them in two places tries every split of a long run, which takes its square in time.
+  const packed = text.replace(/\s+/g, '')
+  if (packed.length * 0.75 > maxBytes + 3) throw tooLarge(param, maxBytes)
+  if (!/^[\w+/-]+={0,2}$/.test(packed)) throw notBase64(param)
+  const bytes = Buffer.from(packed, 'base64')
   if (bytes.length > maxBytes) throw tooLarge(param, maxBytes)
   return bytes
 }

@@ -48,6 +48,19 @@ describe('inside the request', () => {
       expect(await failure(url)).toMatchObject({ code, param: 'image', message: expect.stringMatching(message) }))
   }
 
+  test('millions of spaces and comments are refused as what they are, without trying every way to read them', async () => {
+    const spaces = ' '.repeat(5_000_000)
+    const notBase64 = { code: 'invalid_value', message: expect.stringContaining('nor base64') }
+    expect(await failure(`data:image/png;base64,${spaces}@`)).toMatchObject(notBase64)
+    expect(await failure(`data:image/png;base64,AAAA${spaces}=${spaces}@`)).toMatchObject(notBase64)
+    expect(await failure(`data:image/png;${spaces}base64${spaces}x,AAAA`)).toMatchObject({ code: 'invalid_value' })
+    expect((await read(`data:image/png;base64,${base64.slice(0, 80)}${spaces}${base64.slice(80)}`)).length).toBeGreaterThan(100)
+    expect(await failure(`data:;base64,${btoa('<!---->'.repeat(140))}`)).toMatchObject({ code: 'invalid_image' })
+    expect(await failure(`data:;base64,${btoa(`${'<!-- a -->\n'.repeat(20)}<svg></svg>`)}`)).toMatchObject({
+      message: expect.stringContaining('is an SVG drawing'),
+    })
+  }, 20_000)
+
   test('limits: of data: addresses, and of any file', async () => {
     const tooLarge = { code: 'invalid_image', message: expect.stringContaining('is larger than') }
     expect((await read(`data:;base64,${base64}`, { maxDataUrlMb: whole.png.length / 1e6 })).length).toBeGreaterThan(100)
