@@ -75,8 +75,10 @@ export interface MediaOptions {
     /** The variables of S3's own tools (AWS_…). */
     env: Readonly<Record<string, string | undefined>>
   }
-  /** Of the job files of POST /v1/videos. */
+  /** Of the job files of POST /v1/videos; each store has a folder in it. */
   jobsFolder: string
+  /** How long an ended job and its clip are kept. */
+  jobKeepMs: number
   /** Jobs that may wait for one engine. */
   queueLimit: number
   kernels: 'auto' | 'webgpu' | 'cpu'

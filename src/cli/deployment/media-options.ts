@@ -25,6 +25,7 @@ export function mediaOptions(settings: Settings, env: Environment, cacheDir: str
       env,
     },
     jobsFolder: settings.mediaJobsFolder ?? join(cacheDir, 'video-jobs'),
+    jobKeepMs: settings.mediaJobHours * HOUR,
     queueLimit: settings.mediaQueueLimit,
     kernels: settings.gpuKernels,
     ffmpeg: ffmpeg === 'none' ? null : ffmpeg,

@@ -74,7 +74,7 @@ export function diffusionArgs(rest: readonly string[], modelPath: string | undef
   return args
 }
 
-const placeNames = ['mediaFsUrl', 'mediaHttpUrl', 'mediaMaxGb', 'mediaMaxAgeHours', 'mediaJobsFolder'] as const
+const placeNames = ['mediaFsUrl', 'mediaHttpUrl', 'mediaMaxGb', 'mediaMaxAgeHours', 'mediaJobsFolder', 'mediaJobHours'] as const
 
 /** Settings that nobody acts on, because of the role or for lack of one. */
 export function diffusionNotices(

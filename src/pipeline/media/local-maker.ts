@@ -43,6 +43,7 @@ class Maker implements LocalMaker {
   private readonly engine: DiffusionEngine
   private readonly queue
   private readonly unsubscribe: () => void
+  private readonly queueLimit: number
   private closed = false
   private asked = 0
 
@@ -51,13 +52,14 @@ class Maker implements LocalMaker {
     this.id = options.id
     this.options = options
     this.engine = engine
+    this.queueLimit = limit
     this.queue = turns({ slots: engine.info.replicas, open: engine.ready, limit, waitMs })
     this.unsubscribe = engine.on((event) => this.queue.engine(event.ready, engine.info.replicas))
   }
 
   get info(): MakerInfo {
     const { makes, defaults, takesImages, sizeMultiple, frameMultiple, replicas } = this.engine.info
-    return { makes, defaults, takesImages, sizeMultiple, frameMultiple, replicas }
+    return { makes, defaults, takesImages, sizeMultiple, frameMultiple, replicas, queueLimit: this.queueLimit }
   }
 
   get ready(): boolean {

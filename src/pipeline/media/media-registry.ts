@@ -1,6 +1,7 @@
 // Which models make images and clips here, by which names, and who makes them.
 import { AppError } from '../../lib/errors.ts'
 import type { MediaMaker, ServedMedia } from './media.ts'
+import { type Room, roomOf } from './place.ts'
 
 export interface MediaModel {
   readonly served: ServedMedia
@@ -16,6 +17,8 @@ export interface MediaRegistry {
   find(kind: 'image' | 'video', name: string | undefined): MediaModel
   /** By id or alias, of either kind; throws `model_not_found`. */
   named(name: string): MediaModel
+  /** What the makers of a model hold and could hold, by its id; undefined while it has none. */
+  room(id: string): Room | undefined
 }
 
 const nouns = { image: 'images', video: 'videos' }
@@ -39,6 +42,10 @@ export function mediaRegistry(): MediaRegistry {
     },
     all: () => models,
     named,
+    room(id) {
+      const makers = models.find(({ served }) => served.id === id)?.makers ?? []
+      return makers.length === 0 ? undefined : roomOf(makers)
+    },
     find(kind, name) {
       if (models.length === 0) {
         const message = `The server serves no model that makes ${nouns[kind]} yet; try again shortly.`

@@ -110,6 +110,8 @@ export interface MakerInfo {
   sizeMultiple: number
   frameMultiple: number
   replicas: number
+  /** Jobs that may wait there; absent: it does not tell. */
+  queueLimit?: number
 }
 
 export interface ServedMedia {

@@ -29,6 +29,7 @@ export function openFrontend(options: FrontendOptions): Frontend {
     workers,
     canary: () => false,
     media: media.front,
+    leaving: async () => media.leave(),
     draining: () => media.drain(options.drainMs),
     async stop() {
       await media.close()

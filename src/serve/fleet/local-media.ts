@@ -25,7 +25,7 @@ export function openMediaServing(options: MediaServeOptions): MediaServing {
   const registry = mediaRegistry()
   const pipeline = mediaPipeline(registry)
   const own = ownMakers(options, options.health.canaryFreshMs)
-  const opening = openMediaApi(options, pipeline)
+  const opening = openMediaApi(options, pipeline, registry)
   opening.catch(() => {})
   let jobs: Awaited<typeof opening>['jobs'] | undefined
   const front = openFront(options, {
@@ -43,6 +43,8 @@ export function openMediaServing(options: MediaServeOptions): MediaServing {
       handlers: async () => (await opening).handlers,
       workers: own.engines,
     },
+    // Minutes of work that would not be done before the end.
+    leaving: async () => jobs?.refuse(),
     draining() {
       // What waits would not be made any more; who sent it can go elsewhere now.
       own.refuse()

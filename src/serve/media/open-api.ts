@@ -1,4 +1,6 @@
 // What the media handlers work with: the store of finished files, the jobs of POST /v1/videos, the policy for users' images.
+import { join } from 'node:path'
+import { AppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import { mediaScrapes, videoJobs } from '../../lib/media-metrics.ts'
 import { readInput } from '../../media/input/input.ts'
@@ -7,6 +9,7 @@ import { openStore } from '../../media/store/open.ts'
 import type { MediaStore } from '../../media/store.ts'
 import { type MediaJobs, mediaJobs } from '../../pipeline/media/jobs/jobs.ts'
 import type { MediaPipeline } from '../../pipeline/media/media.ts'
+import type { MediaRegistry } from '../../pipeline/media/media-registry.ts'
 import type { MediaOptions } from '../options.ts'
 import { mediaHandlers } from './handlers.ts'
 import { measuredStore } from './measured.ts'
@@ -21,19 +24,27 @@ export interface OpenedMedia {
 const SWEEP_MS = 60_000
 
 export interface MediaApiOptions {
-  media: Pick<MediaOptions, 'store' | 'jobsFolder' | 'input'>
+  media: Pick<MediaOptions, 'store' | 'jobsFolder' | 'jobKeepMs' | 'input'>
   ignoreUnknownFields: boolean
 }
 
-/** Rejects with `invalid_setting` or `storage_failed` when results could not be kept as asked. */
-export async function openMediaApi(options: MediaApiOptions, media: MediaPipeline): Promise<OpenedMedia> {
-  const { jobsFolder } = options.media
+/** `registry`: whom `media` asks. Rejects with `invalid_setting` or `storage_failed` when results could not be kept as asked. */
+export async function openMediaApi(
+  options: MediaApiOptions,
+  media: MediaPipeline,
+  registry: Pick<MediaRegistry, 'room'>,
+): Promise<OpenedMedia> {
+  const { jobsFolder, jobKeepMs } = options.media
   const store = measuredStore(await openStore(options.media.store))
   const jobs = mediaJobs({
     pipeline: media,
     store,
-    folder: jobsFolder,
-    onNotice: (message, cause) => log.warn({ err: cause }, message),
+    folder: join(jobsFolder, keyOf(store)),
+    keepMs: jobKeepMs,
+    room: registry.room,
+    // Where our own words say why, a stack says nothing more.
+    onNotice: (message, cause) =>
+      log.warn(cause instanceof AppError ? { code: cause.code, reason: cause.message } : { err: cause }, message),
   })
   const policy = inputPolicy(options.media)
   const handlers = mediaHandlers({
@@ -54,6 +65,11 @@ export async function openMediaApi(options: MediaApiOptions, media: MediaPipelin
       await store.close()
     },
   }
+}
+
+/** Jobs are with those servers that have their clips, whoever else has the same folder of jobs: a name for it, the same for the same place. */
+function keyOf({ place }: MediaStore): string {
+  return new Bun.CryptoHasher('sha256').update(place).digest('hex').slice(0, 32)
 }
 
 function inputPolicy({ input }: Pick<MediaOptions, 'input'>): InputPolicy {

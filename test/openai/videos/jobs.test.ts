@@ -173,7 +173,7 @@ describe('a job', () => {
   })
 
   test('is refused when too many wait', async () => {
-    await using app = videosApp({ script: { hangAt: 1 }, jobLimits: { maxUnfinished: 1 } })
+    await using app = videosApp({ script: { hangAt: 1 }, jobLimits: { room: () => ({ places: 1, taken: 0 }) } })
     await app.post({ ...cat, background: true })
     const { status, headers, body } = await app.post({ ...cat, background: true })
     expect([status, headers.get('retry-after'), body.error.code]).toEqual([529, '10', 'overloaded'])

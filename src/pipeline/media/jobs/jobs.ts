@@ -3,6 +3,7 @@ import { AppError, toAppError } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
 import type { StoredFile } from '../../../media/store.ts'
 import type { Made } from '../media.ts'
+import { needRoom } from '../place.ts'
 import { fileOf, noVideo } from './file-of.ts'
 import { hasEnded, type JobEvent, type JobFile, jobError, jobStep, type MediaJob } from './job.ts'
 import { JobFolder } from './job-folder.ts'
@@ -33,6 +34,8 @@ export interface MediaJobs {
   content(id: string, index?: number): Promise<{ file: JobFile; stored: StoredFile }>
   /** Jobs by status, for metrics. */
   counts(): Readonly<Record<MediaJob['status'], number>>
+  /** Takes no job any more: the server will stop soon. */
+  refuse(): void
   /** Takes no job any more, lets the others go on until `deadlineMs` from now, and fails what is left with `shutting_down`. Idempotent. */
   close(deadlineMs: number): Promise<void>
 }
@@ -60,6 +63,7 @@ class Jobs implements MediaJobs {
   readonly #runs = new Map<string, Run>()
   readonly #sweeper: ReturnType<typeof setInterval>
   #lastCreatedMs = 0
+  #refusing = false
   #closing: Promise<void> | undefined
 
   constructor(options: MediaJobsOptions) {
@@ -74,14 +78,10 @@ class Jobs implements MediaJobs {
   }
 
   async create(order: JobOrder): Promise<MediaJob> {
-    if (this.#closing !== undefined)
+    if (this.#refusing)
       throw new AppError('shutting_down', { message: 'The server is stopping and takes no new video.', retryAfterSecs: 5 })
-    const most = this.#options.maxUnfinished ?? 64
-    if (this.#unfinished() >= most)
-      throw new AppError('overloaded', {
-        message: `${most} videos already wait or are being made, the limit. Try again when some are done.`,
-        retryAfterSecs: 10,
-      })
+    const { model } = order.shown
+    needRoom(this.#options.room?.(model), this.#unfinished(model), model)
     this.#lastCreatedMs = Math.max(this.#now(), this.#lastCreatedMs + 1)
     const job = queued(`video_${newId()}`, this.#lastCreatedMs, order.shown)
     this.#jobs.set(job.id, job)
@@ -149,7 +149,12 @@ class Jobs implements MediaJobs {
     return counts
   }
 
+  refuse(): void {
+    this.#refusing = true
+  }
+
   close(deadlineMs: number): Promise<void> {
+    this.refuse()
     this.#closing ??= this.#close(deadlineMs)
     return this.#closing
   }
@@ -279,9 +284,9 @@ class Jobs implements MediaJobs {
       )
   }
 
-  #unfinished(): number {
+  #unfinished(model: string): number {
     let count = 0
-    for (const job of this.#jobs.values()) if (!hasEnded(job)) count++
+    for (const job of this.#jobs.values()) if (!hasEnded(job) && job.model === model) count++
     return count
   }
 

@@ -1,6 +1,7 @@
 // What the jobs of a server work with, and how many they keep.
 import type { MediaStore } from '../../../media/store.ts'
 import type { MediaPipeline } from '../media.ts'
+import type { Room } from '../place.ts'
 
 export interface MediaJobsOptions {
   pipeline: Pick<MediaPipeline, 'make'>
@@ -11,8 +12,8 @@ export interface MediaJobsOptions {
   keepMs?: number
   /** Ended jobs that are kept. Default 1000. */
   keepJobs?: number
-  /** Jobs that wait or run; one more is refused. Default 64. */
-  maxUnfinished?: number
+  /** What the makers of a model (by its id) can hold: a job beyond that is refused. Absent or undefined: it is taken, and fails when they refuse it. */
+  room?: (model: string) => Room | undefined
   /** What an operator should see and no client does. */
   onNotice?: (message: string, cause: unknown) => void
   /** Milliseconds since 1970. */

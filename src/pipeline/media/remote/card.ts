@@ -32,6 +32,7 @@ export function readMediaCard(body: Readonly<Record<string, unknown>>): MediaCar
   if (info?.makes !== 'image' && info?.makes !== 'video') throw wrong('info.makes')
   for (const name of ['sizeMultiple', 'frameMultiple', 'replicas'] as const)
     if (!Number.isInteger(info[name]) || info[name] < 1) throw wrong(`info.${name}`)
+  if (info.queueLimit !== undefined && !Number.isInteger(info.queueLimit)) throw wrong('info.queueLimit')
   for (const name of ['width', 'height', 'steps', 'guidance', 'frames', 'fps'] as const)
     if (!Number.isFinite(info.defaults?.[name])) throw wrong(`info.defaults.${name}`)
   return card

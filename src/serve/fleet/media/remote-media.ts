@@ -23,6 +23,8 @@ export interface RemoteMedia {
   workers(): number
   /** Resolves when those workers can be reached, or after `withinMs`. */
   connected(withinMs: number): Promise<void>
+  /** The server will stop soon: no job is taken any more, all else is. */
+  leave(): void
   /** No job is taken any more; those that run have so long. */
   drain(drainMs: number): void
   close(): Promise<void>
@@ -44,12 +46,14 @@ export function remoteMedia(
   let fleet: MediaFleet | undefined
   let opening: Promise<OpenedMedia> | undefined
   let opened: OpenedMedia | undefined
+  let left = false
   let closed = false
   const makers = () => fleet?.makers() ?? []
 
   async function open(): Promise<OpenedMedia> {
     const { openMediaApi } = await import('../../media/open-api.ts')
-    opened = await openMediaApi(options, pipeline)
+    opened = await openMediaApi(options, pipeline, registry)
+    if (left) opened.jobs.refuse()
     return opened
   }
   /** A place that could not be opened is tried again with the next request. */
@@ -104,6 +108,10 @@ export function remoteMedia(
     async connected(withinMs) {
       const deadline = performance.now() + withinMs
       while (!makers().every(({ connected }) => connected) && performance.now() < deadline) await Bun.sleep(10)
+    },
+    leave() {
+      left = true
+      opened?.jobs.refuse()
     },
     drain: (drainMs) => void opened?.jobs.close(drainMs),
     async close() {

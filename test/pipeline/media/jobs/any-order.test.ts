@@ -25,7 +25,7 @@ test.each([1, 2, 3, 4])('seed %i', async (seed) => {
   const folder = join(root, String(seed))
   const clips = scriptedClips()
   const store = memoryStore()
-  const jobs = mediaJobs({ pipeline: clips, store, folder, keepJobs: 40, maxUnfinished: 20 })
+  const jobs = mediaJobs({ pipeline: clips, store, folder, keepJobs: 40, room: () => ({ places: 20, taken: 0 }) })
   const live = new AbortController().signal
   const made = await clips.make(order.request, {}, live)
   const expected = new Set(['overloaded', 'media_not_found', 'storage_failed', 'client_closed_request'])

@@ -8,12 +8,28 @@ const { setUp } = jobsSetup()
 
 describe('limits', () => {
   test('more unfinished jobs than allowed are refused', async () => {
-    const { jobs } = setUp({ turn: new Promise(() => {}) }, { maxUnfinished: 2 })
+    const { jobs } = setUp({ turn: new Promise(() => {}) }, { room: () => ({ places: 2, taken: 0 }) })
     const { id } = await jobs.create(order())
     await jobs.create(order())
     await expect(jobs.create(order())).rejects.toMatchObject({ code: 'overloaded' })
     await jobs.cancel(id)
     await jobs.create(order())
+  })
+
+  test('what others wait for counts too, other models do not', async () => {
+    const { jobs } = setUp({ turn: new Promise(() => {}) }, { room: (model) => ({ places: 2, taken: model === 'full' ? 2 : 0 }) })
+    const of = (model: string) => ({ ...order(), shown: { ...order().shown, model } })
+    await expect(jobs.create(of('full'))).rejects.toMatchObject({ code: 'overloaded' })
+    for (const model of ['one', 'two', 'one', 'two']) await jobs.create(of(model))
+    await expect(jobs.create(of('one'))).rejects.toThrow("2 jobs of 'one' already wait")
+  })
+
+  test('a server that will stop takes no new one, and goes on with the others', async () => {
+    const { jobs } = setUp({ paceMs: 2 })
+    const { id } = await jobs.create(order())
+    jobs.refuse()
+    await expect(jobs.create(order())).rejects.toMatchObject({ code: 'shutting_down', status: 503 })
+    expect((await ended(jobs, id)).status).toBe('completed')
   })
 
   test('the oldest ended jobs go with their files', async () => {
