@@ -2,6 +2,7 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isProcess } from '../../src/pipeline/media/jobs/owner.ts'
 import { need } from '../helpers/need.ts'
 import { startS3 } from '../helpers/processes/broker.ts'
 import { eventually, start } from '../helpers/processes/start.ts'
@@ -213,6 +214,31 @@ test('endless jobs are ended when the drain time is over', async () => {
   expect(await server.stop(20_000)).toBe(0)
   const answer = await running
   if (answer instanceof Response) expect(answer.status).toBeGreaterThanOrEqual(500)
+})
+
+test('a server that will stop refuses new video jobs at once, and says in words what became of the others', async () => {
+  const server = await startMedia('video', { args: ['--speedup-ratio', '1', '--grace-period-secs', '2', '--drain-timeout-secs', '0.2'] })
+  try {
+    const job = { prompt: 'x', num_inference_steps: 1000, background: true }
+    const [running, waiting] = [await bodyOf(send(server, job, '/v1/videos')), await bodyOf(send(server, job, '/v1/videos'))]
+    expect([running.object, waiting.status]).toEqual(['video', 'queued'])
+    process.kill(server.pid, 'SIGTERM')
+    await eventually('it leaves', async () => server.output().includes('no longer ready'))
+    const form = new FormData()
+    form.set('prompt', 'x')
+    const answers = [send(server, job, '/v1/videos'), fetch(`${server.url}/v1/videos`, { method: 'POST', body: form })]
+    for (const answer of await Promise.all(answers)) {
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5'])
+      expect((await bodyOf(answer)).error.code).toBe('shutting_down')
+    }
+    expect((await bodyOf(fetch(`${server.url}/v1/videos`))).data).toHaveLength(2)
+    await eventually('it has stopped', async () => !isProcess(server.pid))
+    expect(await server.stop()).toBe(0)
+    expect(server.output()).toContain(`video ${waiting.id} failed: `)
+    expect(server.output()).not.toContain('"stack"')
+  } finally {
+    await server.stop()
+  }
 })
 
 function mounts(): boolean {

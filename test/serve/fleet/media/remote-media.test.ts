@@ -118,6 +118,15 @@ test('operations go to the workers of the model that is named, else to all', asy
   expect([unknown.status, unknown.body.error.message]).toEqual([404, expect.stringMatching(/there are (painter, drawer|drawer, painter)/)])
 })
 
+test('once it will stop, new video jobs are refused, and what is waited for is made', async () => {
+  const { post, fleet, remote } = world([])
+  fleet.change(joined({ ...painter, info: { ...info, makes: 'video' } }))
+  remote.leave()
+  const { status, body } = await post('/v1/videos', { ...picture, background: true })
+  expect([status, body.error.code]).toEqual([503, 'shutting_down'])
+  expect((await post('/v1/videos', picture)).status).toBe(200)
+})
+
 test('a place that cannot be used is told by name, again with each request', async () => {
   const { post, fleet } = world([], 'file:///dev/null/x')
   fleet.change(joined(painter))
