@@ -1,5 +1,5 @@
 // model_index.json, the only file that every diffusers folder has: which pipeline the weights belong to.
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 
@@ -33,4 +33,31 @@ export function readModelIndex(folder: string): ModelIndex {
   if (typeof pipeline !== 'string' || pipeline === '') throw invalid("has no _class_name, which says the pipeline's kind")
   const parts = Object.entries(index).filter(([name, value]) => !name.startsWith('_') && Array.isArray(value) && value[0] !== null)
   return { pipeline, parts: parts.map(([name]) => name) }
+}
+
+/** Parts that are made of weights; tokenizers, schedulers, processors and guiders have none. */
+const weighty = /(^|_)(transformer|unet|vae|encoder)(_\d+)?$/
+const weightFile = /\.(safetensors|safetensors\.index\.json|bin|pt|gguf)$/
+
+/**
+ * Every part of a local model has a file of weights. `args` are SGLang's: a part that they name a path for may lie elsewhere.
+ * Throws AppError `model_files_invalid` naming the parts that lack them, before an engine loads for minutes to find out.
+ */
+export function checkWeights(folder: string, { parts }: ModelIndex, args: readonly string[] = []): void {
+  const words = args.map((word) => word.replaceAll('_', '-'))
+  if (words.some((word) => /^--(config|component)/.test(word))) return
+  const elsewhere = (part: string) => words.some((word) => word.startsWith(`--${part.replaceAll('_', '-')}-`) && /-path(=|$)/.test(word))
+  const lacking = parts.filter((part) => weighty.test(part) && !elsewhere(part) && !hasWeights(join(folder, part)))
+  if (lacking.length === 0) return
+  const made = existsSync(join(folder, '..', 'make.ts')) ? 'bun run models --weights makes them.' : 'Copy or download the whole model.'
+  throw new AppError('model_files_invalid', {
+    message: `${folder} has no weights (*.safetensors, *.bin) for ${lacking.join(', ')}, which its model_index.json names. ${made}`,
+    param: '--model-path',
+  })
+}
+
+function hasWeights(folder: string): boolean {
+  if (!existsSync(folder)) return false
+  // A link into a cache whose file is gone is no file.
+  return readdirSync(folder).some((name) => weightFile.test(name) && existsSync(join(folder, name)))
 }

@@ -133,6 +133,7 @@ export class SglangDiffusion implements DiffusionEngine {
       {
         python: options.python,
         args: ['diffusion', ...options.args],
+        diffusion: true,
         env: options.env,
         cacheDir: options.cacheDir,
         tmpDir: options.tmpDir ?? '/tmp',

@@ -21,6 +21,8 @@ export interface ProcessOptions {
   cacheDir: string
   /** Where sockets live while it runs; short, since a unix socket's path has at most 107 bytes. */
   tmpDir: string
+  /** It is to make images or videos: what is advised when it does not start is other. */
+  diffusion?: boolean
   onLine(line: string): void
 }
 
@@ -121,7 +123,7 @@ export async function startProcess<Ready>(
   const died = child.exited.then((exit) => {
     goDown(ended(exit))
     cleanUp()
-    settle.reject(startError(fatal, child.lastLines(), ended(exit)))
+    settle.reject(startError(fatal, child.lastLines(), ended(exit), options.diffusion))
     return fatal?.message || ourReason || ended(exit)
   })
   const cancel = () => void child.stop(0)

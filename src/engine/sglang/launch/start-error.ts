@@ -8,6 +8,8 @@ interface Cause {
   param?: string
   /** `$1` is the pattern's first group. */
   advice: string
+  /** In its place for images and videos. */
+  diffusion?: string
 }
 
 /** In order: the first that matches wins, so the precise come before the general. */
@@ -18,6 +20,8 @@ const causes: readonly Cause[] = [
     code: 'sglang_not_found',
     param: '--python',
     advice: 'SGLang is not installed for this Python. Install it there (pip install sglang) or name another Python with --python.',
+    diffusion:
+      'SGLang is not installed for this Python. Install it there with its packages for images and videos (pip install "sglang[diffusion]") or name another Python with --python.',
   },
   {
     pattern: /No module named '?(diffusers|cache_dit|addict|imageio|moviepy)\b/,
@@ -31,6 +35,8 @@ const causes: readonly Cause[] = [
     param: '--python',
     advice:
       'The Python package $1, which SGLang needs, is missing. Install SGLang with all its packages, or name another Python with --python.',
+    diffusion:
+      'The Python package $1, which SGLang needs, is missing. Install SGLang with all its packages (pip install "sglang[diffusion]"), or name another Python with --python.',
   },
   {
     pattern: /unrecognized arguments?: (.+)/,
@@ -73,7 +79,9 @@ const causes: readonly Cause[] = [
     code: 'model_path_not_found',
     param: '--model-path',
     advice:
-      'The model was not found. --model-path takes a folder with config.json (model_index.json of a diffusion model) and all its weights, or the name of a model that can be downloaded.',
+      'The model was not found. --model-path takes a folder with config.json and all its weights, or the name of a model that can be downloaded.',
+    diffusion:
+      'The model was not found, or files of it are missing. --model-path takes a folder with model_index.json and beside it, for each part that it names, a folder with the config and all the weights; or the name of a model that can be downloaded.',
   },
   {
     pattern: /Found no NVIDIA driver|No CUDA GPUs are available|CUDA driver version is insufficient|No accelerator .* is available/i,
@@ -88,8 +96,8 @@ function lastError(lines: readonly string[]): string {
   return (errors.at(-1) ?? lines.at(-1) ?? '').trim()
 }
 
-/** The start-up error for what the bridge said (`fatal`, if it got that far) and its last lines of output. */
-export function startError(fatal: Fatal | undefined, lines: readonly string[], exit: string): AppError {
+/** The start-up error for what the bridge said (`fatal`, if it got that far) and its last lines of output. `diffusion`: it was to make images or videos. */
+export function startError(fatal: Fatal | undefined, lines: readonly string[], exit: string, diffusion = false): AppError {
   const said = fatal?.message?.trim() || lastError([...lines, ...(fatal?.lines ?? [])])
   if (fatal?.code === 'unsupported')
     return new AppError('sglang_unsupported', {
@@ -107,7 +115,7 @@ export function startError(fatal: Fatal | undefined, lines: readonly string[], e
     for (const cause of causes) {
       const match = cause.pattern.exec(text)
       if (!match) continue
-      const advice = cause.advice.replace('$1', match[1]?.trim() ?? '')
+      const advice = ((diffusion && cause.diffusion) || cause.advice).replace('$1', match[1]?.trim() ?? '')
       const own = said && !advice.includes(said) ? ` SGLang said: ${said}` : ''
       return new AppError(cause.code, { message: advice + own, param: cause.param })
     }

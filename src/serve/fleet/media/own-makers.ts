@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { configureKernels } from '../../../../kernels/perform.ts'
 import type { DiffusionEngine, DiffusionInfo } from '../../../engine/diffusion/diffusion.ts'
-import { readModelIndex } from '../../../engine/diffusion/model-index.ts'
+import { checkWeights, readModelIndex } from '../../../engine/diffusion/model-index.ts'
 import { AppError, toAppError } from '../../../lib/errors.ts'
 import { log } from '../../../lib/log.ts'
 import { mediaEncoding, mediaQueued, mediaRunning, mediaScrapes } from '../../../lib/media-metrics.ts'
@@ -145,11 +145,13 @@ async function modelFolder({ model, engine }: MediaEngineOptions): Promise<strin
   const { path } = model
   try {
     const folder = await resolveModel(path, model.hub)
-    readModelIndex(folder)
+    const index = readModelIndex(folder)
+    // Of a model by name only the small files are here; SGLang fetches the rest.
+    if (engine.kind === 'sglang' && folder === path) checkWeights(folder, index, engine.args)
     return folder
   } catch (thrown) {
     const error = toAppError(thrown)
-    if (existsSync(join(path, 'config.json')) && error.code === 'model_files_invalid')
+    if (error.code === 'model_files_invalid' && existsSync(join(path, 'config.json')) && !existsSync(join(path, 'model_index.json')))
       throw new AppError(error.code, {
         message: `${error.message} There is a config.json: a text model is served without a diffusion role.`,
         param: error.param ?? undefined,

@@ -52,3 +52,13 @@ test('model files that SGLang skips at start are not the reason', () => {
   expect(error.message).toContain('something else')
   expect(error.message).not.toContain('package cutlass')
 })
+
+test('a worker of images is told what such a worker needs', () => {
+  const told = (said: string) => startError(undefined, [said], 'exit 1', true).message
+  expect(told("No module named 'sglang'")).toContain('pip install "sglang[diffusion]"')
+  expect(told("No module named 'av'")).toContain(
+    'package av, which SGLang needs, is missing. Install SGLang with all its packages (pip install "sg',
+  )
+  expect(told("No such file or directory: '/m/vae/diffusion_pytorch_model.safetensors'")).toContain('model_index.json')
+  expect(startError(undefined, ["No such file or directory: '/m/config.json'"], 'exit 1').message).not.toContain('model_index.json')
+})
