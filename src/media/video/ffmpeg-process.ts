@@ -3,6 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readSync, rmSync, unlinkSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
+import { encoderFailure, listen } from './ffmpeg-words.ts'
+import { mp4Fault } from './mp4-whole.ts'
 
 export interface FfmpegProcess {
   /** Resolves when the kernel has taken all bytes: what the child has not read of them lies in a socket's buffers, less than half a megabyte. */
@@ -21,29 +23,35 @@ export interface FfmpegOptions {
   tempFolder?: string | undefined
   /** A child that takes no byte for so long, or does not end so long after the last one, hangs. */
   stallMs?: number
+  /** What a child gets to end by itself after it said that it failed: ffmpeg 5.1 with SVT-AV1 never does when the disk is full. */
+  graceMs?: number
 }
 
-const keptLines = 12
 /** The child's number of the output file. */
 const outputFd = 3
 
 /** Throws `encoding_failed` when the program cannot be run, `storage_failed` when there is no place for its output. */
 export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
-  const { stallMs = 300_000 } = options
+  const { stallMs = 300_000, graceMs = 2000 } = options
   const file = openNameless(options.tempFolder ?? tmpdir())
-  const lines: string[] = []
   let ending: AppError | undefined
   let child: ReturnType<typeof spawn>
   try {
     child = spawn([options.program, ...options.arguments(`/proc/self/fd/${outputFd}`)], file)
   } catch (cause) {
     closeSync(file)
-    throw new AppError('encoding_failed', { message: `ffmpeg could not be started (${options.program}).`, cause })
+    throw new AppError('encoding_failed', { message: 'ffmpeg could not be started.', cause })
   }
   live.add(child)
-  const output = collectLines(child.stderr as ReadableStream<Uint8Array>, lines)
-  const ended = Promise.all([child.exited, output]).then(([code]) => {
+  let lastWait: ReturnType<typeof setTimeout> | undefined
+  const said = listen(child.stderr as ReadableStream<Uint8Array>, () => {
+    lastWait = setTimeout(() => kill(encoderFailure(options.encoder, 'did not end after it failed', said.words)), graceMs)
+  })
+  const ended = child.exited.then(async (code) => {
     live.delete(child)
+    // Its last words; what it started and left behind may hold the pipe for ever.
+    await Promise.race([said.ended, new Promise((resolve) => setTimeout(resolve, graceMs).unref())])
+    clearTimeout(lastWait)
     return code
   })
   const stdin = child.stdin as Bun.FileSink
@@ -59,10 +67,10 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   }
   /** Waits, but not for ever. */
   const inTime = async <T>(work: Promise<T>): Promise<T> => {
-    const timer = setTimeout(
-      () => kill(new AppError('encoding_failed', { message: `The video encoder ${options.encoder} hangs.` })),
-      stallMs,
-    )
+    const timer = setTimeout(() => {
+      const cause = new Error(said.words.lines.join('\n') || 'ffmpeg said nothing')
+      kill(new AppError('encoding_failed', { message: `The video encoder ${options.encoder} hangs.`, cause }))
+    }, stallMs)
     try {
       return await work
     } finally {
@@ -72,7 +80,9 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   /** The cause of the end, from its exit code and last words. */
   const failure = async (code?: number): Promise<AppError> => {
     code ??= await inTime(ended)
-    return ending ?? exitFailure(options.encoder, code, child.signalCode, lines)
+    if (ending !== undefined) return ending
+    const how = child.signalCode ? `was ended by ${child.signalCode}` : code === 0 ? 'wrote nothing' : `ended with exit code ${code}`
+    return encoderFailure(options.encoder, how, said.words)
   }
 
   return {
@@ -90,8 +100,15 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
         await Promise.resolve(stdin.end()).catch(() => {})
         const code = await inTime(ended)
         const size = fstatSync(file).size
-        if (code !== 0 || size === 0) throw await failure(code)
-        return readAll(file, size)
+        // One that could not write its last bytes may still call that a success.
+        if (code !== 0 || size === 0 || said.words.noSpace) throw await failure(code)
+        const bytes = readAll(file, size)
+        const fault = mp4Fault(bytes)
+        if (fault !== undefined) {
+          const lines = [`the file of ${size} bytes is no MP4: ${fault}`, ...said.words.lines]
+          throw encoderFailure(options.encoder, 'made a file that is no whole MP4', { lines, noSpace: false })
+        }
+        return bytes
       } finally {
         close()
       }
@@ -155,32 +172,4 @@ function readAll(file: number, size: number): Uint8Array {
     at += read
   }
   return bytes
-}
-
-async function collectLines(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const chunk of stream) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split(/[\r\n]+/)
-    // A program that writes without line ends must not fill memory.
-    rest = parts.pop()!.slice(-2000)
-    lines.push(...parts.filter((line) => line !== '' && !line.startsWith('Svt[info]')))
-    // The first and the newest.
-    if (lines.length > keptLines) lines.splice(1, lines.length - keptLines)
-  }
-  if (rest !== '') lines.push(rest)
-}
-
-function exitFailure(encoder: string, code: number, signal: string | number | null, lines: readonly string[]): AppError {
-  const said = lines.join('\n')
-  if (/no space left|disk quota exceeded|file too large/i.test(said)) {
-    return new AppError('storage_failed', { message: 'No space is left for the video file while it is written.', cause: new Error(said) })
-  }
-  const how = signal ? `was ended by ${signal}` : code === 0 ? 'wrote nothing' : `ended with exit code ${code}`
-  // The first line names the cause ("[h264_nvenc @ 0x55] Cannot load libcuda.so.1"), the later ones what failed because of it.
-  const first = lines[0]?.replace(/^\[[^\]]*\] */, '').slice(0, 300)
-  return new AppError('encoding_failed', {
-    message: `The video encoder ${encoder} ${how}${first ? `: ${first}` : ''}`,
-    cause: new Error(said || 'ffmpeg said nothing'),
-  })
 }

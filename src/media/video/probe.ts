@@ -2,6 +2,7 @@
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { encoders, ffmpegArguments, testSide, type VideoEncoder } from './encoders.ts'
 import { startFfmpeg } from './ffmpeg-process.ts'
+import { firstWords } from './ffmpeg-words.ts'
 
 export interface ProbedEncoders {
   /** The program that runs; null: none. */
@@ -26,8 +27,16 @@ interface Probe {
   version: string
   /** Names that were built in. */
   known: ReadonlySet<string>
-  /** undefined: it works; else why not. */
-  results: Map<string, Promise<string | undefined>>
+  /** undefined: it works. */
+  results: Map<string, Promise<Fault | undefined>>
+}
+
+/** Why an encoder does not work. */
+interface Fault {
+  /** For clients. */
+  short: string
+  /** For the operator, with ffmpeg's own words. */
+  full: string
 }
 
 const probes = new Map<string, Promise<Probe | string>>()
@@ -47,7 +56,7 @@ export async function probeEncoders(options: { ffmpeg?: string | null; encoder?:
   }
   const tried: ProbedEncoders['tried'] = []
   for (const encoder of candidates(options.encoder)) {
-    const reason = await test(probe, encoder)
+    const reason = (await test(probe, encoder))?.full
     tried.push({ name: encoder.name, works: reason === undefined, ...(reason !== undefined && { reason }) })
     if (reason === undefined && !options.all) break
   }
@@ -78,10 +87,12 @@ export async function chooseEncoder(clip: {
     }
     const fault = await test(probe, encoder)
     if (fault === undefined) return { encoder, ffmpeg: probe.program }
-    reason = fault
+    reason = fault.short
   }
   return { encoder: undefined, reason: clip.encoder === undefined ? noneWorks(probe) : (reason ?? 'it is not one that we know') }
 }
+
+const notBuiltIn: Fault = { short: 'it is not part of this ffmpeg', full: 'it is not part of this ffmpeg' }
 
 const noneWorks = (probe: Probe) => `ffmpeg ${probe.version} has no video encoder that works here`
 
@@ -122,17 +133,17 @@ async function ask(command: string[]): Promise<string> {
 }
 
 /** undefined: the encoder made a file of a grey picture. Rejects with `storage_failed`, which says nothing about the encoder and is not remembered. */
-function test(probe: Probe, encoder: VideoEncoder): Promise<string | undefined> {
+function test(probe: Probe, encoder: VideoEncoder): Promise<Fault | undefined> {
   let result = probe.results.get(encoder.name)
   if (result === undefined) {
-    result = probe.known.has(encoder.name) ? tryOut(probe.program, encoder) : Promise.resolve('it is not part of this ffmpeg')
+    result = probe.known.has(encoder.name) ? tryOut(probe.program, encoder) : Promise.resolve(notBuiltIn)
     probe.results.set(encoder.name, result)
     result.catch(() => probe.results.delete(encoder.name))
   }
   return result
 }
 
-async function tryOut(program: string, encoder: VideoEncoder): Promise<string | undefined> {
+async function tryOut(program: string, encoder: VideoEncoder): Promise<Fault | undefined> {
   const shape = { width: testSide, height: testSide, fps: 8 }
   try {
     const child = startFfmpeg({
@@ -152,6 +163,8 @@ async function tryOut(program: string, encoder: VideoEncoder): Promise<string | 
   } catch (thrown) {
     const failure = toAppError(thrown)
     if (failure.code === 'storage_failed') throw failure
-    return failure.message
+    const words = firstWords(failure)
+    const short = failure.message.replace(/\.$/, '')
+    return { short, full: words === undefined ? short : `${short}: ${words}` }
   }
 }

@@ -1,16 +1,21 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startClip } from '../../../src/media/video/clip.ts'
 import type { ClipOptions } from '../../../src/media/video/clip-encoder.ts'
 import { need } from '../../helpers/need.ts'
 import { decodeByFfmpeg, hasFfmpeg, probe } from '../chart.ts'
+import { smallestMp4 } from './mp4-boxes.ts'
 
 setDefaultTimeout(60_000)
 
 const folder = mkdtempSync(join(tmpdir(), 'clips-'))
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => {
+  // What a test left behind on purpose.
+  for (const name of readdirSync(folder)) if (name.endsWith('.pid')) process.kill(Number(readFileSync(join(folder, name), 'utf8')))
+  rmSync(folder, { recursive: true })
+})
 
 const grey = (width: number, height: number) => new Uint8Array(width * height * 3).fill(128)
 const shape: ClipOptions = { width: 320, height: 240, fps: 16, frames: 4, pixels: 'rgb24', tempFolder: folder }
@@ -33,7 +38,7 @@ function fakeFfmpeg(script: string): string {
 case "$*" in
   -version) echo "ffmpeg version 0-fake"; exit 0;;
   *-encoders) echo " V..... libx264 H.264"; exit 0;;
-  *256x256*) cat > /proc/self/fd/3; exit 0;;
+  *256x256*) cat > /dev/null; ${smallestMp4}; exit 0;;
 esac
 ${script}
 `
@@ -132,12 +137,42 @@ const faults: [what: string, script: string, code: string, message: RegExp, caus
     'a crash in the middle',
     'head -c 1000 > /dev/null; echo "[x @ 0x1] out of registers" >&2; echo "Conversion failed!" >&2; exit 3',
     'encoding_failed',
-    /^The video encoder libx264 ended with exit code 3: out of registers$/,
+    /^The video encoder libx264 failed: it ended with exit code 3\.$/,
     /out of registers\nConversion failed!/,
   ],
   ['a signal', 'kill -9 $$', 'encoding_failed', /was ended by SIGKILL/, /./],
   ['success without a file', 'cat > /dev/null', 'encoding_failed', /wrote nothing/, /./],
   ['a full disk', 'cat > /dev/full', 'storage_failed', /No space is left/, /No space left on device/],
+  [
+    'a full disk after which the encoder never ends',
+    `trap '' TERM; echo "Error writing trailer of x: No space left on device" >&2; while :; do sleep 1; done`,
+    'storage_failed',
+    /No space is left/,
+    /Error writing trailer of x: No space left on device/,
+  ],
+  [
+    'a full disk that the encoder calls a success',
+    `cat > /dev/null; ${smallestMp4}; echo "Error writing trailer of x: No space left on device" >&2`,
+    'storage_failed',
+    /No space is left/,
+    /Error writing trailer/,
+  ],
+  [
+    'an encoder that never ends after it failed',
+    `cat > /dev/null; trap '' TERM; echo "Conversion failed!" >&2; while :; do sleep 1; done`,
+    'encoding_failed',
+    /^The video encoder libx264 failed: it did not end after it failed\.$/,
+    /Conversion failed!/,
+  ],
+  [
+    'a child that left something behind which holds its stderr',
+    'sleep 1000 & echo $! > "$0.pid"; exit 3',
+    'encoding_failed',
+    /exit code 3/,
+    /./,
+  ],
+  ['no memory', 'echo "x: Cannot allocate memory" >&2; exit 1', 'encoding_failed', /exit code 1; it is out of memory\.$/, /allocate/],
+  ['garbage', 'cat > /proc/self/fd/3', 'encoding_failed', /made a file that is no whole MP4\.$/, /does not begin with ftyp/],
 ]
 for (const [what, script, code, message, cause] of faults) {
   test(`${what}: ${code}`, async () => {

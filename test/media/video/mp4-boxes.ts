@@ -1,5 +1,8 @@
 // The boxes of an MP4 file (ISO/IEC 14496-12), as far as tests look.
 
+/** A line of shell that writes the smallest file that passes as an MP4 to descriptor 3. */
+export const smallestMp4 = String.raw`printf '\000\000\000\020ftypisom\000\000\002\000\000\000\000\011moovx\000\000\000\011mdatx' > /proc/self/fd/3`
+
 export interface Box {
   name: string
   /** Of its content. */

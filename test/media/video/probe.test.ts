@@ -6,6 +6,7 @@ import { startFfmpeg } from '../../../src/media/video/ffmpeg-process.ts'
 import { chooseEncoder, probeEncoders } from '../../../src/media/video/probe.ts'
 import { need } from '../../helpers/need.ts'
 import { hasFfmpeg } from '../chart.ts'
+import { smallestMp4 } from './mp4-boxes.ts'
 
 setDefaultTimeout(60_000)
 
@@ -26,7 +27,7 @@ case "$*" in
 esac
 while [ "$1" != "-c:v" ]; do shift; done
 echo "$2" >> ${path}.log
-case " ${working.join(' ')} " in *" $2 "*) cat > /proc/self/fd/3;; *) echo "no device for $2" >&2; exit 1;; esac
+case " ${working.join(' ')} " in *" $2 "*) cat > /dev/null; ${smallestMp4};; *) echo "no device for $2" >&2; exit 1;; esac
 `,
     { mode: 0o755 },
   )
@@ -38,7 +39,9 @@ test('the order is hardware, SVT-AV1, VP9, x264; the first that encodes a pictur
   const probed = await probeEncoders({ ffmpeg: path })
   expect(probed).toMatchObject({ ffmpeg: path, version: '7.1-fake', chosen: 'libvpx-vp9' })
   expect(tries()).toEqual(['h264_nvenc', 'h264_vaapi', 'libsvtav1', 'libvpx-vp9'])
-  expect(probed.tried.find((one) => one.name === 'h264_nvenc')!.reason).toEndWith('exit code 1: no device for h264_nvenc')
+  expect(probed.tried.find((one) => one.name === 'h264_nvenc')!.reason).toEndWith(
+    'exit code 1; its device or driver cannot be used: no device for h264_nvenc',
+  )
 })
 
 test('each encoder is tried once a process, however many clips there are', async () => {
@@ -86,6 +89,22 @@ test('an encoder asked for that does not work stops the start, by its flag', asy
   })
   await expect(probeEncoders({ ffmpeg: null, encoder: 'libx264' })).rejects.toMatchObject({ code: 'invalid_setting' })
   expect(await probeEncoders({ ffmpeg: path, encoder: 'libx264' })).toMatchObject({ chosen: 'libx264' })
+})
+
+test('an encoder whose file is no MP4 does not work; clients are not told what ffmpeg said', async () => {
+  const path = join(folder, 'ffmpeg-garbage')
+  const text = `case "$*" in
+  -version) echo "ffmpeg version 7.1-fake";;
+  *-encoders) echo " V....D libx264   H.264"; echo " V....D libsvtav1   AV1";;
+  *libx264*) cat > /proc/self/fd/3;;
+  *) echo "cannot find /home/me/secret" >&2; exit 1;;
+esac`
+  writeFileSync(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  const probed = await probeEncoders({ ffmpeg: path })
+  expect(probed.tried.find((one) => one.name === 'libsvtav1')!.reason).toContain('/home/me/secret')
+  expect(probed.tried.find((one) => one.name === 'libx264')!.reason).toContain('no whole MP4')
+  const choice = await chooseEncoder({ width: 640, height: 480, ffmpeg: path, encoder: 'libsvtav1' })
+  expect(choice).toEqual({ encoder: undefined, reason: 'The video encoder libsvtav1 failed: it ended with exit code 1' })
 })
 
 test('a child that hangs after the last frame, or that reads nothing, is ended', async () => {
