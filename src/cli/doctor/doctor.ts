@@ -1,5 +1,5 @@
 // `doctor [serve flags]`: looks at this machine and says, line by line, what is well and what to do about the rest.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { log } from '../../lib/log.ts'
@@ -32,9 +32,10 @@ Exit code 1 when something is certain to fail.
 
 const probe = `
 import importlib.metadata as m, sys
-try: v = m.version('sglang')
-except m.PackageNotFoundError: v = '-'
-print(sys.version.split()[0], v)`
+def v(name):
+    try: return m.version(name)
+    except m.PackageNotFoundError: return '-'
+print(sys.version.split()[0], v('sglang'), v('diffusers'))`
 
 /** Prints the findings; resolves with 1 when one of them is a failure. */
 export async function runDoctor(argv: string[]): Promise<number> {
@@ -47,7 +48,7 @@ export async function runDoctor(argv: string[]): Promise<number> {
   // What is found goes to the terminal as findings, not as log lines.
   log.level = 'silent'
   const smi = output(['nvidia-smi', '--query-gpu=name,memory.total,memory.used,driver_version', '--format=csv,noheader,nounits'])
-  const python = checkPython(settings.python, output([settings.python, '-c', probe]))
+  const python = checkPython(settings.python, output([settings.python, '-c', probe]), settings.makes)
   const findings: Finding[] = [
     checkGpu(smi, undefined, process.env.CUDA_VISIBLE_DEVICES),
     // Without SGLang the other engines still work, so it only counts as a failure for the one that needs it.
@@ -55,9 +56,7 @@ export async function runDoctor(argv: string[]): Promise<number> {
     checkShm(),
     ...checkLimits(readFileSync('/proc/self/limits', 'utf8')),
     ...checkPorts(settings),
-    ...(settings.modelPath === undefined
-      ? []
-      : [checkModel(settings.modelPath, settings.hfHome ?? join(homedir(), '.cache/huggingface'), settings.makes)]),
+    ...(await checkModels(settings)),
     checkCache(cacheRoots({ ...process.env, ...(settings.cacheDir === undefined ? {} : { DYN_CACHE_DIR: settings.cacheDir }) })),
     checkProcesses(sglangProcesses()),
     ...(await checkMedia(settings)),
@@ -87,6 +86,13 @@ function checkPorts({ httpHost, httpPort, reusePort, systemHost, systemPort, rpc
     ...fixed(bind, rpcPort, '--tcp-rpc-port'),
     ...fixed(bind, eventPort, '--event-plane-port'),
   ]
+}
+
+async function checkModels({ modelPath, hfHome, makes, engine, engineArgs }: Settings): Promise<Finding[]> {
+  if (modelPath === undefined) return []
+  if (makes === undefined || !existsSync(modelPath)) return [checkModel(modelPath, hfHome ?? join(homedir(), '.cache/huggingface'))]
+  const { checkMediaModel } = await import('./media.ts')
+  return [await checkMediaModel(modelPath, makes, engine, engineArgs)]
 }
 
 /** Loaded here: the codecs and WebGPU are not small. */

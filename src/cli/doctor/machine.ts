@@ -19,13 +19,20 @@ export function checkGpu(nvidiaSmi: string | undefined, driverFile = '/proc/driv
   return warn('no NVIDIA GPU', 'serve --engine mock and --engine http need none; SGLang itself wants one, or its CPU flags (--device cpu)')
 }
 
-/** `answer` is "<python version> <sglang version or -> <prefix>" of the probe; undefined when the program could not be run. */
-export function checkPython(python: string, answer: string | undefined): Finding {
+/** `answer` is "<python version> <sglang version or -> <diffusers version or ->" of the probe; undefined when the program could not be run. `makes`: what it is to serve; absent: text. */
+export function checkPython(python: string, answer: string | undefined, makes?: 'image' | 'video'): Finding {
   if (answer === undefined) return fail(`${python} cannot be run`, 'give the Python that has SGLang: --python PATH or DYN_SGLANG_PYTHON')
-  const [version = '?', sglang = '-'] = answer.trim().split(' ')
+  const [version = '?', sglang = '-', diffusers = '-'] = answer.trim().split(' ')
+  const packages = makes === undefined ? 'sglang' : '"sglang[diffusion]"'
   if (sglang === '-')
-    return fail(`${python} (${version}) has no SGLang`, `install it (${python} -m pip install sglang) or give another --python`)
-  if (olderThan(sglang, [0, 5, 9])) return fail(`SGLang ${sglang} in ${python}`, 'SGLang 0.5.9 or newer is needed: pip install -U sglang')
+    return fail(`${python} (${version}) has no SGLang`, `install it (${python} -m pip install ${packages}) or give another --python`)
+  if (olderThan(sglang, [0, 5, 9]))
+    return fail(`SGLang ${sglang} in ${python}`, `SGLang 0.5.9 or newer is needed: ${python} -m pip install -U ${packages}`)
+  if (makes !== undefined && diffusers === '-')
+    return fail(
+      `SGLang ${sglang} in ${python} lacks its packages for images and videos`,
+      `install them (${python} -m pip install ${packages}) or give another --python`,
+    )
   return ok(`SGLang ${sglang} in ${python} (Python ${version})`)
 }
 
@@ -74,8 +81,8 @@ export function checkPort(host: string, port: number, flag = '--http-port', reus
   }
 }
 
-/** A folder as given, or a hub name (which is not looked up). `makes`: the role it is to be served in; absent: text. */
-export function checkModel(path: string, hubCache: string, makes?: 'image' | 'video'): Finding {
+/** A folder as given, or a hub name (which is not looked up). A folder of a diffusion model is for checkMediaModel (media.ts). */
+export function checkModel(path: string, hubCache: string): Finding {
   if (!existsSync(path)) {
     if (!/^[\w.-]+\/[\w.-]+$/.test(path)) return fail(`model ${path}: there is no such folder`, 'check --model-path')
     const cached = join(hubCache, 'hub', `models--${path.replace('/', '--')}`)
@@ -84,13 +91,6 @@ export function checkModel(path: string, hubCache: string, makes?: 'image' | 'vi
       : warn(`model ${path} is not in the hub's cache`, 'the first start downloads it')
   }
   const files = statSync(path).isDirectory() ? readdirSync(path) : []
-  if (makes !== undefined)
-    return files.includes('model_index.json')
-      ? ok(`model ${path}`)
-      : fail(
-          `model ${path} has no model_index.json`,
-          `a model that makes ${makes}s is a folder in the diffusers layout, which has that file`,
-        )
   const missing: string[] = []
   if (!files.includes('config.json')) {
     if (files.includes('model_index.json'))

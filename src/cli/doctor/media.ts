@@ -1,7 +1,10 @@
 // The checks of `doctor` for images and videos: ffmpeg's encoders, where kernels run, the place of finished files.
-import { accessSync, constants, statSync } from 'node:fs'
+import { mkdtempSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { KernelReport } from '../../../kernels/perform.ts'
+import { checkWeights, readModelIndex } from '../../engine/diffusion/model-index.ts'
+import { toAppError } from '../../lib/errors.ts'
 import type { ProbedEncoders } from '../../media/video/probe.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 import { nearest } from './machine.ts'
@@ -35,15 +38,38 @@ export function checkKernels({ mode, device }: KernelReport): Finding {
 export function checkMediaPlace(url: string): Finding {
   if (url.startsWith('s3://')) return ok(`finished files go to ${url}; the bucket is tried at the start`)
   const folder = url.startsWith('file:') ? fileURLToPath(url) : url
-  const there = nearest(folder)
   try {
-    accessSync(there, constants.W_OK | constants.X_OK)
-    if (statSync(there).isDirectory()) return ok(`finished files go to ${folder}`)
-  } catch {
-    // Told below, together with a file in the way.
+    // Rights do not tell all: /proc and the like take no folder from anybody. It is gone at once.
+    rmdirSync(mkdtempSync(join(nearest(folder), '.part-')))
+    return ok(`finished files go to ${folder}`)
+  } catch (thrown) {
+    const { code = String(thrown) } = thrown as { code?: string }
+    return fail(
+      `finished files would go to ${folder}, where nothing can be written (${code})`,
+      'give another place: --media-output-fs-url file:///FOLDER',
+    )
   }
-  return fail(
-    `finished files would go to ${folder}, where nothing can be written`,
-    'give another place: --media-output-fs-url file:///FOLDER',
-  )
+}
+
+/** A local folder as a worker's model, by what `serve` itself looks at before it starts the engine; the mock's table tells what pipelines make. */
+export async function checkMediaModel(path: string, makes: 'image' | 'video', engine: string, args: readonly string[]): Promise<Finding> {
+  try {
+    const index = readModelIndex(path)
+    const { mockDiffusion } = await import('../../engine/mock/diffusion/engine.ts')
+    try {
+      mockDiffusion({ modelPath: path, makes })
+    } catch (thrown) {
+      // SGLang may know a pipeline that the mock does not.
+      if (engine !== 'sglang' || toAppError(thrown).code !== 'model_files_invalid') throw thrown
+    }
+    if (engine === 'sglang') checkWeights(path, index, args)
+    return ok(`model ${path} (${index.pipeline})`)
+  } catch (thrown) {
+    const { code, message } = toAppError(thrown)
+    const advice =
+      code === 'invalid_setting'
+        ? 'give that flag, or another --model-path'
+        : `a model that makes ${makes}s is a folder in the diffusers layout: model_index.json, and weights for its parts`
+    return fail(`model ${path}: ${message.replace(/\.$/, '')}`, advice)
+  }
 }

@@ -39,6 +39,10 @@ test('Python: missing, without SGLang, with an old one, right', () => {
   expect(checkPython('python3', '3.11.7 0.5.8.post1\n').level).toBe('fail')
   expect(checkPython('python3', '3.11.7 0.5.9rc1\n').level).toBe('ok')
   expect(checkPython('python3', '3.11.7 0.10.0\n').level).toBe('ok')
+  const diffusion = expect.stringContaining('pip install "sglang[diffusion]"')
+  expect(checkPython('python3', '3.11.7 - -\n', 'image').advice).toEqual(diffusion)
+  expect(checkPython('python3', '3.11.7 0.10.0 -\n', 'video')).toMatchObject({ level: 'fail', advice: diffusion })
+  expect(checkPython('python3', '3.11.7 0.10.0 0.37.0\n', 'video').level).toBe('ok')
 })
 
 test('limits are read from the kernel', () => {

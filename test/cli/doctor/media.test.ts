@@ -1,10 +1,9 @@
 // What `doctor` says about images and videos, from what was found on some machine.
 import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { checkModel } from '../../../src/cli/doctor/machine.ts'
-import { checkEncoders, checkKernels, checkMediaPlace } from '../../../src/cli/doctor/media.ts'
+import { checkEncoders, checkKernels, checkMediaModel, checkMediaPlace } from '../../../src/cli/doctor/media.ts'
 
 test('the encoder of videos, those that would work too, and what happens without one', () => {
   const tried = [
@@ -39,6 +38,8 @@ test('the place of finished files: a folder that can be made, a bucket, somethin
   expect(checkMediaPlace(`file://${folder}/a/b`).level).toBe('ok')
   expect(checkMediaPlace(`${folder}/c`).what).toContain(`${folder}/c`)
   expect(checkMediaPlace('s3://bucket/x').level).toBe('ok')
+  // Looked at, not changed.
+  expect(readdirSync(folder)).toEqual([])
   writeFileSync(join(folder, 'file'), '')
   expect(checkMediaPlace(`file://${folder}/file/x`)).toMatchObject({
     level: 'fail',
@@ -46,7 +47,42 @@ test('the place of finished files: a folder that can be made, a bucket, somethin
   })
 })
 
-test('a model for a diffusion worker has model_index.json and needs no config.json', () => {
-  expect(checkModel('models/tiny-FLUX.1-dev', '/c', 'image').level).toBe('ok')
-  expect(checkModel('models/tiny-llm', '/c', 'video')).toMatchObject({ level: 'fail', what: expect.stringContaining('model_index.json') })
+test.skipIf(!existsSync('/proc'))('a place that takes no folder from anybody is no place, whoever asks', () => {
+  expect(checkMediaPlace('file:///proc/nope').level).toBe('fail')
+})
+
+describe('the model of a diffusion worker', () => {
+  const flux = 'models/tiny-FLUX.1-dev'
+  const wan = 'models/tiny-Wan2.1-T2V-1.3B'
+
+  test('what makes something else is told, with the right flag', async () => {
+    expect((await checkMediaModel(flux, 'image', 'mock', [])).level).toBe('ok')
+    expect((await checkMediaModel(wan, 'video', 'mock', [])).level).toBe('ok')
+    for (const engine of ['mock', 'sglang'])
+      expect(await checkMediaModel(wan, 'image', engine, [])).toMatchObject({
+        level: 'fail',
+        what: expect.stringContaining('--video-generation-worker'),
+      })
+  })
+
+  test('a text model is none', async () => {
+    expect(await checkMediaModel('models/tiny-llm', 'video', 'mock', [])).toMatchObject({
+      level: 'fail',
+      what: expect.stringContaining('model_index.json'),
+    })
+  })
+
+  test('without weights it is for the mock alone; what only SGLang knows is fine for it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+    const write = (pipeline: string) =>
+      writeFileSync(join(folder, 'model_index.json'), JSON.stringify({ _class_name: pipeline, vae: ['diffusers', 'AutoencoderKL'] }))
+    write('FluxPipeline')
+    expect((await checkMediaModel(folder, 'image', 'mock', [])).level).toBe('ok')
+    expect(await checkMediaModel(folder, 'image', 'sglang', [])).toMatchObject({ level: 'fail', what: expect.stringContaining('for vae') })
+    mkdirSync(join(folder, 'vae'))
+    writeFileSync(join(folder, 'vae/model.safetensors'), '')
+    write('TomorrowsPipeline')
+    expect((await checkMediaModel(folder, 'image', 'sglang', [])).level).toBe('ok')
+    expect((await checkMediaModel(folder, 'image', 'mock', [])).level).toBe('fail')
+  })
 })
