@@ -13,6 +13,8 @@ const tool = { type: 'function', function: { name: 'f' } }
 const deep = (levels: number) =>
   `{"model":"tiny","messages":[{"role":"user","content":"x"}],"metadata":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}`
 
+const members = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [i, 1]))
+
 const chatCases: Case[] = [
   ['empty body', '', 400, 'invalid_json', null, /empty/],
   ['broken JSON', '{"model":', 400, 'invalid_json', null, /not valid JSON/],
@@ -211,6 +213,9 @@ const chatCases: Case[] = [
   ['echo in chat', chat({ echo: true }), 400, 'unsupported_parameter', 'echo', /completions/],
   ['hidden states', chat({ return_hidden_states: true }), 400, 'unsupported_parameter', 'return_hidden_states', /not served/],
   ['many items elsewhere', chat({ metadata: { a: Array(70_000).fill({}) } }), 400, 'invalid_value', 'a', /at most 65536/],
+  ['many members', chat({ metadata: { a: members(10_001) } }), 400, 'invalid_value', 'a', /'a' has too many members; at most 10000/],
+  ['many biases', chat({ logit_bias: members(65_537) }), 400, 'invalid_value', 'logit_bias', /at most 65536/],
+  ['a deep schema in a text', chat({ guided_json: deep(300) }), 400, 'invalid_json', 'guided_json', /'guided_json' is nested deeper/],
   ['a flood of bad messages', chat({ messages: Array(60_000).fill(1) }), 400, 'invalid_type', 'messages[0]', /an object/],
 ]
 

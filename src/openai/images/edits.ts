@@ -22,7 +22,7 @@ export function editsHandler(api: ImagesApi): Handler {
     if (!(call.body instanceof FormFields)) {
       return answerImages('image_edit', imageBody(rules, call.body, api.ignoreUnknownFields), call, api, undefined, someImage)
     }
-    read ??= formReader(schema.editShape)
+    read ??= formReader(schema.editShape, Object.keys(images))
     const { body, files } = read(call.body)
     return answerImages('image_edit', imageBody(rules, body, api.ignoreUnknownFields), call, api, files, someImage)
   })

@@ -1,5 +1,7 @@
 // A multipart form as the JSON body that it stands for: texts become what the schema of their field wants, files are handed out apart.
 import * as z from 'zod'
+import { AppError } from '../../lib/errors.ts'
+import { type JsonRoom, jsonRoom, parseJson } from '../../lib/json-limits.ts'
 import { wrongType } from '../request/faults.ts'
 import type { FormFields, FormFile } from './form-fields.ts'
 
@@ -13,29 +15,40 @@ export interface FormBody {
   files: Map<string, FormFile[]>
 }
 
-/** Reads forms of the fields in `shape`. Throws `invalid_type` for what cannot be nested so; values are the schema's to judge. */
-export function formReader(shape: Record<string, z.ZodType>): (form: FormFields) => FormBody {
+/**
+ * Reads forms of the fields in `shape`, of which `fileFields` may be files. Throws `invalid_type` for what cannot be nested so and for a file
+ * in a text's field, and what parseJson throws; values are the schema's to judge, and so are files in unknown fields the caller's.
+ */
+export function formReader(shape: Record<string, z.ZodType>, fileFields: readonly string[] = []): (form: FormFields) => FormBody {
   const kinds = kindsOf(shape)
   return (form) => {
     const body: Record<string, unknown> = Object.create(null)
     const files = new Map<string, FormFile[]>()
+    const room = jsonRoom()
     for (const part of form.parts) {
       const [, name = part.name, inner] = /^([^[\]]+)\[([^[\]]*)\]$/.exec(part.name) ?? []
       if ('file' in part) {
+        if (Object.hasOwn(shape, name) && !fileFields.includes(name)) throw noFile(name)
         files.set(name, [...(files.get(name) ?? []), part.file])
         continue
       }
       const listed = inner !== undefined && /^\d*$/.test(inner)
-      if (inner === undefined || listed) add(body, name, readText(part.text, kinds.get(name)), listed || kinds.get(name) === 'list')
+      if (inner === undefined || listed)
+        add(body, name, readText(part.text, kinds.get(name), name, room), listed || kinds.get(name) === 'list')
       else {
         body[name] ??= Object.create(null)
         const nested = body[name]
         if (typeof nested !== 'object' || nested === null || Array.isArray(nested)) throw wrongType(name, 'an object', nested)
-        add(nested as Record<string, unknown>, inner, readText(part.text, kinds.get(`${name}.${inner}`)), false)
+        add(nested as Record<string, unknown>, inner, readText(part.text, kinds.get(`${name}.${inner}`), `${name}.${inner}`, room), false)
       }
     }
     return { body, files }
   }
+}
+
+function noFile(param: string): AppError {
+  const message = `'${param}' must be a text field of the form, but it is a file: send it without a filename.`
+  return new AppError('invalid_type', { message, param })
 }
 
 function add(into: Record<string, unknown>, name: string, value: unknown, listed: boolean): void {
@@ -45,7 +58,7 @@ function add(into: Record<string, unknown>, name: string, value: unknown, listed
 }
 
 /** A text that is none of its kind stays a text: the schema says what is wrong with it. */
-function readText(text: string, kind: Kind | undefined): unknown {
+function readText(text: string, kind: Kind | undefined, param: string, room: JsonRoom): unknown {
   if (kind === 'number') return /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : text
   if (kind === 'boolean') {
     if (/^(?:true|1)$/i.test(text)) return true
@@ -53,8 +66,9 @@ function readText(text: string, kind: Kind | undefined): unknown {
   }
   if (kind !== 'json') return text
   try {
-    return JSON.parse(text)
-  } catch {
+    return parseJson(text, { whole: `'${param}'`, param, room })
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause
     return text
   }
 }

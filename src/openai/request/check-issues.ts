@@ -15,6 +15,14 @@ const kinds: Record<string, string> = {
   record: 'an object',
 }
 
+/** Without those that the next one says better: an integer's field has a limit of its own beside that of all integers. */
+export function tellingIssues(issues: readonly Issue[]): Issue[] {
+  return issues.filter((issue, i) => {
+    const next = issues[i + 1]
+    return next === undefined || !('note' in issue) || next.code !== issue.code || next.path.join() !== issue.path.join()
+  })
+}
+
 /** The error for one issue about `value`, which stands at `param` in the body. */
 export function explain(issue: Issue, param: string, value: unknown): AppError {
   const path = pathOf(param, issue.path)
@@ -54,7 +62,7 @@ function union(issue: Extract<Issue, { code: 'invalid_union' }>, path: string, a
   if (at === undefined) return missing(path)
   // The branch that the client meant is the one of the right type: its faults are not about the type of the whole.
   for (const branch of issue.errors) {
-    const first = branch[0]
+    const first = tellingIssues(branch)[0]
     if (first !== undefined && !(first.code === 'invalid_type' && first.path.length === 0)) {
       if (first.code === 'invalid_value' && first.path.length === 0 && typeof at !== 'string') continue
       return explain(first, path, at)

@@ -1,7 +1,7 @@
 // Request bodies against their schemas. Walks the body's own keys, so that an absent field costs nothing; stops at the first fault.
 import type { z } from 'zod'
 import { AppError } from '../../lib/errors.ts'
-import { explain } from './check-issues.ts'
+import { explain, tellingIssues } from './check-issues.ts'
 import { checkLength, nameOf, unknownParameter, wrongType } from './faults.ts'
 
 /** Throws an AppError about `value`, which the client named `param`. */
@@ -38,7 +38,7 @@ function schemaRule(schema: z.ZodType, ignoreUnknown: boolean): Rule {
   return (value, param) => {
     const result = schema.safeParse(value)
     if (result.success) return
-    for (const issue of result.error.issues) {
+    for (const issue of tellingIssues(result.error.issues)) {
       if (ignoreUnknown && issue.code === 'unrecognized_keys') continue
       throw explain(issue, param, value)
     }

@@ -1,6 +1,7 @@
 // Constraints on the answer: the many names clients know for them, to the one grammar that SGLang takes.
 import type { SamplingParams } from '../../engine/types.ts'
 import { AppError } from '../../lib/errors.ts'
+import { parseJson } from '../../lib/json-limits.ts'
 import type { GenerationBody } from '../schema/common.ts'
 import { invalid, missing } from './faults.ts'
 
@@ -61,8 +62,9 @@ function schemaText(value: string | Record<string, unknown>, param: string): str
   if (typeof value !== 'string') return JSON.stringify(value)
   if (value === '') return value
   try {
-    JSON.parse(value)
+    parseJson(value, { whole: `'${param}'`, param })
   } catch (cause) {
+    if (cause instanceof AppError) throw cause
     throw invalid(param, `the text is not JSON (${(cause as Error).message})`)
   }
   return value

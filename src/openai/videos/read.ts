@@ -26,7 +26,7 @@ export const videoRules = lazyRules(async (ignoreUnknown): Promise<Loaded> => {
     import('../schema/videos.ts'),
     import('../media/form-body.ts'),
   ])
-  return { ...bodyRules(videoShape, videoRequired, ignoreUnknown), ofForm: formReader(videoShape) }
+  return { ...bodyRules(videoShape, videoRequired, ignoreUnknown), ofForm: formReader(videoShape, ['input_reference']) }
 }) as (ignoreUnknown: boolean) => Promise<Loaded>
 
 /** Throws the AppErrors of a bad body. */

@@ -1,5 +1,6 @@
-// What a client may cost before its request is understood: body size, time to send it, JSON depth, requests at once.
+// What a client may cost before its request is understood: body size, time to send it, requests at once. The shape of JSON: lib/json-limits.ts.
 import { AppError } from '../../lib/errors.ts'
+import { parseJson } from '../../lib/json-limits.ts'
 
 export interface Limits {
   bodyBytes: number
@@ -13,16 +14,10 @@ export interface Limits {
 
 export const defaultLimits: Limits = { bodyBytes: 45 << 20, bodyMs: 60_000, inFlight: 0, overloadStatus: 529 }
 
-const MAX_DEPTH = 128
-/** JSON.parse takes seconds and gigabytes for megabytes of brackets: texts longer than this are looked at first. */
-const SMALL_TEXT = 1 << 16
 const DISCARD_BYTES = 256 << 20
 const DISCARD_MS = 5000
-/** Arrays may be longer only where token ids are expected. */
-const MAX_ITEMS = 65_536
-const idFields = new Set(['prompt', 'input', 'input_ids', 'tokens', 'token_data'])
 
-/** The body as parsed JSON; `kinds` is for people. Throws `unsupported_media_type`, `body_too_large`, `request_timeout`, `invalid_json`. */
+/** The body as parsed JSON; `kinds` is for people. Throws `unsupported_media_type`, `body_too_large`, `request_timeout`, `invalid_json`, and what parseJson throws. */
 export async function readJson(request: Request, limits: Limits, kinds = 'JSON'): Promise<unknown> {
   const type = request.headers.get('content-type')
   if (type !== 'application/json' && !isJson(type))
@@ -32,15 +27,12 @@ export async function readJson(request: Request, limits: Limits, kinds = 'JSON')
   const length = await knownLength(request, limits)
   const text = await inTime(length === null ? countedText(request, limits) : request.text(), limits)
   if (text === '') throw new AppError('invalid_json', { message: 'The request body is empty; it must be a JSON object.' })
-  if (text.length > SMALL_TEXT && nestedTooDeep(text)) throw tooDeep()
-  let body: unknown
   try {
-    body = JSON.parse(text)
+    return parseJson(text, { whole: 'The request body' })
   } catch (cause) {
+    if (cause instanceof AppError) throw cause
     throw new AppError('invalid_json', { message: `The request body is not valid JSON: ${(cause as Error).message}.`, cause })
   }
-  checkShape(body, 0, '')
-  return body
 }
 
 /** The body as it came. Throws `unsupported_media_type` (a content coding), `body_too_large`, `request_timeout`, `client_closed_request`. */
@@ -157,55 +149,5 @@ async function* counted(body: ReadableStream<Uint8Array>, limits: Limits): Async
     bytes += chunk.byteLength
     if (bytes > limits.bodyBytes) throw tooLarge(limits)
     yield chunk
-  }
-}
-
-function tooDeep(): AppError {
-  return new AppError('invalid_json', { message: `The request body is nested deeper than ${MAX_DEPTH} levels.` })
-}
-
-/** True when brackets outside of strings nest deeper than the limit; texts that are no JSON may go either way. */
-function nestedTooDeep(text: string): boolean {
-  let depth = 0
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === 0x5b || code === 0x7b) {
-      if (++depth > MAX_DEPTH + 1) return true
-    } else if (code === 0x5d || code === 0x7d) depth--
-    else if (code === 0x22) {
-      at = stringEnd(text, at)
-      if (at < 0) return false
-    }
-  }
-  return false
-}
-
-/** The closing quote of the string that opens at `open`; -1 when it has none. */
-function stringEnd(text: string, open: number): number {
-  for (let at = text.indexOf('"', open + 1); at >= 0; at = text.indexOf('"', at + 1)) {
-    let before = at - 1
-    while (text.charCodeAt(before) === 0x5c) before--
-    if ((at - before) % 2 === 1) return at
-  }
-  return -1
-}
-
-/** What JSON.parse takes but later code must not meet: nesting that would exhaust a stack, arrays that would flood a checker. */
-function checkShape(value: unknown, depth: number, key: string): void {
-  if (typeof value !== 'object' || value === null) return
-  if (depth > MAX_DEPTH) throw tooDeep()
-  if (Array.isArray(value)) {
-    if (value.length > MAX_ITEMS && !idFields.has(key))
-      throw new AppError('invalid_value', { message: `'${key}' has ${value.length} items; at most ${MAX_ITEMS} are allowed.`, param: key })
-    for (let i = 0; i < value.length; i++) {
-      const item = value[i]
-      if (typeof item === 'object' && item !== null) checkShape(item, depth + 1, key)
-    }
-    return
-  }
-  const members = value as Record<string, unknown>
-  for (const name in members) {
-    const member = members[name]
-    if (typeof member === 'object' && member !== null) checkShape(member, depth + 1, name)
   }
 }

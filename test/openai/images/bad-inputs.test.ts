@@ -8,6 +8,8 @@ const ask = (extra: object) => ({ prompt: 'a cat', ...extra })
 const image = 'https://images.test/64x64'
 const edit = (extra: object) => ({ prompt: 'a hat', image, ...extra })
 
+const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, i]))
+
 const generationCases: Case[] = [
   ['empty body', '', 400, 'invalid_json', null, /empty/],
   ['broken JSON', '{"prompt":', 400, 'invalid_json', null, /not valid JSON/],
@@ -21,6 +23,8 @@ const generationCases: Case[] = [
   ['model empty', ask({ model: '' }), 400, 'invalid_value', 'model', /must not be empty/],
   ['n 0', ask({ n: 0 }), 400, 'invalid_value', 'n', /at least 1, but it is 0/],
   ['n 11', ask({ n: 11 }), 400, 'invalid_value', 'n', /at most 10, but it is 11/],
+  ['n beyond integers', ask({ n: 1e308 }), 400, 'invalid_value', 'n', /at most 10, but it is 1e\+308/],
+  ['n far below', ask({ n: -1e308 }), 400, 'invalid_value', 'n', /at least 1, but it is -1e\+308/],
   ['n a fraction', ask({ n: 1.5 }), 400, 'invalid_type', 'n', /an integer/],
   ['n a string', ask({ n: '2' }), 400, 'invalid_type', 'n', /a number, but got a string/],
   ['size of one side', ask({ size: '1024' }), 400, 'invalid_value', 'size', /"1024" is neither 'auto' nor WIDTHxHEIGHT/],
@@ -46,6 +50,8 @@ const generationCases: Case[] = [
   ['partial_images 4', ask({ stream: true, partial_images: 4 }), 400, 'invalid_value', 'partial_images', /at most 3/],
   ['previews of no stream', ask({ partial_images: 1 }), 400, 'invalid_value', 'partial_images', /only for 'stream': true/],
   ['seed negative', ask({ seed: -1 }), 400, 'invalid_value', 'seed', /at least 0/],
+  ['seed beyond integers', ask({ seed: 2 ** 53 }), 400, 'invalid_value', 'seed', /at most 4294966272, but it is 9007199254740992/],
+  ['seed in nvext beyond', ask({ nvext: { seed: 2 ** 53 } }), 400, 'invalid_value', 'nvext.seed', /at most 4294966272/],
   ['seed a list', ask({ seed: [1, 2] }), 400, 'invalid_type', 'seed', /but got an array/],
   ['seed beyond numbers', '{"prompt":"a","seed":1e999}', 400, 'invalid_type', 'seed', /beyond any limit/],
   ['steps 0', ask({ num_inference_steps: 0 }), 400, 'invalid_value', 'num_inference_steps', /at least 1/],
@@ -58,6 +64,8 @@ const generationCases: Case[] = [
   ['a path of the server', ask({ perf_dump_path: '/etc/x' }), 400, 'unsupported_parameter', 'perf_dump_path', /cannot name files/],
   ['upscaling', ask({ enable_upscaling: true }), 400, 'unsupported_parameter', 'enable_upscaling', /larger size/],
   ['extra of a wrong type', ask({ true_cfg_scale: 'x' }), 400, 'invalid_type', 'true_cfg_scale', /a number/],
+  ['an object of very many members', ask({ diffusers_kwargs: many(1_000_000) }), 400, 'invalid_value', 'diffusers_kwargs', /at most 10000/],
+  ['many unknown fields', many(300_000), 400, 'invalid_value', null, /request body has too many members; at most 10000/],
   ['a device that is code', ask({ generator_device: 'cuda; rm' }), 400, 'invalid_value', 'generator_device', /letters, digits/],
   ['an image for a model without', ask({ input_reference: image }), 400, 'unsupported_parameter', 'input_reference', /takes no images/],
 ]
@@ -87,6 +95,9 @@ const file = (name: string, value = new TextDecoder('latin1').decode(pngHead(64,
 const end = '--b--\r\n'
 const whole = (...parts: string[]) => parts.join('') + end
 
+const json = (name: string, value: string) => whole(text('prompt', 'a'), text(name, value), file('image'))
+const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+
 const formCases: Case[] = [
   ['nothing', '', 400, 'invalid_form', null, /it is empty/],
   ['no end', text('prompt', 'a'), 400, 'invalid_form', null, /does not end with its boundary '--b--'/],
@@ -101,7 +112,19 @@ const formCases: Case[] = [
   ['an empty file', whole(text('prompt', 'a'), file('image', '')), 400, 'invalid_image', 'image', /'image' is empty/],
   ['a file that is no image', whole(text('prompt', 'a'), file('image', 'hello')), 400, 'invalid_image', 'image', /cannot be read/],
   ['a file elsewhere', whole(text('prompt', 'a'), file('picture')), 400, 'unknown_parameter', 'picture', /images go into 'image'/],
-  ['a prompt file', whole(file('prompt'), file('image')), 400, 'missing_parameter', 'prompt', /Missing/],
+  ['a prompt file', whole(file('prompt'), file('image')), 400, 'invalid_type', 'prompt', /must be a text field .* without a filename/],
+  ['a file in nvext', whole(text('prompt', 'a'), file('nvext[seed]'), file('image')), 400, 'invalid_type', 'nvext', /a text field/],
+  [
+    'deep JSON',
+    json('diffusers_kwargs', deep(200)),
+    400,
+    'invalid_json',
+    'diffusers_kwargs',
+    /'diffusers_kwargs' is nested deeper than 128/,
+  ],
+  ['very deep JSON', json('nvext', deep(100_000)), 400, 'invalid_json', 'nvext', /nested deeper/],
+  ['megabytes of brackets', json('diffusers_kwargs', '['.repeat(5_000_000)), 400, 'invalid_json', 'diffusers_kwargs', /nested deeper/],
+  ['many members', json('diffusers_kwargs', JSON.stringify(many(20_000))), 400, 'invalid_value', 'diffusers_kwargs', /at most 10000/],
   ['too many files', whole(text('prompt', 'a'), ...Array(17).fill(file('image[]'))), 400, 'invalid_value', 'image', /at most 16/],
   ['n of words', whole(text('prompt', 'a'), text('n', 'two'), file('image')), 400, 'invalid_type', 'n', /a number, but got a string/],
   ['n empty', whole(text('prompt', 'a'), text('n', ''), file('image')), 400, 'invalid_type', 'n', /a number/],

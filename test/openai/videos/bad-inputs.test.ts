@@ -87,6 +87,8 @@ describe('forms', () => {
     ['seconds in words', { seconds: 'four' }, 400, 'invalid_value', 'seconds', /number of seconds/],
     ['frames in words', { num_frames: 'many' }, 400, 'invalid_type', 'num_frames', /a number, but got a string/],
     ['unknown field', { colour: 'red' }, 400, 'unknown_parameter', 'colour', /Unknown/],
+    ['a prompt file', { prompt: file() }, 400, 'invalid_type', 'prompt', /must be a text field of the form, but it is a file/],
+    ['deep JSON', { metadata: '['.repeat(5_000_000) }, 400, 'invalid_json', 'metadata', /'metadata' is nested deeper than 128/],
     ['unknown file', { image: file() }, 400, 'unknown_parameter', 'image', /Unknown/],
     ['an image twice', { input_reference: file(), reference_url: 'https://a.test/2' }, 400, 'invalid_value', 'input_reference', /several/],
     ['a broken image', { input_reference: new File(['GIF?'], 'x.gif') }, 400, 'invalid_image', 'input_reference', /cannot be read/],
