@@ -5,16 +5,22 @@ import { invalid } from '../request/faults.ts'
 import type { VideosApi } from './api.ts'
 import { idOf } from './jobs.ts'
 
-/** `?variant=video` is the only one; `?index=1` is the second clip of a job with several. */
+/** `?index=1` (or `?variant=1`, SGLang's word for pictures) is the second clip of a job with several; `?variant=video` is the clip itself. */
 export function videoContentHandler({ jobs }: Pick<VideosApi, 'jobs'>): Handler {
   return async (call) => {
     const query = new URL(call.url).searchParams
-    const variant = query.get('variant') ?? 'video'
-    if (variant !== 'video') throw invalid('variant', "only 'video' is kept")
-    const index = query.get('index') ?? '0'
-    if (!/^\d{1,3}$/.test(index)) throw invalid('index', 'it must be the number of a clip, from 0')
     const id = idOf(call)
-    const { file, stored } = await jobs.content(id, Number(index))
+    const { file, stored } = await jobs.content(id, clipAsked(query))
     return storedResponse(stored, call.headers, { 'content-disposition': `inline; filename="${id}.${file.extension}"` })
   }
+}
+
+/** Throws `invalid_value` naming the parameter. */
+function clipAsked(query: URLSearchParams): number {
+  const variant = query.get('variant') ?? 'video'
+  const isNumber = (text: string) => /^\d{1,3}$/.test(text)
+  if (variant !== 'video' && !isNumber(variant)) throw invalid('variant', "it must be 'video' or the number of a clip, from 0")
+  const index = query.get('index') ?? (variant === 'video' ? '0' : variant)
+  if (!isNumber(index)) throw invalid('index', 'it must be the number of a clip, from 0')
+  return Number(index)
 }

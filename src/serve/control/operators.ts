@@ -11,3 +11,12 @@ export function operatorRoutes(deps: EngineRouteDeps & BusyDeps & { media?: Medi
   if (media.besideText === true) return [...bothControlRoutes(deps, media), ...busyRoutes(deps)]
   return mediaControlRoutes({ ...deps, workers: media.workers })
 }
+
+/** Why a path of operators is not answered on the API's port; undefined for any other path. */
+export function whyClosed(path: string, deps: Parameters<typeof operatorRoutes>[0]): string | undefined {
+  const fits = ({ path: pattern }: Route) => new RegExp(`^${pattern.replace(':name', '[^/]+')}$`).test(path)
+  if (operatorRoutes(deps).some(fits))
+    return 'It is for operators: start the server with --control-api to have it on this port, or ask the system port (--system-port).'
+  const all = [...bothControlRoutes(deps, { workers: () => [] }), ...busyRoutes(deps)]
+  return all.some(fits) ? 'It is for operators, and for another kind of model than this server has.' : undefined
+}

@@ -11,7 +11,7 @@ import { detokenizeHandler, tokenizeHandler } from '../../openai/tokenize.ts'
 import type { ModelRegistry } from '../../pipeline/model.ts'
 import type { Worker } from '../../router/workers.ts'
 import { debugRoutes } from '../control/debug.ts'
-import { operatorRoutes } from '../control/operators.ts'
+import { operatorRoutes, whyClosed } from '../control/operators.ts'
 import { mount } from '../control/route.ts'
 import type { Health } from '../health.ts'
 import type { MediaFront } from '../media/media-front.ts'
@@ -101,10 +101,7 @@ export function createApp(deps: AppDeps): HttpApp {
   if (deps.controlRoutes === true) mount(route, operatorRoutes(deps))
 
   for (const [path, allow] of methods) hono.all(path, (c) => otherMethod(c, allow, deps))
-  hono.notFound((c) => {
-    const message = `There is no route ${c.req.method} ${c.req.path}. GET /openapi.json lists the routes.`
-    return errorResponse(new AppError('route_not_found', { message }))
-  })
+  hono.notFound((c) => noRoute(c, misnamed[named(c)] ?? whyClosed(c.req.path, deps) ?? 'GET /openapi.json lists the routes.'))
   hono.onError((thrown) => {
     const error = toAppError(thrown)
     if (error.status >= 500) deps.log.error({ err: error.cause ?? error }, 'request failed')
@@ -150,7 +147,22 @@ function around(deps: AppDeps) {
   }
 }
 
+/** Other servers' names of routes, and what they are here. */
+const misnamed: Readonly<Record<string, string>> = {
+  'POST /v1/videos/generations': 'Clips are made with POST /v1/videos.',
+  'POST /v1/video/generations': 'Clips are made with POST /v1/videos.',
+  'POST /v1/images': 'Images are made with POST /v1/images/generations.',
+}
+
+const named = (c: Context): string => `${c.req.method} ${c.req.path}`
+
+function noRoute(c: Context, instead: string): Response {
+  return errorResponse(new AppError('route_not_found', { message: `There is no route ${named(c)}. ${instead}` }))
+}
+
 function otherMethod(c: Context, allow: string, deps: AppDeps): Response {
+  const instead = misnamed[named(c)]
+  if (instead !== undefined) return noRoute(c, instead)
   if (c.req.method !== 'OPTIONS') {
     const error = new AppError('method_not_allowed', { message: `${c.req.path} does not answer ${c.req.method}; it answers ${allow}.` })
     return errorResponse(error, { allow })

@@ -44,7 +44,7 @@ const described: Readonly<Record<string, Described>> = {
   'GET /v1/images/{id}/content': {
     summary: 'A picture of an answer, as a file',
     answers: { 'image/*': file },
-    query: { variant: 'Which picture, from 0.' },
+    query: { index: 'Which picture, from 0.', variant: 'The same.' },
     statuses: [400, 404],
   },
   'POST /v1/videos': {
@@ -76,7 +76,7 @@ const described: Readonly<Record<string, Described>> = {
   'GET /v1/videos/{id}/content': {
     summary: 'The clip of a finished job; Range is answered',
     answers: { 'video/mp4': file, 'image/webp': file },
-    query: { index: 'Which clip, from 0.', variant: 'Only video.' },
+    query: { index: 'Which clip, from 0.', variant: 'The same; or video.' },
     statuses: [400, 404, 409],
   },
   'GET /media/{path}': { summary: 'A finished file; Range is answered', answers: { '*/*': file }, statuses: [404] },

@@ -169,7 +169,9 @@ describe('a job', () => {
     await using app = videosApp()
     const { id } = (await app.post({ ...cat, background: true, n: 2, seed: 3 })).body
     expect((await ended(app, id)).data).toHaveLength(2)
-    expect((await app.send('GET', `/${id}/content?index=1`)).body).toBe(clipBytes(3, 1))
+    for (const query of ['index=1', 'variant=1', 'variant=video&index=1'])
+      expect((await app.send('GET', `/${id}/content?${query}`)).body).toBe(clipBytes(3, 1))
+    expect((await app.send('GET', `/${id}/content?variant=video`)).body).toBe(clipBytes(3, 0))
   })
 
   test('is refused when too many wait', async () => {

@@ -103,5 +103,35 @@ test('operations are for operators, in SGLang’s shapes and in Dynamo’s', asy
   expect(await (await open.get('/v1/list_loras')).json()).toEqual({ loaded_adapters: [] })
   expect((await open.post('/engine/list_loras?worker_id=b', {})).body).toMatchObject({ results: [{ worker_id: 'b' }] })
   expect((await open.post('/engine/flush_cache', {})).body.error.message).toContain('set_lora')
-  expect((await app.post('/v1/set_lora', {})).status).toBe(404)
+})
+
+test('without --control-api operators’ routes say how they are had', async () => {
+  const text = testApp()
+  const told = async (to: typeof app, path: string) => {
+    const { status, body } = await to.post(path, {})
+    expect([status, body.error.code]).toEqual([404, 'route_not_found'])
+    return body.error.message as string
+  }
+  for (const path of ['/v1/set_lora', '/v1/merge_lora_weights', '/v1/list_loras', '/engine/list_loras', '/engine'])
+    expect(await told(app, path)).toMatch(/--control-api.*--system-port/)
+  for (const path of ['/engine/flush_cache', '/engine/control/flush_cache', '/clear_kv_blocks', '/busy_threshold'])
+    expect(await told(text, path)).toMatch(/--control-api.*--system-port/)
+  // Listed, and yet not to be had by a flag.
+  for (const [to, path] of [
+    [app, '/clear_kv_blocks'],
+    [text, '/v1/set_lora'],
+    [testApp({ controlRoutes: true }), '/v1/set_lora'],
+  ] as const)
+    expect(await told(to, path)).toContain('another kind of model')
+  expect(await told(app, '/v1/set_loras')).toContain('GET /openapi.json')
+})
+
+test.each([
+  ['/v1/videos/generations', 'POST /v1/videos.'],
+  ['/v1/video/generations', 'POST /v1/videos.'],
+  ['/v1/images', 'POST /v1/images/generations.'],
+])('POST %s names the route that is meant', async (path, meant) => {
+  const { status, body } = await app.post(path, { prompt: 'x' })
+  expect([status, body.error.code]).toEqual([404, 'route_not_found'])
+  expect(body.error.message).toContain(meant)
 })
