@@ -27,6 +27,8 @@ beforeAll(async () => {
   ])
   client = openai(front)
   await untilReady(front.url, 4)
+  // The text model's files are fetched from its worker first.
+  await eventually('every model is served', async () => (await bodyOf(fetch(`${front.url}/v1/models`))).data.length === 4, 30_000)
 })
 afterAll(() => fleet?.stop())
 
