@@ -54,7 +54,7 @@ export class Job {
     }
     await timed('textMs', this.pause(ms.text))
     for (let output = 0; output < request.outputs; output++) {
-      const picture = drawPicture({ ...request, seed: request.seed + output, words: this.words() })
+      const picture = await drawPicture({ ...request, seed: request.seed + output, words: this.words() }, () => this.turn())
       await timed('denoiseMs', this.denoise(output, picture, ms.step, listener))
       await timed('decodeMs', this.decode(output, picture, ms.decode, listener))
     }
@@ -64,6 +64,7 @@ export class Job {
   private async denoise(output: number, picture: Uint8Array, stepMs: number, listener: DiffusionListener): Promise<void> {
     const { steps, previewEvery, width, height, seed } = this.request
     const { family } = this.config.model
+    const turn = () => this.turn()
     let small: Thumbnail | undefined
     for (let step = 1; step <= steps; step++) {
       await this.pause(stepMs)
@@ -74,8 +75,8 @@ export class Job {
       if (previewEvery > 0 && step % previewEvery === 0 && listener.preview !== undefined) {
         // Most of a picture is there long before its last step.
         const left = (1 - step / steps) ** 2
-        small ??= thumbnail(picture, width, height)
-        listener.preview(output, step, latentsOf(small, family, left, seed + output * 4096 + step))
+        small ??= await thumbnail(picture, width, height, turn)
+        listener.preview(output, step, await latentsOf(small, { family, left, seed: seed + output * 4096 + step }, turn))
       }
     }
   }
@@ -110,6 +111,12 @@ export class Job {
     const { prompt, negativePrompt = '', guidance, fps = 0, images = [], extra = {} } = this.request
     const loras = this.world.loras()
     return JSON.stringify([prompt, negativePrompt, guidance, fps, images.map((image) => String(Bun.hash(image))), extra, loras])
+  }
+
+  /** Lets others have the thread; throws the job's end. */
+  private async turn(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    if (this.ended !== undefined) throw this.ended
   }
 
   /** Simulated time; throws the job's end. Short times are owed until a timer can measure them; others get a turn all the same. */

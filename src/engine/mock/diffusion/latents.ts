@@ -4,6 +4,9 @@ import type { Latents } from '../../diffusion/diffusion.ts'
 
 const scale = 8
 
+/** Of a picture, or numbers of latents, that are counted at a stretch: a few milliseconds' work. */
+const turnPixels = 1 << 18
+
 /** The picture in small: the mean colour of each 8x8 block, [height, width, 3], 0 to 255. Counted once, for all previews of a picture. */
 export interface Thumbnail {
   colours: Float32Array
@@ -11,11 +14,13 @@ export interface Thumbnail {
   height: number
 }
 
-export function thumbnail(rgb: Uint8Array, width: number, height: number): Thumbnail {
+/** `turn` lets others have the thread now and then; what it rejects with ends this. */
+export async function thumbnail(rgb: Uint8Array, width: number, height: number, turn: () => Promise<void>): Promise<Thumbnail> {
   const w = Math.max(1, Math.floor(width / scale))
   const h = Math.max(1, Math.floor(height / scale))
   const colours = new Float32Array(w * h * 3)
   for (let y = 0; y < h * scale; y++) {
+    if (y > 0 && (y * width) % turnPixels < width) await turn()
     const row = Math.floor(y / scale) * w
     for (let x = 0; x < w * scale; x++) {
       const to = (row + Math.floor(x / scale)) * 3
@@ -26,14 +31,19 @@ export function thumbnail(rgb: Uint8Array, width: number, height: number): Thumb
   return { colours, width: w, height: h }
 }
 
-/** `left` is the part of the noise that is still there: 1 at the start, 0 in the finished picture. */
-export function latentsOf({ colours, width, height }: Thumbnail, family: Latents['family'], left: number, seed: number): Latents {
+/** `left` is the part of the noise that is still there: 1 at the start, 0 in the finished picture. `turn` as of `thumbnail`. */
+export async function latentsOf(
+  { colours, width, height }: Thumbnail,
+  { family, left, seed }: { family: Latents['family']; left: number; seed: number },
+  turn: () => Promise<void>,
+): Promise<Latents> {
   const { factors, bias } = factorsOf[family]
   const channels = factors.length
   const pixels = width * height
   const data = new Float32Array(channels * pixels)
   const noise = numbers(seed)
   for (const [channel, row] of rightInverse(factors).entries()) {
+    if (channel > 0 && (channel * pixels) % turnPixels < pixels) await turn()
     for (let pixel = 0; pixel < pixels; pixel++) {
       let value = 0
       for (let c = 0; c < 3; c++) value += row[c]! * ((colours[pixel * 3 + c]! / 255) * 2 - 1 - bias[c]!)

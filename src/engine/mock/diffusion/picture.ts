@@ -37,28 +37,27 @@ export function hash(text: string): number {
   return value >>> 0
 }
 
-/** One finished picture: rgb24, row-major. Ramp values are round(255 * x / (width - 1)). */
-export function drawPicture(request: PictureRequest): Uint8Array {
+/** Pixels that are drawn at a stretch, a few milliseconds' work. */
+const bandPixels = 1 << 18
+
+/**
+ * One finished picture: rgb24, row-major. Ramp values are round(255 * x / (width - 1)). Large ones are drawn in bands with `turn` between them, so
+ * that others of this thread get theirs; rejects with what `turn` rejects with.
+ */
+export async function drawPicture(request: PictureRequest, turn: () => Promise<void>): Promise<Uint8Array> {
   const { width, height } = request
   const rgb = new Uint8Array(width * height * 3)
-  const { ramp, rampRows, strip, stripRows } = layout(height)
-  drawField(rgb, width, ramp, fieldColours(request))
-  const colours = Object.values(rampColours)
-  for (let y = ramp; y < strip; y++) {
-    const [r, g, b] = colours[Math.min(3, Math.floor((y - ramp) / Math.max(1, rampRows)))]!
-    for (let x = 0, at = y * width * 3; x < width; x++, at += 3) {
-      const value = Math.round((255 * x) / Math.max(1, width - 1))
-      rgb[at] = r * value
-      rgb[at + 1] = g * value
-      rgb[at + 2] = b * value
-    }
-  }
-  const lines = marks(request)
-  for (let y = strip; y < height; y++) {
-    const bits = lines[Math.min(1, Math.floor((y - strip) / Math.max(1, stripRows)))]!
-    for (let x = 0, at = y * width * 3; x < width; x++, at += 3) {
-      const cell = Math.floor((x * cells) / width)
-      rgb.fill((bits >>> (cells - 1 - cell)) & 1 ? 255 : 0, at, at + 3)
+  const { ramp, strip } = layout(height)
+  const rows = Math.max(1, Math.floor(bandPixels / width))
+  const parts = [
+    [0, ramp, drawField],
+    [ramp, strip, drawRamps],
+    [strip, height, drawStrip],
+  ] as const
+  for (const [from, to, draw] of parts) {
+    for (let y = from; y < to; y += rows) {
+      if (y > 0 && to - from > rows) await turn()
+      draw(rgb, request, y, Math.min(to, y + rows))
     }
   }
   return rgb
@@ -105,15 +104,48 @@ function fieldColours({ seed, steps, words }: PictureRequest): number[][] {
   })
 }
 
-function drawField(rgb: Uint8Array, width: number, rows: number, [first, right, below]: number[][]): void {
-  for (let y = 0, at = 0; y < rows; y++) {
-    const down = y / Math.max(1, rows - 1)
-    for (let x = 0; x < width; x++) {
-      const along = x / Math.max(1, width - 1)
-      for (let c = 0; c < 3; c++, at++) {
-        const value = first![c]! + (right![c]! - first![c]!) * along + (below![c]! - first![c]!) * down
-        rgb[at] = Math.max(0, Math.min(255, Math.round(value)))
+function drawField(rgb: Uint8Array, request: PictureRequest, from: number, to: number): void {
+  const { width, height } = request
+  const [first, right, below] = fieldColours(request) as [number[], number[], number[]]
+  const last = Math.max(1, layout(height).ramp - 1)
+  for (let c = 0; c < 3; c++) {
+    const start = first[c]!
+    const across = right[c]! - start
+    const downwards = below[c]! - start
+    for (let y = from; y < to; y++) {
+      const down = downwards * (y / last)
+      for (let x = 0, at = y * width * 3 + c; x < width; x++, at += 3) {
+        rgb[at] = Math.max(0, Math.min(255, Math.round(start + across * (x / Math.max(1, width - 1)) + down)))
       }
+    }
+  }
+}
+
+function drawRamps(rgb: Uint8Array, { width, height }: PictureRequest, from: number, to: number): void {
+  const { ramp, rampRows } = layout(height)
+  const colours = Object.values(rampColours)
+  for (let y = from; y < to; y++) {
+    const [r, g, b] = colours[Math.min(3, Math.floor((y - ramp) / Math.max(1, rampRows)))]!
+    for (let x = 0, at = y * width * 3; x < width; x++, at += 3) {
+      const value = Math.round((255 * x) / Math.max(1, width - 1))
+      rgb[at] = r * value
+      rgb[at + 1] = g * value
+      rgb[at + 2] = b * value
+    }
+  }
+}
+
+function drawStrip(rgb: Uint8Array, request: PictureRequest, from: number, to: number): void {
+  const { width, height } = request
+  const { strip, stripRows } = layout(height)
+  const lines = marks(request)
+  for (let y = from; y < to; y++) {
+    const bits = lines[Math.min(1, Math.floor((y - strip) / Math.max(1, stripRows)))]!
+    for (let x = 0, at = y * width * 3; x < width; x++, at += 3) {
+      const value = (bits >>> (cells - 1 - Math.floor((x * cells) / width))) & 1 ? 255 : 0
+      rgb[at] = value
+      rgb[at + 1] = value
+      rgb[at + 2] = value
     }
   }
 }
