@@ -1,6 +1,7 @@
 // One picture to a file: PNG, JPEG or WebP, sRGB, without metadata. The work runs on the image library's own threads.
 import { AppError } from '../../lib/errors.ts'
 import { imageCodec } from './codec.ts'
+import { isLarge, pngInBands } from './png-bands.ts'
 
 export interface ImageFormat {
   type: 'png' | 'jpeg' | 'webp'
@@ -42,6 +43,10 @@ export async function encodeImage(pixels: Uint8Array, size: { width: number; hei
   }
   const transparent = channels === 4 && format.type !== 'jpeg' && format.background !== 'opaque'
   try {
+    if (format.type === 'png' && isLarge(width, height) && (channels === 3 || transparent)) {
+      const bytes = await pngInBands({ pixels, width, height, channels }, pngLevel(format))
+      return { bytes, contentType: 'image/png', extension: 'png', transparent }
+    }
     const sharp = await imageCodec()
     let image = sharp(pixels, { raw: { width, height, channels } })
     if (channels === 4 && !transparent) image = image.flatten({ background: '#ffffff' })
@@ -52,11 +57,13 @@ export async function encodeImage(pixels: Uint8Array, size: { width: number; hei
   }
 }
 
-function write(image: import('sharp').Sharp, { type, compression }: ImageFormat): import('sharp').Sharp {
-  if (type === 'png') {
-    const compressionLevel = compression === undefined ? defaults.pngLevel : Math.round((compression * 9) / 100)
-    return image.png({ compressionLevel, adaptiveFiltering: true })
-  }
+function pngLevel({ compression }: ImageFormat): number {
+  return compression === undefined ? defaults.pngLevel : Math.round((compression * 9) / 100)
+}
+
+function write(image: import('sharp').Sharp, format: ImageFormat): import('sharp').Sharp {
+  const { type, compression } = format
+  if (type === 'png') return image.png({ compressionLevel: pngLevel(format), adaptiveFiltering: true })
   if (type === 'jpeg') {
     const quality = Math.max(1, Math.round(compression ?? defaults.jpegQuality))
     return image.jpeg({ quality, chromaSubsampling: quality >= fullChromaFrom ? '4:4:4' : '4:2:0' })
