@@ -18,7 +18,8 @@ import {
   removeVideoHandler,
 } from '../../../src/openai/videos/jobs.ts'
 import { videoStreamHandler } from '../../../src/openai/videos/mjpeg.ts'
-import { type MediaJobs, mediaJobs } from '../../../src/pipeline/media/jobs/jobs.ts'
+import type { MediaJobs } from '../../../src/pipeline/media/jobs/jobs.ts'
+import { mediaJobs } from '../../../src/pipeline/media/jobs/media-jobs.ts'
 import type { MediaJobsOptions } from '../../../src/pipeline/media/jobs/options.ts'
 import { endpoint } from '../../../src/serve/http/endpoint.ts'
 import { defaultLimits, InFlight } from '../../../src/serve/http/limits.ts'

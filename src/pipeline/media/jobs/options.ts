@@ -16,6 +16,8 @@ export interface MediaJobsOptions {
   room?: (model: string) => Room | undefined
   /** What an operator should see and no client does. */
   onNotice?: (message: string, cause: unknown) => void
+  /** How often old jobs go, and those of other servers in the folder are looked at. Default a minute. */
+  sweepMs?: number
   /** Milliseconds since 1970. */
   now?: () => number
 }

@@ -1,6 +1,6 @@
 // A process that the test of restarts kills: one finished job, one that runs for ever, one that waits for ever; their ids go to stdout.
 import { hasEnded, type MediaJob } from '../../../../src/pipeline/media/jobs/job.ts'
-import { mediaJobs } from '../../../../src/pipeline/media/jobs/jobs.ts'
+import { mediaJobs } from '../../../../src/pipeline/media/jobs/media-jobs.ts'
 import { scriptedClips } from '../../../helpers/fakes/clips.ts'
 import { memoryStore } from '../../../helpers/fakes/media.ts'
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { clipBytes, type ScriptedClips } from '../../../helpers/fakes/clips.ts'
+import { until } from '../../../helpers/run-request.ts'
 import { ended, has, jobsSetup, order, read } from './jobs-setup.ts'
 
 const { setUp } = jobsSetup()
@@ -130,7 +131,7 @@ describe('a restart', () => {
   })
 
   test('after a crash: what waited or ran is failed; while the other server lives, its jobs are not touched', async () => {
-    const { folder, start } = setUp()
+    const { folder, start } = setUp({}, { sweepMs: 20 })
     const child = Bun.spawn(['bun', join(import.meta.dir, 'jobs-process.ts'), folder], { stdout: 'pipe', stderr: 'inherit' })
     const line = new TextDecoder().decode((await child.stdout.getReader().read()).value)
     const { done, running, waiting } = JSON.parse(line) as Record<string, string>
@@ -138,6 +139,9 @@ describe('a restart', () => {
     expect([done, running, waiting].map((id) => has(beside, id!))).toEqual([true, false, false])
     child.kill('SIGKILL')
     await child.exited
+    // Who started beside it finds out by and by, who starts now at once.
+    await until('the other server sees the end', () => has(beside, running!) && has(beside, waiting!))
+    await beside.close(0)
     const after = start()
     expect(after.get(done!)).toMatchObject({ status: 'completed', prompt: 'a cat', seed: 3 })
     for (const id of [running!, waiting!])
