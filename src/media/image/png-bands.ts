@@ -1,7 +1,7 @@
 // PNG files of large pictures, their rows filtered and compressed in bands side by side (PNG 1.2, RFC 1950 and 1951): one thread would need longer
 // than everything else that happens to a picture after its last step. The file is the same on every machine.
 import { promisify } from 'node:util'
-import { constants, deflateRaw, inflate } from 'node:zlib'
+import { constants, deflateRaw } from 'node:zlib'
 import { imageCodec } from './codec.ts'
 
 interface Picture {
@@ -23,7 +23,6 @@ interface Band {
 const BAND_PIXELS = 128 * 1024
 
 const compress = promisify(deflateRaw) as (data: Uint8Array, options: object) => Promise<Buffer>
-const expand = promisify(inflate) as (data: Uint8Array) => Promise<Buffer>
 
 /** Whether a picture has enough bands to be worth it. */
 export function isLarge(width: number, height: number): boolean {
@@ -64,7 +63,7 @@ async function band({ pixels, width, height, channels }: Picture, first: number,
   const plain = await sharp(part, { raw: { width, height: end - first + above, channels } })
     .png({ compressionLevel: 0, adaptiveFiltering: true })
     .toBuffer()
-  const filtered = (await expand(dataOf(plain))).subarray(above * (1 + stride))
+  const filtered = stored(dataOf(plain)).subarray(above * (1 + stride))
   const last = end === height
   const deflated = await compress(filtered, {
     level,
@@ -83,6 +82,21 @@ function dataOf(file: Uint8Array): Uint8Array {
     const length = view.getUint32(at)
     if (view.getUint32(at + 4) === 0x49444154) parts.push(file.subarray(at + 8, at + 8 + length))
     at += 12 + length
+  }
+  return Buffer.concat(parts)
+}
+
+/** The text of a zlib stream that has stored blocks only (RFC 1951, 3.2.4): level 0 writes no others. Throws when it has. */
+function stored(stream: Uint8Array): Uint8Array {
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength)
+  const parts: Uint8Array[] = []
+  for (let at = 2, last = false; !last; ) {
+    const head = stream[at]!
+    if (head & 6) throw new Error('the library compressed what it should not have')
+    last = (head & 1) === 1
+    const length = view.getUint16(at + 1, true)
+    parts.push(stream.subarray(at + 5, at + 5 + length))
+    at += 5 + length
   }
   return Buffer.concat(parts)
 }
