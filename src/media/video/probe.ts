@@ -1,4 +1,5 @@
 // Which video encoders of the user's ffmpeg really work: each is asked to encode a picture, once a process.
+import { basename } from 'node:path'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { encoders, ffmpegArguments, testSide, type VideoEncoder } from './encoders.ts'
 import { startFfmpeg } from './ffmpeg-process.ts'
@@ -76,7 +77,11 @@ export async function chooseEncoder(clip: {
   encoder?: string
 }): Promise<EncoderChoice> {
   const probe = await probeOf(clip.ffmpeg)
-  if (typeof probe === 'string') return { encoder: undefined, reason: probe }
+  if (typeof probe === 'string') {
+    const program = clip.ffmpeg ?? 'ffmpeg'
+    // The reason reaches clients, who need not know where our programs lie.
+    return { encoder: undefined, reason: probe.replaceAll(program, basename(program)) }
+  }
   const sides = [clip.width + (clip.width % 2), clip.height + (clip.height % 2)]
   let reason: string | undefined
   for (const encoder of candidates(clip.encoder)) {

@@ -33,7 +33,7 @@ test('without ffmpeg a clip is an animated WebP that says why', async () => {
 test('a program that is not there is named', async () => {
   const clip = startClip({ ...shape, frames: 1, ffmpeg: '/nowhere/ffmpeg' })
   await clip.write(chart.rgb)
-  expect((await clip.finish()).note).toBe('an animated WebP instead of an MP4, because no /nowhere/ffmpeg was found')
+  expect((await clip.finish()).note).toBe('an animated WebP instead of an MP4, because no ffmpeg was found')
 })
 
 for (const [width, height] of [
