@@ -7,12 +7,11 @@ import { errorBody } from '../errors.ts'
 import type { ImagesApi } from '../media/api.ts'
 import { publicUrl } from '../media/public-url.ts'
 import { SseWriter } from '../stream/sse-writer.ts'
+import { MAX_MEDIA_UNREAD, mediaUnread } from '../stream/unread-budget.ts'
 import { base64Of, completedBody, partialBody } from './answer.ts'
 import type { ImageJob } from './request.ts'
 import { startSaving } from './saved.ts'
 
-/** Ten pictures of 16 megapixels as base64 would be more, but nobody waits for them without reading. */
-const MAX_UNREAD = 256 << 20
 /** A client that is so far behind gets no previews. */
 const BEHIND = 1 << 20
 /** Proxies close what is silent for a minute. */
@@ -36,6 +35,8 @@ class ImageStream {
   #told = 0
   #workerId: string | undefined
   #unread = false
+  /** The work is over; its end may still wait for the client. */
+  #done = false
 
   constructor(job: ImageJob, call: Call, api: ImagesApi, resolve: (response: Response) => void, reject: (error: AppError) => void) {
     this.#job = job
@@ -49,9 +50,10 @@ class ImageStream {
         overflow: () => {
           this.#unread = true
           this.#stop.abort()
+          if (this.#done) this.#fail(unread())
         },
       },
-      MAX_UNREAD,
+      { maxUnread: MAX_MEDIA_UNREAD, budget: mediaUnread },
     )
   }
 
@@ -68,6 +70,7 @@ class ImageStream {
       await this.#kept
       if (this.#job.answer === 'url') await this.#saving.finish()
       if (this.#stop.signal.aborted) throw gone()
+      this.#done = true
       this.#writer.end('')
       this.#call.outcome({ workerId: made.workerId })
     } catch (thrown) {

@@ -1,6 +1,8 @@
 // One event stream to one client: text gathers during a turn of the event loop and leaves as one write. Response headers wait for the first
-// text, so that they share its packet and a failure before it still has its own status. A client that does not read is bounded.
+// text, so that they share its packet and a failure before it still has its own status. A client that does not read is bounded, and so are all
+// streams of one budget together: what waits stays here, where it can be dropped; the socket is given little at a time.
 import { markTurn, type TurnEnd } from '../../lib/turn.ts'
+import type { Debtor, UnreadBudget } from './unread-budget.ts'
 
 /** Bun's direct stream controller: `write` and `flush` give a promise while the socket takes nothing more. */
 interface DirectController {
@@ -11,36 +13,54 @@ interface DirectController {
 
 /** Enough for texts. */
 const MAX_UNREAD = 4 << 20
+/** Characters that Bun is given at once: what it has taken, it keeps until the client reads or leaves. */
+const PIECE = 1 << 20
 
 export interface SseWriterEvents {
   /** The first text is there: answer the HTTP request with this body. */
   open(body: ReadableStream): void
-  /** The client has not read for too long: what waited is dropped, and nothing but an `end` is taken any more. */
+  /** The client has not read for too long: what waited is dropped, and nothing but an `end` is taken any more, also after another. */
   overflow(): void
 }
 
-export class SseWriter implements TurnEnd {
+export interface SseWriterLimits {
+  /** Characters that may wait for a client that does not read before more is an `overflow`; one event may go beyond it. */
+  maxUnread?: number
+  /** Shared with other streams: when all of them together have too much waiting, some of them overflow. */
+  budget?: UnreadBudget
+}
+
+export class SseWriter implements TurnEnd, Debtor {
   marked = false
+  stuckSince: number | undefined
   readonly #events: SseWriterEvents
   readonly #maxUnread: number
+  readonly #budget: UnreadBudget | undefined
+  /** What this turn wrote. */
   #buffer = ''
+  /** Of earlier turns, the first from `#taken` on. */
+  #waiting: string[] = []
+  #taken = 0
+  #waits = 0
   #controller: DirectController | undefined
   #opened = false
   #ending = false
   #closed = false
   #blocked = false
   #overflowed = false
-  #finish: (() => void) | undefined
+  /** The connection is cut in an event. */
+  #torn = false
+  #finish: { resolve: () => void; reject: () => void } | undefined
 
-  /** `maxUnread`: characters that may wait for a client that does not read before `overflow`. */
-  constructor(events: SseWriterEvents, maxUnread = MAX_UNREAD) {
+  constructor(events: SseWriterEvents, { maxUnread = MAX_UNREAD, budget }: SseWriterLimits = {}) {
     this.#events = events
     this.#maxUnread = maxUnread
+    this.#budget = budget
   }
 
   /** Characters that wait for the client. */
   get unread(): number {
-    return this.#buffer.length
+    return this.#buffer.length + this.#waits
   }
 
   /** True once headers are on their way: a failure can then only be told as an event. */
@@ -51,6 +71,10 @@ export class SseWriter implements TurnEnd {
   /** Adds whole events. */
   write(text: string): void {
     if (this.#closed || this.#ending || this.#overflowed) return
+    if (this.stuckSince !== undefined && this.unread > this.#maxUnread) {
+      this.cut()
+      return
+    }
     this.#buffer += text
     markTurn(this)
   }
@@ -65,16 +89,35 @@ export class SseWriter implements TurnEnd {
 
   /** The client is gone: nothing is written any more. */
   close(): void {
-    this.#closed = true
-    this.#buffer = ''
-    this.#finish?.()
+    this.#over()
+    this.#drop()
+    this.#finish?.resolve()
+  }
+
+  /**
+   * Drops what waits and tells so: an overflow. Where the client has a part of an event, nothing can follow it: the connection is cut, which
+   * every client takes for a failure. Bun does so when a body rejects, and prints why unless it is nothing.
+   */
+  cut(): void {
+    if (this.#closed || this.#overflowed) return
+    this.#overflowed = true
+    this.#ending = false
+    this.#torn = this.#taken > 0
+    this.#drop()
+    if (this.#torn) {
+      this.#over()
+      this.#finish?.reject()
+    }
+    this.#events.overflow()
   }
 
   turnEnd(): void {
     if (this.#closed) return
     if (!this.#opened) {
       this.#opened = true
+      this.stuckSince = performance.now()
       this.#events.open(this.#body())
+      this.#owe()
       return
     }
     this.#drain()
@@ -86,9 +129,9 @@ export class SseWriter implements TurnEnd {
       pull: (controller: DirectController) => {
         this.#controller = controller
         this.#drain()
-        if (this.#closed) return undefined
-        return new Promise<void>((resolve) => {
-          this.#finish = resolve
+        if (this.#closed) return this.#torn ? Promise.reject(undefined) : undefined
+        return new Promise<void>((resolve, reject) => {
+          this.#finish = { resolve, reject: () => reject(undefined) }
         })
       },
       cancel: () => this.close(),
@@ -98,29 +141,74 @@ export class SseWriter implements TurnEnd {
   }
 
   #drain(): void {
+    if (this.#closed) return
     const controller = this.#controller
-    if (controller === undefined || this.#closed) return
-    if (this.#blocked) {
-      if (this.#buffer.length <= this.#maxUnread || this.#overflowed) return
-      this.#overflowed = true
-      this.#buffer = ''
-      this.#events.overflow()
-      return
-    }
-    if (this.#buffer !== '') {
-      const written = controller.write(this.#buffer)
-      this.#buffer = ''
-      if (this.#ending) {
-        this.#end(controller)
-        return
+    if (controller !== undefined && !this.#blocked) {
+      while (!this.#blocked) {
+        const piece = this.#next()
+        if (piece === '') break
+        const written = controller.write(piece)
+        if (this.#ending && this.unread === 0) break
+        const flushed = controller.flush()
+        if (written instanceof Promise || flushed instanceof Promise) this.#wait(written, flushed)
       }
-      const flushed = controller.flush()
-      if (written instanceof Promise || flushed instanceof Promise) this.#wait(written, flushed)
-    } else if (this.#ending) this.#end(controller)
+      if (!this.#blocked) {
+        this.stuckSince = undefined
+        if (this.#ending) {
+          this.#end(controller)
+          return
+        }
+      }
+    }
+    this.#owe()
+  }
+
+  /** What the socket is given next, '' when there is nothing. */
+  #next(): string {
+    if (this.#waits === 0 && this.#buffer.length <= PIECE) {
+      const all = this.#buffer
+      this.#buffer = ''
+      return all
+    }
+    this.#keep()
+    const first = this.#waiting[0]!
+    let piece = first.slice(this.#taken, this.#taken + PIECE)
+    // Half of a character would be written as a broken one.
+    if (this.#taken + piece.length < first.length && (piece.charCodeAt(piece.length - 1) & 0xfc00) === 0xd800) piece = piece.slice(0, -1)
+    this.#taken += piece.length
+    this.#waits -= piece.length
+    if (this.#taken === first.length) {
+      this.#waiting.shift()
+      this.#taken = 0
+    }
+    return piece
+  }
+
+  /** Puts what the turn wrote behind what waits. */
+  #keep(): void {
+    if (this.#buffer === '') return
+    this.#waiting.push(this.#buffer)
+    this.#waits += this.#buffer.length
+    this.#buffer = ''
+  }
+
+  /** Small texts stay together; large ones are apart, so that each can go when it was read. */
+  #owe(): void {
+    if (this.#buffer.length > PIECE) this.#keep()
+    this.#budget?.set(this, this.unread)
+  }
+
+  #drop(): void {
+    this.#buffer = ''
+    this.#waiting = []
+    this.#taken = 0
+    this.#waits = 0
+    this.#budget?.set(this, 0)
   }
 
   #wait(written: number | Promise<number>, flushed: number | Promise<number> | undefined): void {
     this.#blocked = true
+    this.stuckSince = performance.now()
     const go = () => {
       this.#blocked = false
       this.#drain()
@@ -129,8 +217,14 @@ export class SseWriter implements TurnEnd {
   }
 
   #end(controller: DirectController): void {
-    this.#closed = true
+    this.#over()
+    this.#budget?.set(this, 0)
     controller.end()
-    this.#finish?.()
+    this.#finish?.resolve()
+  }
+
+  #over(): void {
+    this.#closed = true
+    this.stuckSince = undefined
   }
 }

@@ -1,5 +1,7 @@
 // Bytes to one client as they come. Response headers wait for the first of them, so that a failure before has its own status; a client that
-// does not read is bounded; what ends early cuts the connection, so that half of an answer never looks like a whole one.
+// does not read is bounded, and so are all streams of one budget together; what ends early cuts the connection, so that half of an answer
+// never looks like a whole one.
+import type { Debtor, UnreadBudget } from '../stream/unread-budget.ts'
 
 /** Bun's direct stream controller: `write` and `flush` give a promise while the socket takes nothing more. */
 interface DirectController {
@@ -11,25 +13,32 @@ interface DirectController {
 export interface FrameWriterEvents {
   /** The first bytes are there: answer the HTTP request with this body. */
   open(body: ReadableStream): void
-  /** More than `maxUnread` bytes wait, or the client left: nothing is taken any more. */
+  /** More than `maxUnread` bytes wait, or too many in all streams of the budget, or the client left: nothing is taken any more. */
   lost(): void
 }
 
-export class FrameWriter {
+/** Bytes that Bun is given at once: what it has taken, it keeps until the client reads or leaves. */
+const PIECE = 1 << 20
+
+export class FrameWriter implements Debtor {
+  stuckSince: number | undefined
   readonly #events: FrameWriterEvents
   readonly #maxUnread: number
+  readonly #budget: UnreadBudget
   #waiting: Uint8Array[] = []
   #unread = 0
   #controller: DirectController | undefined
   #opened = false
   #ending = false
   #over = false
+  #broken = false
   #blocked = false
   #done: { resolve: () => void; reject: () => void } | undefined
 
-  constructor(events: FrameWriterEvents, maxUnread: number) {
+  constructor(events: FrameWriterEvents, maxUnread: number, budget: UnreadBudget) {
     this.#events = events
     this.#maxUnread = maxUnread
+    this.#budget = budget
   }
 
   /** True once headers are on their way. */
@@ -44,35 +53,47 @@ export class FrameWriter {
       this.#unread += part.byteLength
     }
     if (this.#unread > this.#maxUnread) {
-      this.#lose()
+      this.cut()
       return
     }
     if (!this.#opened) {
       this.#opened = true
+      this.stuckSince = performance.now()
       this.#events.open(this.#body())
     } else this.#drain()
+    if (!this.#over) this.#budget.set(this, this.#unread)
   }
 
   /** Adds the last bytes and closes the answer after them. */
   end(last: Uint8Array): void {
     if (this.#over || this.#ending) return
     this.write(last)
+    if (this.#over) return
     this.#ending = true
     this.#drain()
   }
 
   /** Cuts the connection without an end. Bun does so when a body rejects, and prints why unless it is nothing. */
-  cut(): void {
+  break(): void {
     if (this.#over) return
-    this.#over = true
+    this.#close()
+    this.#broken = true
     this.#waiting = []
+    this.#unread = 0
     this.#done?.reject()
   }
 
-  #lose(): void {
+  /** Breaks off, and tells so. */
+  cut(): void {
     if (this.#over) return
-    this.cut()
+    this.break()
     this.#events.lost()
+  }
+
+  #close(): void {
+    this.#over = true
+    this.stuckSince = undefined
+    this.#budget.set(this, 0)
   }
 
   #body(): ReadableStream {
@@ -84,10 +105,10 @@ export class FrameWriter {
           this.#done = { resolve, reject: () => reject(undefined) }
         })
         this.#drain()
-        if (this.#over && !this.#ending) this.#done?.reject()
+        if (this.#broken) this.#done?.reject()
         return done
       },
-      cancel: () => this.#lose(),
+      cancel: () => this.cut(),
     }
     // Bun's own kind of source, which the web types do not know.
     return new ReadableStream(source as never)
@@ -96,22 +117,38 @@ export class FrameWriter {
   #drain(): void {
     const controller = this.#controller
     if (controller === undefined || this.#over || this.#blocked) return
-    const results: unknown[] = this.#waiting.map((part) => controller.write(part))
-    this.#waiting = []
-    this.#unread = 0
-    if (this.#ending) {
-      this.#over = true
-      controller.end()
-      this.#done?.resolve()
+    while (this.#waiting.length > 0) {
+      const results: unknown[] = []
+      for (let given = 0; given < PIECE && this.#waiting.length > 0; ) {
+        const part = this.#waiting.shift()!
+        results.push(controller.write(part))
+        given += part.byteLength
+        this.#unread -= part.byteLength
+      }
+      if (this.#ending && this.#waiting.length === 0) break
+      results.push(controller.flush())
+      if (!results.some((result) => result instanceof Promise)) continue
+      this.#wait(results)
       return
     }
-    results.push(controller.flush())
-    if (!results.some((result) => result instanceof Promise)) return
+    this.stuckSince = undefined
+    if (!this.#ending) {
+      this.#budget.set(this, 0)
+      return
+    }
+    this.#close()
+    controller.end()
+    this.#done?.resolve()
+  }
+
+  #wait(results: unknown[]): void {
     this.#blocked = true
+    this.stuckSince = performance.now()
+    this.#budget.set(this, this.#unread)
     const go = () => {
       this.#blocked = false
       this.#drain()
     }
-    Promise.all(results).then(go, () => this.#lose())
+    Promise.all(results).then(go, () => this.cut())
   }
 }

@@ -2,12 +2,10 @@
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { type Call, type Handler, takingForms } from '../call.ts'
 import { invalid } from '../request/faults.ts'
+import { MAX_MEDIA_UNREAD, mediaUnread } from '../stream/unread-budget.ts'
 import type { VideosApi } from './api.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { type Prepared, prepare } from './prepare.ts'
-
-/** Frames come faster than they are shown; a clip of JPEGs that waits whole is still bounded by what one request may ask for. */
-const MAX_UNREAD = 64 << 20
 
 export function videoStreamHandler(api: VideosApi): Handler {
   return takingForms(async (call) => {
@@ -36,7 +34,8 @@ function frames(video: Prepared, call: Call, api: VideosApi): Promise<Response> 
         },
         lost: () => stop.abort(),
       },
-      MAX_UNREAD,
+      MAX_MEDIA_UNREAD,
+      mediaUnread,
     )
     const onAbort = () => stop.abort()
     if (call.signal.aborted) onAbort()
@@ -62,7 +61,7 @@ function frames(video: Prepared, call: Call, api: VideosApi): Promise<Response> 
       .catch((thrown) => {
         const error = toAppError(thrown)
         call.outcome({ ...(workerId === undefined ? {} : { workerId }), error })
-        if (writer.opened) writer.cut()
+        if (writer.opened) writer.break()
         else reject(error)
       })
       .finally(() => call.signal.removeEventListener('abort', onAbort))

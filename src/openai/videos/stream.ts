@@ -6,13 +6,12 @@ import type { EncodedFile } from '../../pipeline/media/media.ts'
 import type { Call } from '../call.ts'
 import { errorEvent } from '../errors.ts'
 import { SseWriter } from '../stream/sse-writer.ts'
+import { MAX_MEDIA_UNREAD, mediaUnread } from '../stream/unread-budget.ts'
 import type { VideosApi } from './api.ts'
 import { finish } from './finish.ts'
 import type { Prepared } from './prepare.ts'
 import { base64Of } from './shape.ts'
 
-/** A clip as base64 in one event; nobody waits for it without reading. */
-const MAX_UNREAD = 256 << 20
 /** A client that is so far behind gets no previews. */
 const BEHIND = 1 << 20
 /** Proxies close what is silent for a minute. */
@@ -37,6 +36,8 @@ class VideoStream {
   #progress = -1
   #silent = true
   #unread = false
+  /** The work is over; its end may still wait for the client. */
+  #done = false
 
   constructor(video: Prepared, call: Call, api: VideosApi, resolve: (response: Response) => void, reject: (error: AppError) => void) {
     this.#video = video
@@ -49,9 +50,10 @@ class VideoStream {
         overflow: () => {
           this.#unread = true
           this.#stop.abort()
+          if (this.#done) this.#fail(unread())
         },
       },
-      MAX_UNREAD,
+      { maxUnread: MAX_MEDIA_UNREAD, budget: mediaUnread },
     )
   }
 
@@ -64,6 +66,7 @@ class VideoStream {
     try {
       const made = await this.#api.media.make(this.#video.request, this.#listener(), this.#stop.signal)
       const body = await finish(this.#id, this.#createdMs, this.#video, made, this.#call, this.#api, this.#stop.signal)
+      this.#done = true
       this.#writer.end(`data: ${JSON.stringify(body)}\n\ndata: [DONE]\n\n`)
       this.#call.outcome({ workerId: made.workerId })
     } catch (thrown) {

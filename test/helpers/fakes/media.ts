@@ -17,6 +17,8 @@ export interface MediaScript {
   hangAt?: number
   /** Previews are at least so large. */
   previewBytes?: number
+  /** Pictures are at least so large. */
+  pictureBytes?: number
 }
 
 export interface ScriptedMedia extends MediaPipeline {
@@ -67,7 +69,7 @@ export function scriptedMedia(script: MediaScript = {}): ScriptedMedia {
         if (partials < request.partials && step < steps)
           listener.partial?.(output, partials, file(request, `preview ${partials++}`.padEnd(script.previewBytes ?? 0), 8))
       }
-      const made = file(request, picture(request, output))
+      const made = file(request, picture(request, output).padEnd(script.pictureBytes ?? 0))
       files.push(made)
       listener.output?.(output, made)
     }

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import { imageEvent } from '../../../src/openai/schema/images.ts'
+import { mediaUnread } from '../../../src/openai/stream/unread-budget.ts'
 import { imagesApp, pngHead } from '../../helpers/fakes/images-app.ts'
 
 /** Comments and events of a stream, in order. */
@@ -195,4 +196,17 @@ test("an edit has events of its own name, also from OpenAI's client", async () =
   const seen: string[] = []
   for await (const event of stream) seen.push(event.type)
   expect(seen).toEqual(['image_edit.partial_image', 'image_edit.completed'])
+})
+
+test('a client that reads nothing ends the work; its connection is cut, so that no half of a picture looks like a whole one', async () => {
+  await using app = imagesApp({ script: { paceMs: 5, pictureBytes: 30 << 20 } })
+  const response = await fetch(`${app.url}/v1/images/generations`, {
+    ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+    body: JSON.stringify({ prompt: 'a', n: 10, stream: true }),
+  })
+  while (app.inFlight() > 0) await Bun.sleep(5)
+  expect(app.media.aborted).toBe(1)
+  expect(mediaUnread.sum).toBe(0)
+  expect(app.lines.at(-1)).toMatchObject({ ending: 'disconnect' })
+  expect(await response.text().catch((thrown: unknown) => thrown)).toBeInstanceOf(Error)
 })
