@@ -1,4 +1,5 @@
 // `serve --workers N`: the same engine N times on one machine, each with its own GPUs and its own range of ports.
+import { AppError } from '../../lib/errors.ts'
 import type { DiffusionEngineOptions, EngineOptions } from '../options.ts'
 
 /** SGLang takes its ports from one to a thousand above --port (srt/server_args.py, PortArgs). */
@@ -46,13 +47,21 @@ function without(args: readonly string[], flags: readonly string[]): string[] {
   return kept
 }
 
-/** The same for diffusion engines: GPUs by CUDA_VISIBLE_DEVICES, which every release minds. Ports are free ones unless the user chose where they begin. */
+/**
+ * The same for diffusion engines: GPUs by CUDA_VISIBLE_DEVICES, which every release minds. Ports are free ones unless the user chose where they begin.
+ * Throws `invalid_setting` when this process was given fewer GPUs than all copies need.
+ */
 export function diffusionCopy(options: DiffusionEngineOptions, index: number, count: number): DiffusionEngineOptions {
   if (count === 1 || options.kind !== 'sglang') return options
   const { args, env } = options
   const gpus = numberAfter(args, '--num-gpus', numberAfter(args, '--tp-size', 1) * numberAfter(args, '--dp-size', 1))
-  const visible = env.CUDA_VISIBLE_DEVICES?.split(',').filter(Boolean)
-  const own = Array.from({ length: gpus }, (_, i) => visible?.[index * gpus + i] ?? String(index * gpus + i))
+  const visible = env.CUDA_VISIBLE_DEVICES?.split(',').filter(Boolean) ?? Array.from({ length: count * gpus }, (_, i) => String(i))
+  if (visible.length < count * gpus)
+    throw new AppError('invalid_setting', {
+      message: `--workers ${count} needs ${count * gpus} GPUs, ${gpus} for each, but CUDA_VISIBLE_DEVICES names ${visible.length}.`,
+      param: '--workers',
+    })
+  const own = visible.slice(index * gpus, (index + 1) * gpus)
   const chosen = diffusionPorts.filter((flag) => args.some((word) => word === flag || word.startsWith(`${flag}=`)))
   const ports = chosen.flatMap((flag) => [flag, String(numberAfter(args, flag, 0) + index * portsApart)])
   return { ...options, env: { ...env, CUDA_VISIBLE_DEVICES: own.join(',') }, args: [...without(args, chosen), ...ports] }

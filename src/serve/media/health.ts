@@ -61,7 +61,9 @@ export function mediaHealth(options: MediaHealthOptions): Health {
     if (maker.pending() > 0 && silentMs > stallMs && !running.has(maker))
       return { rank: 0, canary: 'failed', checkedSecsAgo: 0, ms: null, error: `no step for ${Math.round(silentMs / 1000)} s` }
     const proof = proofs.get(maker)
-    if (proof === undefined) return { rank: 0, canary: 'unknown', checkedSecsAgo: null, ms: null, error: null }
+    // A failed proof is no news of an engine that has made steps since.
+    if (proof === undefined || (!proof.ok && maker.pending() > 0 && maker.movedAt > proof.at))
+      return { rank: 0, canary: 'unknown', checkedSecsAgo: null, ms: null, error: null }
     const secs = Math.round((performance.now() - proof.at) / 100) / 10
     return { rank: 0, canary: proof.ok ? 'passed' : 'failed', checkedSecsAgo: secs, ms: Math.round(proof.ms * 10) / 10, error: proof.error }
   }

@@ -51,6 +51,7 @@ export function measuredMaker(maker: MediaMaker, model: string): MeasuredMaker {
           },
           signal,
         )
+        moved()
         mediaJobs.inc(labels)
         for (const [stage, ms] of Object.entries({ ...made.ms, ...made.engineMs })) mediaSeconds.inc({ ...labels, stage }, ms / 1000)
         logEnd(request, maker.id, made)
@@ -60,8 +61,6 @@ export function measuredMaker(maker: MediaMaker, model: string): MeasuredMaker {
         mediaFailures.inc({ ...labels, reason: code })
         log.info({ id: request.requestId, worker: maker.id, ending: code, error: message }, `${request.kind} not made`)
         throw thrown
-      } finally {
-        moved()
       }
     },
   }

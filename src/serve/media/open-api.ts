@@ -37,16 +37,22 @@ export async function openMediaApi(
 ): Promise<OpenedMedia> {
   const { jobsFolder, jobKeepMs } = options.media
   const store = measuredStore(await openStore(options.media.store))
-  const jobs = mediaJobs({
-    pipeline: media,
-    store,
-    folder: join(jobsFolder, keyOf(store)),
-    keepMs: jobKeepMs,
-    room: registry.room,
-    // Where our own words say why, a stack says nothing more.
-    onNotice: (message, cause) =>
-      log.warn(cause instanceof AppError ? { code: cause.code, reason: cause.message } : { err: cause }, message),
-  })
+  let jobs: MediaJobs
+  try {
+    jobs = mediaJobs({
+      pipeline: media,
+      store,
+      folder: join(jobsFolder, keyOf(store)),
+      keepMs: jobKeepMs,
+      room: registry.room,
+      // Where our own words say why, a stack says nothing more.
+      onNotice: (message, cause) =>
+        log.warn(cause instanceof AppError ? { code: cause.code, reason: cause.message } : { err: cause }, message),
+    })
+  } catch (error) {
+    await store.close()
+    throw error
+  }
   const policy = inputPolicy(options.media)
   const handlers = mediaHandlers({
     ...{ media, jobs, store },

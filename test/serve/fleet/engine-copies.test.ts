@@ -50,3 +50,10 @@ test('diffusion engines: GPUs by the variable, out of those that the user shows,
   expect(shown(diffusionCopy(two, 1, 2))).toEqual(['6,7', '--tp-size 2 --port 31000 --scheduler-port 6000'])
   expect(shown(diffusionCopy(diffusion(['--num-gpus', '4', '--tp-size', '2']), 1, 2))).toEqual(['4,5,6,7', '--num-gpus 4 --tp-size 2'])
 })
+
+test('diffusion engines take no GPU that this process was not given', () => {
+  for (const visible of ['4,5', '']) {
+    const few = diffusion(['--model-path', 'm'], { CUDA_VISIBLE_DEVICES: visible })
+    expect(() => diffusionCopy(few, 0, 3)).toThrow('--workers 3 needs 3 GPUs')
+  }
+})
