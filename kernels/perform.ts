@@ -141,6 +141,8 @@ async function onDevice<T>(call: Call<T>, known: Measured): Promise<{ result: T 
 /** Twice: the first run makes the pipeline and the buffers. */
 async function tryDevice(passes: readonly Pass[], known: Measured): Promise<void> {
   const gpu = await openDevice()
+  // There may be one later: openDevice itself says how soon it is worth asking again.
+  if (gpu === undefined) known.tried = false
   if (gpu === undefined || gpu.software || !fits(passes)) return
   for (const counts of [false, true]) {
     const started = performance.now()
@@ -156,7 +158,10 @@ async function runWatched(gpu: Gpu, passes: readonly Pass[], kernel: string): Pr
     return bytes
   } catch (thrown) {
     log.warn({ kernel, device: gpu.name, err: thrown }, 'a kernel failed on WebGPU; it runs on the CPU')
-    if (++failures >= failuresAllowed) closeDevice(gpu, `${failures} kernels failed, last: ${(thrown as Error).message}`)
+    if (++failures >= failuresAllowed) {
+      closeDevice(gpu, `${failures} kernels failed, last: ${(thrown as Error).message}`)
+      failures = 0
+    }
     return undefined
   }
 }

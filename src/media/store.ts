@@ -12,7 +12,7 @@ export interface MediaStore {
   open(path: string): Promise<StoredFile | undefined>
   /** True when there was one. */
   remove(path: string): Promise<boolean>
-  /** Drops what is too old, then the oldest until the rest fits; a no-op without limits. */
+  /** Drops what is too old, then the oldest until the rest fits; without limits only what a dead process left unfinished. */
   sweep(now: number): Promise<void>
   close(): Promise<void>
 }

@@ -118,23 +118,35 @@ export function mediaStoreSuite(
 
     test('too old goes', async () => {
       const store = await kind.open({ maxAgeMs: 60_000 })
-      await store.save('d/a.png', bytes('a'), 'image/png')
+      await store.save('users/d/generations/a.png', bytes('a'), 'image/png')
       await store.sweep(Date.now() + 30_000)
-      expect(await store.open('d/a.png')).toBeDefined()
+      expect(await store.open('users/d/generations/a.png')).toBeDefined()
       await store.sweep(Date.now() + 90_000)
-      expect(await store.open('d/a.png')).toBeUndefined()
+      expect(await store.open('users/d/generations/a.png')).toBeUndefined()
     })
 
     test('of too much the oldest goes', async () => {
       const store = await kind.open({ maxBytes: 250 })
       for (const name of ['a', 'b', 'c']) {
-        await store.save(`${name}.png`, pattern(100), 'image/png')
+        await store.save(`videos/video_${name}.png`, pattern(100), 'image/png')
         await Bun.sleep(1100) // S3 tells times in seconds.
       }
       await store.sweep(Date.now())
-      expect(await store.open('a.png')).toBeUndefined()
-      expect(await store.open('b.png')).toBeDefined()
-      expect(await store.open('c.png')).toBeDefined()
+      expect(await store.open('videos/video_a.png')).toBeUndefined()
+      expect(await store.open('videos/video_b.png')).toBeDefined()
+      expect(await store.open('videos/video_c.png')).toBeDefined()
     }, 20_000)
+
+    test('what others keep there is never dropped, whatever the limits', async () => {
+      const store = await kind.open({ maxAgeMs: 1, maxBytes: 10 })
+      for (const theirs of ['notes.txt', 'backups/db.tar', 'images/logo.png', 'videos/holiday.mp4', 'users/anna/letter.txt'])
+        await store.save(theirs, bytes('theirs'), 'image/png')
+      const note = `images/img_${'0'.repeat(32)}.json`
+      await store.save(note, bytes('{}'), 'application/json')
+      await store.sweep(Date.now() + 1e9)
+      expect(await store.open(note)).toBeUndefined()
+      for (const theirs of ['notes.txt', 'backups/db.tar', 'images/logo.png', 'videos/holiday.mp4', 'users/anna/letter.txt'])
+        expect(await store.open(theirs)).toBeDefined()
+    })
   })
 }

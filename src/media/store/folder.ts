@@ -3,8 +3,8 @@ import { lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from 'node:fs/
 import { dirname, join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import type { MediaStore, StoredFile } from '../store.ts'
-import { checkPath, contentTypeOf, isSafePath, urlOf } from './paths.ts'
-import { type Kept, type RetentionLimits, toDrop } from './retention.ts'
+import { checkPath, contentTypeOf, isOurs, isSafePath, urlOf } from './paths.ts'
+import { dropAll, type Kept, type RetentionLimits, toDrop } from './retention.ts'
 
 export interface FolderOptions extends RetentionLimits {
   folder: string
@@ -100,7 +100,7 @@ class FolderStore implements MediaStore {
     const files: Kept[] = []
     await this.walk('', files, now)
     if (maxBytes === undefined && maxAgeMs === undefined) return
-    for (const path of toDrop(files, this.options, now)) await this.remove(path)
+    await dropAll(toDrop(files, this.options, now), (path) => this.remove(path))
   }
 
   async close(): Promise<void> {}
@@ -140,7 +140,7 @@ class FolderStore implements MediaStore {
       if (!entry.isFile()) continue
       const found = await lstat(join(this.folder, path)).catch(notThere)
       if (found === undefined) continue
-      if (isSafePath(path)) files.push({ path, bytes: found.size, modifiedMs: found.mtimeMs })
+      if (isOurs(path)) files.push({ path, bytes: found.size, modifiedMs: found.mtimeMs })
       else if (entry.name.startsWith(unfinished) && now - found.mtimeMs > staleMs) await rm(join(this.folder, path), { force: true })
     }
   }

@@ -10,6 +10,11 @@ export function isSafePath(path: string): boolean {
   return segments.length <= maxSegments && segments.every((one) => segment.test(one))
 }
 
+/** Whether a file is one that this product has made, by where it lies: what others keep in the same place is never removed. */
+export function isOurs(path: string): boolean {
+  return isSafePath(path) && /^(?:users\/[^/]+\/generations\/|images\/img_[\da-f]{32}\.json$|videos\/video[-_])/.test(path)
+}
+
 /** Throws `storage_failed`: whoever saves makes the path, so a bad one is our own fault. */
 export function checkPath(path: string): void {
   if (!isSafePath(path)) throw new AppError('storage_failed', { message: 'The file cannot be stored: its name is not safe.' })

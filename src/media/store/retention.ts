@@ -25,3 +25,10 @@ export function toDrop(files: readonly Kept[], limits: RetentionLimits, now: num
   }
   return dropped
 }
+
+/** Removes one after the other; one that cannot be removed does not keep the rest. Rejects with the first failure at the end. */
+export async function dropAll(paths: readonly string[], remove: (path: string) => Promise<unknown>): Promise<void> {
+  const failures: unknown[] = []
+  for (const path of paths) await remove(path).catch((thrown: unknown) => failures.push(thrown))
+  if (failures.length > 0) throw failures[0]
+}

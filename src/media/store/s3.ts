@@ -2,8 +2,8 @@
 import { S3Client } from 'bun'
 import { AppError } from '../../lib/errors.ts'
 import type { MediaStore, StoredFile } from '../store.ts'
-import { checkPath, contentTypeOf, isSafePath, urlOf } from './paths.ts'
-import { type Kept, type RetentionLimits, toDrop } from './retention.ts'
+import { checkPath, contentTypeOf, isOurs, isSafePath, urlOf } from './paths.ts'
+import { dropAll, type Kept, type RetentionLimits, toDrop } from './retention.ts'
 
 export interface S3Options extends RetentionLimits {
   bucket: string
@@ -101,11 +101,11 @@ class S3Store implements MediaStore {
       for (const { key, size = 0, lastModified } of contents) {
         const path = prefix === '' ? key : key.slice(prefix.length + 1)
         // What others keep in the bucket is not ours to remove.
-        if (isSafePath(path)) files.push({ path, bytes: size, modifiedMs: new Date(lastModified ?? now).getTime() })
+        if (isOurs(path)) files.push({ path, bytes: size, modifiedMs: new Date(lastModified ?? now).getTime() })
       }
       startAfter = page.isTruncated === true ? contents.at(-1)?.key : undefined
     } while (startAfter !== undefined)
-    for (const path of toDrop(files, this.options, now)) await this.ask('The file cannot be removed', this.client.delete(this.key(path)))
+    await dropAll(toDrop(files, this.options, now), (path) => this.ask('The file cannot be removed', this.client.delete(this.key(path))))
   }
 
   async close(): Promise<void> {}
@@ -141,6 +141,7 @@ function firstBytes(stream: ReadableStream<Uint8Array>, count: number): Readable
         left -= Math.min(left, part.byteLength)
         if (left > 0) return
       }
+      if (left > 0) throw new AppError('storage_failed', { message: 'The stored file ended before its length.' })
       controller.close()
       await reader.cancel()
     },

@@ -93,9 +93,9 @@ describe('an S3 bucket', () => {
     const raw = new S3Client({ accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER', endpoint: endpoint(server), bucket: 'media' })
     await raw.write('elsewhere/theirs.png', 'theirs')
     const store = await open({ maxAgeMs: 1 })
-    await store.save('ours.png', Uint8Array.of(1), 'image/png')
+    await store.save('videos/video_ours.png', Uint8Array.of(1), 'image/png')
     await store.sweep(Date.now() + 1e9)
-    expect(await store.open('ours.png')).toBeUndefined()
+    expect(await store.open('videos/video_ours.png')).toBeUndefined()
     expect(await raw.exists('elsewhere/theirs.png')).toBe(true)
   })
 
