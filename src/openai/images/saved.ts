@@ -28,6 +28,7 @@ export function startSaving(store: MediaStore, job: ImageJob): Saving {
       await store.save(notePath(job.id), new TextEncoder().encode(JSON.stringify({ paths })), 'application/json')
     },
     async undo() {
+      if (paths.length === 0) return
       await Promise.all([...paths, notePath(job.id)].map((path) => store.remove(path).catch(toAppError)))
     },
   }

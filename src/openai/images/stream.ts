@@ -17,7 +17,7 @@ const BEHIND = 1 << 20
 /** Proxies close what is silent for a minute. */
 const SILENCE_MS = 15_000
 
-/** Resolves when the first event is there; rejects with an AppError when it failed before that. A failed stream leaves no file. */
+/** Resolves when the first event is there; rejects with an AppError when it failed before that. One that fails before the work is done leaves no file. */
 export function streamAnswer(job: ImageJob, call: Call, api: ImagesApi): Promise<Response> {
   return new Promise((resolve, reject) => new ImageStream(job, call, api, resolve, reject).run())
 }

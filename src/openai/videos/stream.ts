@@ -17,7 +17,7 @@ const BEHIND = 1 << 20
 /** Proxies close what is silent for a minute. */
 const SILENCE_MS = 15_000
 
-/** Resolves when the first event is there; rejects with an AppError when it failed before that. A failed stream leaves no file. */
+/** Resolves when the first event is there; rejects with an AppError when it failed before that. One that fails before the work is done leaves no file. */
 export function streamAnswer(video: Prepared, call: Call, api: VideosApi): Promise<Response> {
   return new Promise((resolve, reject) => void new VideoStream(video, call, api, resolve, reject).run())
 }
@@ -66,6 +66,7 @@ class VideoStream {
     try {
       const made = await this.#api.media.make(this.#video.request, this.#listener(), this.#stop.signal)
       const body = await finish(this.#id, this.#createdMs, this.#video, made, this.#call, this.#api, this.#stop.signal)
+      if (this.#stop.signal.aborted) throw new AppError('client_closed_request', { message: 'The client closed the connection.' })
       this.#done = true
       this.#writer.end(`data: ${JSON.stringify(body)}\n\ndata: [DONE]\n\n`)
       this.#call.outcome({ workerId: made.workerId })

@@ -144,6 +144,7 @@ class Maker implements LocalMaker {
     }
     const onAbort = () => giveUp(cancelled())
     signal.addEventListener('abort', onAbort)
+    if (signal.aborted) onAbort()
     const silenceMs = this.options.silenceMs ?? 600_000
     const watch = watchSilence(silenceMs, () => giveUp(silent(silenceMs)))
     let begun = false
