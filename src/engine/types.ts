@@ -39,10 +39,35 @@ export interface LogprobRequest {
   tokenIds?: number[]
 }
 
+/**
+ * A picture (or a clip) of a request. `offset` and `tokens` say which run of `promptIds` stands for it: that run holds the model's placeholder id, and pictures are in the
+ * order of their runs.
+ */
+export interface MediaItem {
+  kind: 'image' | 'video'
+  /** A file that every decoder reads as the same upright 8-bit RGB pixels (PNG, or an untouched JPEG/WebP); frames of a clip: `frames`. */
+  file: Uint8Array
+  contentType: string
+  /** SHA-256 of what the model sees of it (file and preprocessing limits), hex: its name in caches and, where the engine lets us choose, in KV events. */
+  hash: string
+  width: number
+  height: number
+  /** Temporal, vertical and horizontal patches (Qwen's image_grid_thw); families without a grid: [1, tiles, tokens per tile]. */
+  grid: readonly [number, number, number]
+  /** First position of its run in the expanded `promptIds`. */
+  offset: number
+  tokens: number
+  /** Clips: the sampled frames as files in time order, and seconds between them. */
+  frames?: Uint8Array[]
+  secondsPerFrame?: number
+}
+
 export interface GenerateRequest {
   /** The HTTP request's id, for logs and abort; choices of one request share it. */
   requestId: string
+  /** With `media`: expanded, one placeholder id for each row of each picture. */
   promptIds: Uint32Array
+  media?: readonly MediaItem[]
   /** The engine tokenizes this and `promptIds` is empty. */
   promptText?: string
   /** Only with --use-sglang-tokenizer, and only for the sglang engine: SGLang renders and tokenizes, and `promptIds` is empty. */
