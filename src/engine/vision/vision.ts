@@ -35,7 +35,7 @@ export interface VisionEncoder {
   /** Resolves when it can encode. Rejects with a start-up AppError. */
   start(): Promise<EncoderInfo>
   /**
-   * One picture. Rejects with an AppError: `invalid_image` (the picture is at fault, nobody else will do better), `engine_unavailable` or `timeout`
+   * One picture. Rejects with an AppError: `invalid_image` (the picture is at fault, nobody else will do better), `engine_unavailable` or `engine_failed`
    * (another encoder may), `client_closed_request` when `signal` aborted; work that nobody waits for is dropped.
    */
   encode(item: MediaItem, signal: AbortSignal): Promise<Embeddings>
