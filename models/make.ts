@@ -1,5 +1,5 @@
 // Writes every fixture model from seeds: `bun models/make.ts`. With --check it writes nothing and fails when a file differs;
-// with --weights it also writes those of the diffusion models, which git does not keep.
+// with --weights it also writes those of the diffusion and vision models, which git does not keep.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { tinyFlux } from './diffusion/flux.ts'
@@ -7,7 +7,10 @@ import { smallFiles, writeWeights } from './diffusion/pipeline.ts'
 import { tinyWan } from './diffusion/wan.ts'
 import { tinyLlada2 } from './tiny-llada2.ts'
 import { type Qwen3Shape, qwen3Config, qwen3Weights } from './tiny-qwen3.ts'
-import { byteLevelTokenizer, llmEosIds, llmVocabSize, sentencePieceTokenizer } from './tokenizers.ts'
+import { byteLevelTokenizer, llmEosIds, llmVisionIds, llmVocabSize, sentencePieceTokenizer } from './tokenizers.ts'
+import type { ChatShape } from './vision/layers.ts'
+import { tinyVl } from './vision/tiny-vl.ts'
+import { tinyVl3 } from './vision/tiny-vl3.ts'
 
 const chatTemplate = readFileSync(join(import.meta.dir, 'chatml.jinja'), 'utf8')
 
@@ -20,6 +23,7 @@ export function fixtures(): Map<string, string | Uint8Array> {
     ...sentencePiece(),
     ...diffusion(),
     ...textDiffusion(),
+    ...vision(),
   ])
 }
 
@@ -32,7 +36,11 @@ function qwen3(folder: string, shape: Qwen3Shape, seed: number): [string, string
 }
 
 /** Tokenizer and template of the chat models. */
-function chatFiles(folder: string, shape: Pick<Qwen3Shape, 'padId' | 'eosIds' | 'contextLength'>): [string, string][] {
+function chatFiles(
+  folder: string,
+  shape: Pick<Qwen3Shape, 'padId' | 'eosIds' | 'contextLength'>,
+  more: Record<string, string> = {},
+): [string, string][] {
   return [
     [`${folder}/generation_config.json`, json({ bos_token_id: shape.padId, eos_token_id: shape.eosIds, pad_token_id: shape.padId })],
     [`${folder}/tokenizer.json`, json(byteLevelTokenizer())],
@@ -49,6 +57,7 @@ function chatFiles(folder: string, shape: Pick<Qwen3Shape, 'padId' | 'eosIds' | 
         // Not Qwen2TokenizerFast: transformers 5 rewrites that class's pre-tokenizer.
         tokenizer_class: 'PreTrainedTokenizerFast',
         unk_token: null,
+        ...more,
       }),
     ],
     [`${folder}/chat_template.jinja`, chatTemplate],
@@ -82,6 +91,27 @@ function textDiffusion(): [string, string][] {
   ]
 }
 
+const chatShape: ChatShape = {
+  vocabSize: llmVocabSize,
+  eosIds: llmEosIds,
+  padId: llmEosIds[1]!,
+  contextLength: 8192,
+  visionIds: llmVisionIds,
+}
+
+/** Their weights are written by `--weights`, or by the tests that need them. */
+export const visionModels = { 'tiny-vl': tinyVl(chatShape, 4), 'tiny-vl3': tinyVl3(chatShape, 5) }
+
+function vision(): [string, string][] {
+  return Object.values(visionModels).flatMap(({ folder, files }) => {
+    const { processor_class } = files['preprocessor_config.json'] as { processor_class: string }
+    return [
+      ...Object.entries(files).map(([name, content]): [string, string] => [`${folder}/${name}`, json(content)]),
+      ...chatFiles(folder, chatShape, { processor_class }),
+    ]
+  })
+}
+
 /** One entry a line for objects that people read; vocabularies stay compact enough too. */
 function json(value: unknown): string {
   return `${JSON.stringify(value, null, 1).replace(/\[\n\s+("(?:[^"\\]|\\.)*"),\n\s+("(?:[^"\\]|\\.)*")\n\s+\]/g, '[$1, $2]')}\n`
@@ -109,6 +139,6 @@ if (import.meta.main) {
     }
   }
   if (process.argv.includes('--weights'))
-    for (const pipeline of [tinyFlux, tinyWan, llada2]) console.log(`weights of ${writeWeights(pipeline)}`)
+    for (const pipeline of [tinyFlux, tinyWan, llada2, ...Object.values(visionModels)]) console.log(`weights of ${writeWeights(pipeline)}`)
   if (check && differing > 0) process.exit(1)
 }

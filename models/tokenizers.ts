@@ -8,6 +8,8 @@ const vision = ['<|vision_start|>', '<|vision_end|>', '<|vision_pad|>', '<|image
 
 export const llmVocabSize = 1024
 export const llmEosIds = [llmVocabSize - 12 + 2, llmVocabSize - 12] // <|im_end|>, <|endoftext|>
+/** Where the vision tokens stand, from `vision` above: the last five of the vocabulary. */
+export const llmVisionIds = { start: llmVocabSize - 5, end: llmVocabSize - 4, image: llmVocabSize - 2, video: llmVocabSize - 1 }
 
 /** Qwen2's split: contractions, words with what stands before them, single digits, punctuation with line ends, white space. */
 const split =
