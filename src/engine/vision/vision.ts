@@ -12,6 +12,8 @@ export interface EncoderInfo {
   /** Values in a row: hidden size of the language model, times 1 + levels with deepstack (Qwen3-VL). */
   dim: number
   type: EmbeddingType
+  /** Patches that one row stands for (Qwen: merge size squared). Absent: a picture's rows are its `tokens`. */
+  patchesPerRow?: number
 }
 
 /** What a picture became. */
