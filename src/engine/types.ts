@@ -1,5 +1,6 @@
 // The words between the pipeline and an engine. Token ids only: text belongs to the pipeline.
 import type { HashPairs } from '../lib/block-hash.ts'
+import type { PadScheme } from '../lib/media-pads.ts'
 
 /** SGLang's own sampling names (sglang/srt/sampling/sampling_params.py). An absent field takes the engine's default. */
 export interface SamplingParams {
@@ -40,8 +41,8 @@ export interface LogprobRequest {
 }
 
 /**
- * A picture (or a clip) of a request. `offset` and `tokens` say which run of `promptIds` stands for it: that run holds the model's placeholder id, and pictures are in the
- * order of their runs.
+ * A picture (or a clip) of a request. `offset` and `tokens` say which of `promptIds` stand for it: among them one `placeholder` for each row. Pictures are in the order of
+ * their places.
  */
 export interface MediaItem {
   kind: 'image' | 'video'
@@ -54,9 +55,10 @@ export interface MediaItem {
   height: number
   /** Temporal, vertical and horizontal patches (Qwen's image_grid_thw); families without a grid: [1, tiles, tokens per tile]. */
   grid: readonly [number, number, number]
-  /** First position of its run in the expanded `promptIds`. */
+  /** Its first position in the expanded `promptIds`. */
   offset: number
   tokens: number
+  placeholder: number
   /** Clips: the sampled frames as files in time order, and seconds between them. */
   frames?: Uint8Array[]
   secondsPerFrame?: number
@@ -184,6 +186,8 @@ export interface EngineInfo {
   isMla?: boolean
   /** Tells `kv` events. */
   kvEvents: boolean
+  /** Takes `media`. `padScheme`: how it names KV blocks of pictures whose hash we give (lib/media-pads.ts); absent: not to be foreseen. */
+  sight?: { padScheme?: PadScheme }
   /** Longest prompt part of one prefill step, in tokens (SGLang's --max-prefill-tokens). */
   maxPrefillTokens?: number
 }

@@ -4,6 +4,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Router } from '../router/router.ts'
 import type { ChatTemplate } from '../template/template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import type { Sight } from './pictures.ts'
 import type { ServedModel } from './types.ts'
 
 export interface LoadedModel {
@@ -11,6 +12,8 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer
   /** Absent: the model has none; chat requests are refused with that reason. */
   readonly template: ChatTemplate | undefined
+  /** Absent: it takes text alone. */
+  readonly sight?: Sight
   readonly router: Router
   /** --use-sglang-tokenizer: prompts go to the engine as messages. */
   readonly engineTokenizes: boolean

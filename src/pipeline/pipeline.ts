@@ -19,8 +19,8 @@ export function createPipeline(models: ModelRegistry): Pipeline {
     embed: (request, signal) => embed(request, signal, models),
     async explain(request) {
       const model = models.find(request.model)
-      const { promptIds, sampling } = await prepare(request, model)
-      return model.router.explain(placementOf(request, promptIds, sampling))
+      const { routeIds, sampling } = await prepare(request, model, new AbortController().signal)
+      return model.router.explain(placementOf(request, routeIds, sampling))
     },
     async tokenize(name, prompt) {
       return await tokenizePrompt(prompt, models.find(name)).ids

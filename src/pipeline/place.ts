@@ -7,7 +7,7 @@ import type { Lease, Placement, Router } from '../router/router.ts'
 import type { LoadedModel } from './model.ts'
 import type { TextRequest } from './types.ts'
 
-/** `promptIds` and `sampling` are those of the attempt. */
+/** `promptIds` (as blocks are named by them: Prepared.routeIds) and `sampling` are those of the attempt. */
 export function placementOf(
   request: TextRequest,
   promptIds: Uint32Array,

@@ -1,11 +1,15 @@
 // A request's prompt to token ids, and its budget checked against the model before any engine hears of it.
-import type { GenerateRequest, SamplingParams } from '../engine/types.ts'
+import type { GenerateRequest, MediaItem, SamplingParams } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import type { LoadedModel } from './model.ts'
+import { checkMedia, seePictures } from './pictures.ts'
 import type { Prompt, TextRequest } from './types.ts'
 
 export interface Prepared {
   promptIds: Uint32Array
+  /** What the router names blocks by: `promptIds`, with the values that engines put in place of pictures. */
+  routeIds: Uint32Array
+  media?: readonly MediaItem[]
   /** The prompt's text where there is one (echo). */
   promptText: string | undefined
   /** Instead of ids, where the engine renders and tokenizes. */
@@ -38,17 +42,23 @@ export function tokenizePrompt(prompt: Prompt, model: LoadedModel): { text: stri
   return { text, ids: model.tokenizer.encode(text, false) }
 }
 
-/** Template, tokens and budget of one request. */
-export async function prepare(request: TextRequest, model: LoadedModel): Promise<Prepared> {
+const noIds = new Uint32Array()
+
+/** Template, tokens, pictures and budget of one request. `signal` ends the reading of pictures. */
+export async function prepare(request: TextRequest, model: LoadedModel, signal: AbortSignal): Promise<Prepared> {
   if (model.engineTokenizes)
-    return { promptIds: new Uint32Array(), promptText: undefined, chat: chatOf(request), sampling: samplingOf(request, model) }
+    return { promptIds: noIds, routeIds: noIds, promptText: undefined, chat: chatOf(request), sampling: samplingOf(request, model) }
+  const sight = request.media && checkMedia(request.media, model.sight, model.served.id)
   const { text, ids } = tokenizePrompt(request.prompt, model)
-  const promptIds = ids instanceof Promise ? await ids : ids
+  const rendered = ids instanceof Promise ? await ids : ids
+  const seen = sight && (await seePictures(rendered, request.media!, sight, signal))
+  const promptIds = seen?.promptIds ?? rendered
   checkBudget(promptIds.length, request, model)
   const sampling = samplingOf(request, model)
   if (request.defaultMaxTokens !== undefined)
     sampling.max_new_tokens ??= Math.min(request.defaultMaxTokens, model.info.contextLength - promptIds.length)
-  return { promptIds, promptText: text, sampling }
+  const prepared = { promptIds, routeIds: seen?.routeIds ?? promptIds, promptText: text, sampling }
+  return seen === undefined ? prepared : { ...prepared, media: seen.media }
 }
 
 function samplingOf(request: TextRequest, model: LoadedModel): SamplingParams {
@@ -61,11 +71,16 @@ function samplingOf(request: TextRequest, model: LoadedModel): SamplingParams {
 }
 
 /** The messages as SGLang's own server would get them. */
-function chatOf({ prompt }: TextRequest): NonNullable<GenerateRequest['chat']> {
+function chatOf({ prompt, media }: TextRequest): NonNullable<GenerateRequest['chat']> {
   if (prompt.kind !== 'chat')
     throw new AppError('unsupported_parameter', {
       message: 'This server runs with --use-sglang-tokenizer, which serves chat completions only.',
       param: 'prompt',
+    })
+  if (media !== undefined)
+    throw new AppError('unsupported_parameter', {
+      message: 'This server runs with --use-sglang-tokenizer, which takes text alone; start it without that flag for pictures.',
+      param: media[0]!.param,
     })
   const { messages, tools, addGenerationPrompt, continueFinalMessage, variables } = prompt.input
   const chat = {

@@ -44,7 +44,7 @@ async function answerOne(request: TextRequest, model: LoadedModel, sink: AnswerS
       message: `${model.served.id} makes embeddings only; use /v1/embeddings.`,
       param: 'model',
     })
-  const prepared = await prepare(request, model)
+  const prepared = await prepare(request, model, signal)
   if (signal.aborted) throw clientGone()
   const answer = new RunningAnswer(request, prepared, model, sink)
   const leave = () => answer.fail(clientGone())
@@ -60,7 +60,7 @@ async function answerOne(request: TextRequest, model: LoadedModel, sink: AnswerS
 /** Places the choices one after another, so that each sees the load of those before it; they run beside each other. */
 async function runChoices(request: TextRequest, prepared: Prepared, model: LoadedModel, answer: RunningAnswer): Promise<void> {
   const running: Promise<void>[] = []
-  const placement = placementOf(request, prepared.promptIds, prepared.sampling)
+  const placement = placementOf(request, prepared.routeIds, prepared.sampling)
   // An engine may refuse one choice at once, before the others are asked for.
   for (let index = 0; index < request.n && !answer.over; index++) {
     const leg = new AbortController()

@@ -9,6 +9,16 @@ export type Prompt =
   | { kind: 'text'; text: string; addSpecial: boolean }
   | { kind: 'ids'; ids: Uint32Array }
 
+/** A picture, clip or sound of a chat, in the order of the messages. */
+export interface MediaPart {
+  kind: 'image' | 'video' | 'audio'
+  url: string
+  /** OpenAI's: `low` is a version that fits into 512 × 512. */
+  detail?: 'auto' | 'low' | 'high' | 'original'
+  /** Its path in the body, for errors. */
+  param: string
+}
+
 export interface TextRequest {
   requestId: string
   /** As the client wrote it; an alias is fine. */
@@ -16,6 +26,8 @@ export interface TextRequest {
   /** performance.now() when the request's head was read. */
   receivedAt: number
   prompt: Prompt
+  /** Of a chat prompt's parts; absent: it is text alone. */
+  media?: readonly MediaPart[]
   /** Everything for the engine but `stop`, which the pipeline derives from `stops`. `max_new_tokens` absent: the model decides. */
   sampling: SamplingParams
   /** When `max_new_tokens` is absent: this many, or as many as still fit. */

@@ -1,4 +1,5 @@
 // From a GenerateRequest to a sequence's plan, or to the refusal that SGLang would give: checked before anything is queued.
+import { padPictures } from '../../lib/media-pads.ts'
 import type { GenerateRequest, Sink } from '../types.ts'
 import { jsonInstance } from './answer/json-instance.ts'
 import { roll, rollAll, seedHash } from './answer/text.ts'
@@ -42,7 +43,10 @@ function textsOf(prompt: Uint32Array | undefined, script: Uint32Array | undefine
 /** A plan, or why this engine does not take the request (a 400 in every case). */
 export function planRequest(request: GenerateRequest, texts: Texts, sink: Sink, config: MockConfig): SequencePlan | Refusal {
   const { sampling } = request
-  const prompt = texts.prompt ?? request.promptIds
+  const unlike = checkMedia(request)
+  if (unlike !== undefined) return refuse(unlike)
+  // Its text and its blocks follow from the padded ids, so an answer without its picture is another answer.
+  const prompt = texts.prompt ?? (request.media ? padPictures(request.promptIds, request.media, 'wide') : request.promptIds)
   const resumed = request.resumed ?? 0
   const space = Math.min(config.contextLength, config.totalKvTokens) - prompt.length
   if (prompt.length === 0) return refuse('the prompt is empty')
@@ -77,6 +81,19 @@ export function planRequest(request: GenerateRequest, texts: Texts, sink: Sink, 
     bias,
     namespace: namespaceOf(request),
   }
+}
+
+/** Pictures lie inside the prompt, in order, with at least one row each. */
+function checkMedia({ media = [], promptIds }: GenerateRequest): string | undefined {
+  let end = 0
+  for (const [i, { offset, tokens, placeholder, file }] of media.entries()) {
+    if (offset < end || tokens < 1 || offset + tokens > promptIds.length)
+      return `picture ${i} lies at ${offset} to ${offset + tokens}, outside its part of the prompt`
+    if (!promptIds.subarray(offset, offset + tokens).includes(placeholder)) return `picture ${i} has no rows in the prompt`
+    if (file.length === 0) return `picture ${i} has no file`
+    end = offset + tokens
+  }
+  return undefined
 }
 
 /** SGLang's rules for a request's other leg. */

@@ -21,7 +21,7 @@ export async function readInput(
   signal: AbortSignal,
   network: Network = internet,
 ): Promise<Uint8Array> {
-  return toPng(await readBytes(source, policy, param, signal, network), policy.maxPixels, param)
+  return toPng(await readFile(source, policy, param, signal, network), policy.maxPixels, param)
 }
 
 /** The same as pixels, rgb24 (or rgba32 with `alpha`): for models that want numbers. */
@@ -32,17 +32,17 @@ export async function readPixels(
   signal: AbortSignal,
   options: { alpha?: boolean; network?: Network } = {},
 ): Promise<Pixels> {
-  const bytes = await readBytes(source, policy, param, signal, options.network ?? internet)
+  const bytes = await readFile(source, policy, param, signal, options.network ?? internet)
   return toPixels(bytes, policy.maxPixels, param, options.alpha ?? false)
 }
 
-/** The file as it is, of any kind. */
-async function readBytes(
+/** The file as it is, of any kind; errors as above. */
+export async function readFile(
   source: InputSource,
   policy: InputPolicy,
   param: string,
   signal: AbortSignal,
-  network: Network,
+  network: Network = internet,
 ): Promise<Uint8Array> {
   if ('bytes' in source) {
     if (source.bytes.length > policy.maxBytes) throw tooLarge(param, policy.maxBytes)

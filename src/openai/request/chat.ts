@@ -6,6 +6,7 @@ import type { Api, Call } from '../call.ts'
 import { callsSchema, forcesTools } from '../forced-tools.ts'
 import type { ChatBody } from '../schema/chat.ts'
 import { invalid } from './faults.ts'
+import { mediaOf } from './media.ts'
 import { textRequest } from './text.ts'
 
 /** Throws AppErrors for fields that contradict each other; the body's own form was checked before. */
@@ -18,6 +19,8 @@ export function chatRequest(
   const prompt: Prompt = ids != null ? { kind: 'ids', ids: Uint32Array.from(ids) } : { kind: 'chat', input: templateInput(body, api) }
   const param = body.max_completion_tokens != null ? 'max_completion_tokens' : 'max_tokens'
   const request = textRequest(body, call, prompt, body.max_completion_tokens ?? body.max_tokens ?? undefined, param)
+  const media = mediaOf(body.messages)
+  if (media !== undefined) request.media = media
   if (forcesTools(body)) {
     const { json_schema, regex, ebnf, structural_tag } = request.sampling
     if (json_schema ?? regex ?? ebnf ?? structural_tag)

@@ -2,20 +2,31 @@
 import * as z from 'zod'
 import { generation, ids, int, record, unsupported } from './common.ts'
 
-const textOnly = (kind: string) =>
-  z.looseObject({ type: z.literal(kind) }).refine(() => false, {
-    error: `this model takes text only; remove the ${kind} part`,
-    params: { code: 'unsupported_parameter' },
-    abort: true,
-  })
+const refusedPart = (kind: string, why: string) =>
+  z.looseObject({ type: z.literal(kind) }).refine(() => false, { error: why, params: { code: 'unsupported_parameter' }, abort: true })
+
+/** Where a picture, a clip or a sound lies; some clients write the address alone. */
+const address = z.union([z.string().min(1), z.looseObject({ url: z.string().min(1) })])
+const detail = z.enum(['auto', 'low', 'high', 'original']).nullish()
+const picture = z.union([z.string().min(1), z.looseObject({ url: z.string().min(1), detail })])
+
+/** Whether the model takes them is said by the pipeline, which knows the model (pipeline/pictures.ts). */
+const mediaParts = [
+  z.looseObject({ type: z.literal('image_url'), image_url: picture }),
+  z.looseObject({ type: z.literal('input_image'), image_url: picture, detail }),
+  z.looseObject({ type: z.literal('video_url'), video_url: address }),
+  z.looseObject({ type: z.literal('audio_url'), audio_url: address }),
+  refusedPart('input_audio', 'give sounds as an audio_url part (a data: address will do)'),
+  refusedPart('file', 'files are not read; give pictures as image_url parts and text as text parts'),
+]
 
 const textPart = z.looseObject({ type: z.literal('text'), text: z.string() })
 const refusalPart = z.looseObject({ type: z.literal('refusal'), refusal: z.string() })
-const part = z.discriminatedUnion('type', [
-  textPart,
-  refusalPart,
-  ...['image_url', 'input_image', 'video_url', 'audio_url', 'input_audio', 'file'].map(textOnly),
-] as never) as unknown as z.ZodType<{ type: string; text?: string; refusal?: string }>
+const part = z.discriminatedUnion('type', [textPart, refusalPart, ...mediaParts] as never) as unknown as z.ZodType<{
+  type: string
+  text?: string
+  refusal?: string
+}>
 
 const parts = z.array(part).min(1)
 const content = z.union([z.string(), parts])

@@ -92,7 +92,7 @@ async function anotherPlace(
   attempts: number,
 ): Promise<Lease | undefined> {
   const sampling = samplingAfter(prepared.sampling, decoder.length)
-  const placement = placementOf(request, decoder.after(prepared.promptIds), sampling, avoid)
+  const placement = placementOf(request, decoder.after(prepared.routeIds), sampling, avoid)
   const lease = await placeAgain(model.router, placement, waitMsOf(model), leg.signal)
   if (lease === undefined || !avoid.has(lease.workerId)) return lease
   if (next.where === 'elsewhere') {
@@ -147,6 +147,7 @@ function engineRequest({ index, request, prepared }: Choice, decoder: ChoiceDeco
     stream: request.stream,
   }
   if (produced > 0) made.resumed = produced
+  if (prepared.media !== undefined) made.media = prepared.media
   if (prepared.chat !== undefined) made.chat = prepared.chat
   if (request.topLogprobs !== undefined) made.logprobs = { top: request.topLogprobs, promptStart: request.echo && produced === 0 ? 0 : -1 }
   if (request.priority !== undefined) made.priority = request.priority
