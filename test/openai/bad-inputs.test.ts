@@ -61,18 +61,18 @@ const chatCases: Case[] = [
     /Missing/,
   ],
   [
-    'image part',
+    'image part without an address',
     messages({
       role: 'user',
       content: [
         { type: 'text', text: 'a' },
-        { type: 'image_url', image_url: { url: 'data:x' } },
+        { type: 'image_url', image_url: { detail: 'low' } },
       ],
     }),
     400,
-    'unsupported_parameter',
-    'messages[0].content[1]',
-    /served as a text model; it takes no pictures/,
+    'missing_parameter',
+    'messages[0].content[1].image_url.url',
+    /Missing/,
   ],
   [
     'audio part',

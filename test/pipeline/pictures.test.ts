@@ -18,7 +18,7 @@ const sight: Sight = {
   },
   async read({ url, param }) {
     if (url === 'broken') throw new AppError('invalid_image', { message: `The image at ${param} is broken.`, param })
-    return { file: Uint8Array.of(1), contentType: 'image/png', width: Number(url), height: 10, hash: url.padStart(64, 'a') }
+    return { file: Uint8Array.of(1), contentType: 'image/png', width: Number(url), height: 10, hash: url.padEnd(64, 'a') }
   },
 }
 const part = (url: string, i = 0): MediaPart => ({ kind: 'image', url, param: `messages[0].content[${i}].image_url.url` })
