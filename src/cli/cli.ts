@@ -55,6 +55,11 @@ export const commands: readonly Command[] = [
     summary: 'check this machine and say what to do',
     run: async (argv) => (await import('./doctor/doctor.ts')).runDoctor(argv),
   },
+  {
+    name: 'preprocess',
+    summary: 'what a vision model sees of a picture, as sums to compare',
+    run: async (argv) => (await import('./preprocess.ts')).runPreprocess(argv),
+  },
   { name: 'version', summary: 'print the version', run: async () => (await import('./version.ts')).printVersion() },
   { name: 'help', summary: 'this text, or a command and its flags', run: help },
 ]

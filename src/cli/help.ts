@@ -23,7 +23,7 @@ const titles: Record<Group, string> = {
 
 /** The list of commands. */
 export function overview(commands: readonly { name: string; summary: string }[]): string {
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(10)}${summary}`)
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`)
   return [
     'dynamo-sglang: an OpenAI API in front of SGLang engines, in one executable',
     '',

@@ -1,0 +1,44 @@
+// What a byte of each channel becomes, as a table: 256 entries a channel, made with the roundings of the processor that is followed. A table makes every
+// way of computing exact.
+
+export interface Norm {
+  mean: readonly [number, number, number]
+  std: readonly [number, number, number]
+  /** What bytes are multiplied by; 1/255 nearly always. */
+  rescale: number
+}
+
+/** `pil`: numpy's float32 steps; `torch`: mean and deviation are scaled instead of the byte; `torch_bf16`: every step in bfloat16 (Llama 4). */
+export type NormRounding = 'pil' | 'torch' | 'torch_bf16'
+
+const f32 = Math.fround
+
+/** [3, 256]. */
+export function levelsOf({ mean, std, rescale }: Norm, rounding: NormRounding): Float32Array<ArrayBuffer> {
+  const levels = new Float32Array(768)
+  for (let channel = 0; channel < 3; channel++) {
+    const [m, s] = [f32(mean[channel]!), f32(std[channel]!)]
+    // ATen multiplies a float32 tensor by a number in float32.
+    const scale = f32(1 / rescale)
+    const [scaledMean, scaledStd] = [f32(m * scale), f32(s * scale)]
+    for (let byte = 0; byte < 256; byte++) {
+      levels[256 * channel + byte] =
+        rounding === 'pil'
+          ? f32(f32(f32(byte * rescale) - m) / s)
+          : rounding === 'torch'
+            ? f32(f32(byte - scaledMean) / scaledStd)
+            : toBf16(toBf16(toBf16(byte * f32(rescale)) - toBf16(m)) / toBf16(s))
+    }
+  }
+  return levels
+}
+
+const word = new Float32Array(1)
+const bits = new Uint32Array(word.buffer)
+
+/** The nearest bfloat16, halves to even. For finite numbers. */
+export function toBf16(value: number): number {
+  word[0] = value
+  bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000
+  return word[0]
+}
