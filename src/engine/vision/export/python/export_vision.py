@@ -1,0 +1,69 @@
+"""Writes the vision tower of a model as ONNX: python export_vision.py '<options as JSON>'. The last line of stdout is the result as JSON; exit code 3
+with a line {"missing": [...]} when packages lack."""
+
+import importlib.util
+import json
+import os
+import sys
+
+NEEDED = ("numpy", "onnx")
+
+
+def main(options):
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        print(json.dumps({"missing": missing}))
+        return 3
+    from checkpoint import Failure
+
+    try:
+        print(json.dumps(export(options)))
+        return 0
+    except (Failure, OverflowError, OSError) as error:
+        print(json.dumps({"failure": str(error)}))
+        return 4
+
+
+def export(options):
+    from checkpoint import Checkpoint, local_folder, read_config
+    from families import describe
+    from graph import Graph, save
+    from tower import Tower
+
+    folder = local_folder(options["modelPath"])
+    shape = describe(read_config(folder))
+    checkpoint = Checkpoint(folder)
+    kind, _ = checkpoint.stored("patch_embed.proj.weight")
+    storage = options.get("storage") or {"BF16": "bfloat16", "F16": "float16"}.get(kind, "float32")
+    path = options.get("out") or os.path.join(folder, "vision.onnx")
+    beside_path = f"{path}.data"
+    half = f"{beside_path}.{os.getpid()}"
+    inline = _tower_bytes(checkpoint, storage) <= options["inlineBytes"]
+    beside = None if inline else open(half, "wb")
+    try:
+        graph = Graph(storage, beside, os.path.basename(beside_path))
+        output, output_shape = Tower(graph, checkpoint, shape).build()
+        facts = {**shape, "version": 1, "storage": storage, "weights": graph.digest.hexdigest(), "width": output_shape[1]}
+        model = graph.model(shape["family"], output, output_shape, {"dynamo-sglang.vision": json.dumps(facts)})
+        if beside is not None:
+            beside.close()
+            os.replace(half, beside_path)
+        save(model, path)
+        if inline and os.path.exists(beside_path):
+            os.remove(beside_path)
+    finally:
+        if beside is not None:
+            beside.close()
+            if os.path.exists(half):
+                os.remove(half)
+    size = sum(os.path.getsize(each) for each in (path, beside_path) if os.path.exists(each))
+    return {"path": os.path.abspath(path), "bytes": size, "facts": facts}
+
+
+def _tower_bytes(checkpoint, storage):
+    return checkpoint.count() * (4 if storage == "float32" else 2)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    sys.exit(main(json.loads(sys.argv[1])))

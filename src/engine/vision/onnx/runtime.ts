@@ -1,0 +1,81 @@
+// ONNX Runtime with one tower loaded. `run` blocks its thread for as long as the tower computes: only the encoder's own process (process.ts) and tests
+// call it.
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
+import { AppError } from '../../../lib/errors.ts'
+import { type Frames, hostInputs } from './host-inputs.ts'
+import { readTowerFacts, type TowerFacts } from './tower-file.ts'
+
+export type VisionDevice = 'cpu' | 'webgpu'
+
+export interface RuntimeOptions {
+  /** The file that export-vision wrote. */
+  tower: string
+  device: VisionDevice
+  /** Cores for one picture; 0: all. Part of the cache domain only through the device: ONNX Runtime's sums do not depend on it (test/engine/vision/onnx). */
+  threads: number
+}
+
+export interface Tower {
+  readonly facts: TowerFacts
+  readonly device: VisionDevice
+  /** ONNX Runtime's version. */
+  readonly runtime: string
+  /**
+   * `pixels`: [patches, channels × temporal × patch × patch] of `size`, in the order of the picture processors. Resolves with [rows, facts.width], float32.
+   * Rejects with `engine_failed` when the runtime does.
+   */
+  run(pixels: Float32Array, size: Frames): Promise<Float32Array>
+  close(): Promise<void>
+}
+
+/** Rejects with a start-up AppError: no such file, none of ours, or no such device. */
+export async function openTower({ tower, device, threads }: RuntimeOptions): Promise<Tower> {
+  const facts = await readTowerFacts(tower, '--vision-tower')
+  const ort = await import('onnxruntime-node')
+  ort.env.logLevel = 'error'
+  let session: InferenceSession
+  try {
+    session = await ort.InferenceSession.create(tower, {
+      executionProviders: [device],
+      intraOpNumThreads: threads,
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      // Pictures differ in size: arenas and patterns would keep the memory of the largest one for ever.
+      enableCpuMemArena: false,
+      enableMemPattern: false,
+    })
+  } catch (cause) {
+    throw new AppError('model_files_invalid', {
+      param: device === 'webgpu' ? '--vision-device' : '--vision-tower',
+      message:
+        device === 'webgpu'
+          ? `The vision tower cannot run on WebGPU here: ${firstLine(cause)}`
+          : `ONNX Runtime cannot load ${tower}: ${firstLine(cause)}`,
+      cause,
+    })
+  }
+  const tensor = (values: Float32Array | BigInt64Array, shape: readonly number[]): Tensor =>
+    values instanceof Float32Array ? new ort.Tensor('float32', values, shape) : new ort.Tensor('int64', values, shape)
+  return {
+    facts,
+    device,
+    runtime: ort.env.versions.node ?? ort.env.versions.common,
+    async run(pixels, size) {
+      const patches = size.frames * size.height * size.width
+      const feeds: Record<string, Tensor> = { pixel_values: tensor(pixels, [patches, pixels.length / patches]) }
+      for (const [name, { values, shape }] of Object.entries(hostInputs(facts, size))) feeds[name] = tensor(values, shape)
+      let rows: Tensor
+      try {
+        rows = (await session.run(feeds)).embeddings as Tensor
+      } catch (cause) {
+        throw new AppError('engine_failed', { message: `The vision tower failed on a picture of ${patches} patches.`, cause })
+      }
+      return rows.data as Float32Array
+    },
+    close: () => session.release(),
+  }
+}
+
+function firstLine(thrown: unknown): string {
+  return (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0]!
+}
