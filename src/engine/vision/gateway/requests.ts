@@ -1,0 +1,76 @@
+// What language servers post, read and checked (sglang 0.5.23: disaggregation/encoder/receiver.py sends it, runtime.py checks it; before 0.5.10 without `modality`).
+import { AppError } from '../../../lib/errors.ts'
+import type { Modality, Part } from './frame.ts'
+import { hostAndPort } from './receivers.ts'
+
+export interface EncodeRequest {
+  part: Part
+  items: readonly { url: string; detail?: string }[]
+  /** host:port of each receiver; undefined: the scheduler ranks tell theirs. */
+  receivers: readonly string[] | undefined
+  /** The server is older than modalities. */
+  imagesOnly: boolean
+}
+
+export interface ReceiveUrl {
+  reqId: string
+  count: number
+  url: string
+}
+
+/** The body of POST /encode. Throws `invalid_value` or `unsupported_parameter`. */
+export function readEncode(body: unknown): EncodeRequest {
+  const { req_id, num_parts, part_idx, modality, mm_items, prefill_host, embedding_port } = fields(body)
+  if (typeof req_id !== 'string' || req_id === '') throw invalid('req_id', 'must be a text')
+  if (!whole(num_parts) || num_parts < 1) throw invalid('num_parts', 'must be a whole number above 0')
+  if (!whole(part_idx) || part_idx < 0 || part_idx >= num_parts) throw invalid('part_idx', `must be below num_parts (${num_parts})`)
+  const part = { reqId: req_id, numParts: num_parts, partIdx: part_idx, modality: readModality(modality) }
+  const given = Array.isArray(mm_items) ? mm_items : [mm_items]
+  if (given.length === 0) throw invalid('mm_items', 'must not be empty')
+  const items = given.map(readItem)
+  return { part, items, receivers: readReceivers(prefill_host, embedding_port), imagesOnly: modality === undefined }
+}
+
+/** The body of POST /scheduler_receive_url. Throws `invalid_value`. */
+export function readReceiveUrl(body: unknown): ReceiveUrl {
+  const { req_id, receive_count, receive_url } = fields(body)
+  if (typeof req_id !== 'string' || req_id === '') throw invalid('req_id', 'must be a text')
+  if (!whole(receive_count) || receive_count < 1) throw invalid('receive_count', 'must be a whole number above 0')
+  if (typeof receive_url !== 'string') throw invalid('receive_url', 'must be host:port')
+  hostAndPort(receive_url)
+  return { reqId: req_id, count: receive_count, url: receive_url }
+}
+
+function readModality(value: unknown): Modality {
+  if (value === undefined || value === 'IMAGE') return 'IMAGE'
+  if (value === 'VIDEO') return 'VIDEO'
+  throw new AppError('unsupported_parameter', { param: 'modality', message: `This encoder reads images and clips, not ${value}.` })
+}
+
+function readItem(item: unknown, i: number): { url: string; detail?: string } {
+  if (typeof item === 'string') return { url: item }
+  const { url, detail } = typeof item === 'object' && item !== null ? (item as Record<string, unknown>) : {}
+  if (typeof url !== 'string') throw invalid(`mm_items[${i}]`, 'must be an address, or an object with its url')
+  return typeof detail === 'string' ? { url, detail } : { url }
+}
+
+function readReceivers(host: unknown, ports: unknown): string[] | undefined {
+  if (ports === undefined || ports === null) return undefined
+  const list = Array.isArray(ports) ? ports : [ports]
+  if (typeof host !== 'string' || host === '') throw invalid('prefill_host', 'must be a host')
+  if (list.length === 0 || !list.every((port) => whole(port) && port > 0 && port < 65_536)) throw invalid('embedding_port', 'must be ports')
+  return list.map((port) => (host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`))
+}
+
+function fields(body: unknown): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null) return body as Record<string, unknown>
+  throw new AppError('invalid_value', { message: 'The body must be a JSON object.' })
+}
+
+function whole(value: unknown): value is number {
+  return Number.isInteger(value)
+}
+
+function invalid(param: string, why: string): AppError {
+  return new AppError('invalid_value', { param, message: `${param} ${why}.` })
+}
