@@ -48,9 +48,9 @@ export async function runPreprocess(argv: string[]): Promise<number> {
     return 0
   }
   const { file, backend } = options
-  const [{ toPixels }, { defaultPolicy }] = await Promise.all([import('../media/input/decode.ts'), import('../media/input/policy.ts')])
+  const [{ toModelPixels }, { defaultPolicy }] = await Promise.all([import('../media/input/decode.ts'), import('../media/input/policy.ts')])
   const model = await modelOf(options)
-  const { data, width, height } = await toPixels(await bytesOf(file), defaultPolicy.maxPixels, file)
+  const { data, width, height } = await toModelPixels(await bytesOf(file), defaultPolicy.maxPixels, file)
   const plan = model.plan(width, height, file)
   const { values, shape, pixels } = await model.preprocess(data, width, height, backend)
   const report: Report = {

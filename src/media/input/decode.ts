@@ -33,7 +33,41 @@ export function toPixels(bytes: Uint8Array, maxPixels: number, param: string, al
   })
 }
 
-async function decode<T>(bytes: Uint8Array, maxPixels: number, param: string, write: (image: Sharp) => Promise<T>): Promise<T> {
+/**
+ * The picture as vision models were trained on it, which is as Pillow reads it: colour profiles are ignored, CMYK is turned by plain arithmetic, alpha is
+ * dropped, not blended. Two things are otherwise: EXIF's orientation is applied, and gray of 16 bits keeps its high byte, as every viewer shows it, where Pillow
+ * makes nearly all of it white. Rejects with `invalid_image` naming `param`.
+ */
+export function toModelPixels(bytes: Uint8Array, maxPixels: number, param: string): Promise<Pixels> {
+  const write = async (image: Sharp, { space }: Metadata): Promise<Pixels> => {
+    const inks = space === 'cmyk'
+    const plain = inks ? image.pipelineColourspace('cmyk').toColourspace('cmyk') : image.removeAlpha()
+    const { data, info } = await plain.raw().toBuffer({ resolveWithObject: true })
+    return { data: inks ? inksToRgb(data) : data, width: info.width, height: info.height, channels: 3 }
+  }
+  return decode(bytes, maxPixels, param, write, { ignoreIcc: true })
+}
+
+/** Black is taken off first, then the share of each ink of what is left: (255 - k)(1 - c / 255), rounded. */
+function inksToRgb(inks: Uint8Array): Uint8Array {
+  const rgb = new Uint8ClampedArray((inks.length / 4) * 3)
+  for (let from = 0, to = 0; from < inks.length; from += 4, to += 3) {
+    const light = 255 - inks[from + 3]!
+    for (let channel = 0; channel < 3; channel++) {
+      const product = inks[from + channel]! * light + 128
+      rgb[to + channel] = light - (((product >> 8) + product) >> 8)
+    }
+  }
+  return new Uint8Array(rgb.buffer)
+}
+
+async function decode<T>(
+  bytes: Uint8Array,
+  maxPixels: number,
+  param: string,
+  write: (image: Sharp, head: Metadata) => Promise<T>,
+  options: { ignoreIcc?: boolean } = {},
+): Promise<T> {
   const kind = sniff(bytes)
   if (kind === undefined) {
     const what = describe(bytes)
@@ -41,7 +75,7 @@ async function decode<T>(bytes: Uint8Array, maxPixels: number, param: string, wr
   }
   const sharp = await imageCodec()
   // `error` takes files with small faults that every viewer shows, and refuses those that end too early.
-  const open = () => sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, animated: false })
+  const open = () => sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, animated: false, ...options })
   let head: Metadata
   try {
     head = await open().metadata()
@@ -52,7 +86,7 @@ async function decode<T>(bytes: Uint8Array, maxPixels: number, param: string, wr
   }
   if (head.width * (head.pageHeight ?? head.height) > maxPixels) throw tooManyPixels(param, maxPixels)
   try {
-    return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: slowestSecs })))
+    return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: slowestSecs }), head))
   } catch (cause) {
     throw invalid(param, `is a broken or cut-off ${kind.toUpperCase()} file`, cause)
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Metadata } from 'sharp'
 import { imageCodec } from '../image/codec.ts'
-import { toPixels } from '../input/decode.ts'
+import { toModelPixels } from '../input/decode.ts'
 import { readFile } from '../input/input.ts'
 import type { InputPolicy } from '../input/policy.ts'
 
@@ -32,7 +32,7 @@ export async function readPicture(
 ): Promise<Picture> {
   const given = await readFile({ url }, policy, param, signal)
   // Decoded to its last line before any engine hears of it: a file that ends early must be the client's error, not the engine's.
-  const pixels = await toPixels(given, policy.maxPixels, param)
+  const pixels = await toModelPixels(given, policy.maxPixels, param)
   const { width, height } = pixels
   const sharp = await imageCodec()
   if (detail === 'low' && Math.max(width, height) > lowDetailSide) {
