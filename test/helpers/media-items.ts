@@ -16,5 +16,6 @@ export function madeUpPicture(text: string, rows = 3, columns = 4): MediaItem {
     offset: 4,
     tokens: rows * columns,
     placeholder: 510,
+    single: 510,
   }
 }

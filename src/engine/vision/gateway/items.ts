@@ -40,5 +40,17 @@ export async function readItem(
   const { file, contentType, width, height, hash } = await readPicture(url, detail, foreign.policy, param, signal)
   const { model } = foreign
   const { grid, tokens } = model.plan(width, height, param)
-  return { kind: 'image', file, contentType, hash, width, height, grid, offset: 0, tokens, placeholder: model.imageTokenId }
+  return {
+    kind: 'image',
+    file,
+    contentType,
+    hash,
+    width,
+    height,
+    grid,
+    offset: 0,
+    tokens,
+    placeholder: model.imageTokenId,
+    single: model.imageTokenId,
+  }
 }
