@@ -14,6 +14,8 @@ export interface EncoderInfo {
   type: EmbeddingType
   /** Patches that one row stands for (Qwen: merge size squared). Absent: a picture's rows are its `tokens`. */
   patchesPerRow?: number
+  /** What a patch took in a warm-up at its start, in milliseconds: how much patience a pool begins with. */
+  msPerPatch?: number
 }
 
 /** What a picture became. */
