@@ -8,6 +8,8 @@ interface Command {
   summary: string
   /** Set for the commands whose flags are the table of settings. */
   settings?: SettingsCommand
+  /** This program starts it for itself. */
+  hidden?: boolean
   run(argv: string[]): Promise<number>
 }
 
@@ -60,9 +62,22 @@ export const commands: readonly Command[] = [
     summary: 'what a vision model sees of a picture, as sums to compare',
     run: async (argv) => (await import('./preprocess.ts')).runPreprocess(argv),
   },
+  {
+    name: 'export-vision',
+    summary: "write a model's vision tower for our own encoder",
+    run: async (argv) => (await import('./vision/export-vision.ts')).runExportVision(argv, process.env),
+  },
+  {
+    name: 'vision-process',
+    summary: 'a vision tower, for the process that started it',
+    hidden: true,
+    run: async () => (await import('./vision/process.ts')).visionProcess(),
+  },
   { name: 'version', summary: 'print the version', run: async () => (await import('./version.ts')).printVersion() },
   { name: 'help', summary: 'this text, or a command and its flags', run: help },
 ]
+
+const shown = commands.filter((one) => !one.hidden)
 
 /** Runs one command line; resolves with the exit code and never rejects. */
 export async function runCli(argv: string[]): Promise<number> {
@@ -83,7 +98,7 @@ export async function runCli(argv: string[]): Promise<number> {
 function find(name: string): Command {
   const command = commands.find((one) => one.name === name)
   if (command) return command
-  throw new UsageError(`there is no command '${name}'; the commands are: ${commands.map((one) => one.name).join(', ')}`)
+  throw new UsageError(`there is no command '${name}'; the commands are: ${shown.map((one) => one.name).join(', ')}`)
 }
 
 /** A command line that cannot be understood: exit code 2. */
@@ -100,7 +115,7 @@ async function help(argv: string[]): Promise<number> {
   const command = argv[0] === undefined ? undefined : find(argv[0])
   if (command?.settings) process.stdout.write(settingsHelp(command.settings, command.summary))
   else if (command && command.name !== 'help' && command.name !== 'version') return command.run(['--help'])
-  else process.stdout.write(overview(commands))
+  else process.stdout.write(overview(shown))
   return 0
 }
 

@@ -23,7 +23,8 @@ const titles: Record<Group, string> = {
 
 /** The list of commands. */
 export function overview(commands: readonly { name: string; summary: string }[]): string {
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`)
+  const width = Math.max(...commands.map(({ name }) => name.length)) + 2
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`)
   return [
     'dynamo-sglang: an OpenAI API in front of SGLang engines, in one executable',
     '',

@@ -1,0 +1,13 @@
+// `vision-process`: the process in which a vision tower runs (engine/vision/onnx/process.ts). Started by this program for itself.
+import { runEncoderProcess } from '../../engine/vision/onnx/process.ts'
+
+export async function visionProcess(): Promise<number> {
+  // A Ctrl-C in the terminal reaches the whole group; who started us ends us.
+  process.on('SIGINT', () => {})
+  const out = Bun.stdout.writer()
+  await runEncoderProcess(Bun.stdin.stream(), async (parts) => {
+    for (const part of parts) out.write(part)
+    await out.flush()
+  })
+  return 0
+}

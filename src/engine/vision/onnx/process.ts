@@ -1,0 +1,125 @@
+// The process in which a tower runs: ONNX Runtime blocks its thread while it computes, so it gets an event loop of its own, and its memory goes back and
+// its crashes stay there when it ends. Speaks messages.ts on stdin and stdout; ends when stdin does.
+import { AppError, toAppError } from '../../../lib/errors.ts'
+import { log } from '../../../lib/log.ts'
+import { visionModelOf } from '../../../media/vision/open.ts'
+import type { VisionModel } from '../../../media/vision/vision.ts'
+import { itemHash } from '../embeddings.ts'
+import { chooseDevice } from './device.ts'
+import { type FromProcess, frame, messages, type Opening, type Task, type ToProcess } from './messages.ts'
+import { narrow } from './narrow.ts'
+import { type Prepared, prepare } from './prepare.ts'
+import { openTower, type Tower } from './runtime.ts'
+
+interface Opened {
+  opening: Opening
+  model: VisionModel
+  tower: Tower
+}
+
+/** `write` takes a whole message and resolves when more may follow. Resolves when `input` ends. */
+export async function runEncoderProcess(input: AsyncIterable<Uint8Array>, write: (parts: Uint8Array[]) => Promise<void>): Promise<void> {
+  const dropped = new Set<number>()
+  let opened: Opened | undefined
+  // Batches run one after another; the files of the next one are decoded meanwhile.
+  let running: Promise<void> = Promise.resolve()
+  for await (const { head, body } of messages<ToProcess>(input)) {
+    if (head.kind === 'drop') dropped.add(head.id)
+    else if (head.kind === 'open') {
+      try {
+        opened = await open(head)
+        const { tower, model } = opened
+        await write(frame({ kind: 'open', facts: tower.facts, device: tower.device, runtime: tower.runtime, settings: model.settings }))
+      } catch (thrown) {
+        const { code, message, param } = toAppError(thrown)
+        log.error({ err: thrown }, 'the vision tower cannot be opened')
+        await write(frame({ kind: 'refused', code, message, param }))
+      }
+    } else if (opened !== undefined) {
+      const here = opened
+      const prepared = prepareAll(here, head.tasks, body)
+      running = running.then(async () => runBatch(here, head.tasks, await prepared, dropped, write))
+    }
+  }
+  await running
+  await opened?.tower.close()
+}
+
+async function open(opening: Opening): Promise<Opened> {
+  const model = await visionModelOf(opening.modelPath)
+  if (model === undefined) {
+    throw new AppError('model_files_invalid', { param: '--model-path', message: `${opening.modelPath} is a model of text only.` })
+  }
+  const device = await chooseDevice(opening.device)
+  return { opening, model, tower: await openTower({ tower: opening.tower, device, threads: opening.threads }) }
+}
+
+type Outcome = Prepared | AppError
+
+/** Never rejects: a picture at fault has its error. */
+function prepareAll({ opening, model }: Opened, tasks: readonly Task[], body: Uint8Array): Promise<Outcome[]> {
+  let at = 0
+  return Promise.all(
+    tasks.map((task) => {
+      const files = task.sizes.map((size) => {
+        at += size
+        return body.subarray(at - size, at)
+      })
+      return prepare(model, opening.backend, opening.maxPixels, task, files).catch(toAppError)
+    }),
+  )
+}
+
+/** Answers each task once. */
+async function runBatch(
+  { opening, tower }: Opened,
+  tasks: readonly Task[],
+  prepared: readonly Outcome[],
+  dropped: Set<number>,
+  write: (parts: Uint8Array[]) => Promise<void>,
+): Promise<void> {
+  const send = (message: FromProcess, body: Uint8Array[] = []) => write(frame(message, body))
+  const good: { task: Task; done: Prepared }[] = []
+  for (const [i, task] of tasks.entries()) {
+    const done = prepared[i]!
+    if (dropped.delete(task.id)) await send({ kind: 'failed', id: task.id, code: 'client_closed_request', message: 'dropped' })
+    else if (done instanceof AppError) await send({ kind: 'failed', id: task.id, code: done.code, message: done.message })
+    else good.push({ task, done })
+  }
+  if (good.length === 0) return
+  const [, height, width] = good[0]!.task.grid
+  const frames = good.reduce((sum, { task }) => sum + task.grid[0], 0)
+  const started = performance.now()
+  let rows: Float32Array
+  try {
+    rows = await tower.run(joined(good.map(({ done }) => done.values)), { frames, height, width })
+  } catch (thrown) {
+    log.error({ err: thrown }, 'the vision tower failed')
+    const { code, message } = toAppError(thrown)
+    for (const { task } of good) await send({ kind: 'failed', id: task.id, code, message })
+    return
+  }
+  const encode = performance.now() - started
+  const rowsPerFrame = (height * width) / tower.facts.merge ** 2
+  let at = 0
+  for (const { task, done } of good) {
+    const count = task.grid[0] * rowsPerFrame
+    const bytes = narrow(rows.subarray(at * tower.facts.width, (at + count) * tower.facts.width), opening.type)
+    at += count
+    const stages = { decode: done.decode, preprocess: done.preprocess, encode }
+    const said = { kind: 'rows', id: task.id, rows: count, grid: task.grid, itemHash: String(itemHash(bytes)), stages } as const
+    await send(said, [bytes])
+    dropped.delete(task.id)
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
