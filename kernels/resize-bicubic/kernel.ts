@@ -1,10 +1,10 @@
 // Pictures in the size that a vision model wants, to the bit as its processor makes them. reference.ts has the meaning.
 import type { Pass } from '../../src/gpu/run.ts'
 import { type Call, perform } from '../perform.ts'
-import { across, down, type Samples } from './cpu.ts'
 import type { Size } from './reference.ts'
 import code from './resize-bicubic.wgsl' with { type: 'text' }
 import { downFirst, type ResizeBackend, type Taps, tapsOf, type VisionFilter } from './taps.ts'
+import { jobOf, resizeRows } from './wasm.ts'
 
 /**
  * `rgb`: [from.height, from.width, 3]. Resolves to [to.height, to.width, 3], to `rgb` itself where the size is the same. Rejects with a RangeError when sizes
@@ -21,14 +21,6 @@ export async function resizeVision(
   return call === undefined ? rgb : perform(call)
 }
 
-/** One axis that changes. */
-interface Step {
-  axis: 'x' | 'y'
-  from: Size
-  to: Size
-  taps: Taps
-}
-
 /** Undefined where nothing changes. */
 export function resizeVisionCall(
   rgb: Uint8Array,
@@ -38,68 +30,50 @@ export function resizeVisionCall(
   backend: ResizeBackend,
 ): Call<Uint8Array> | undefined {
   check(rgb, from, to)
-  const steps = stepsOf(from, to, filter, backend)
-  if (steps.length === 0) return undefined
-  const outputs = steps.map(({ to: size }, i) => {
-    const samples = 3 * size.width * size.height
-    return backend === 'tv_f32' && i < steps.length - 1 ? new Float32Array(samples) : new Uint8ClampedArray(samples)
-  })
-  const out = outputs.at(-1)!
+  if (from.width === to.width && from.height === to.height) return undefined
+  const x = axisTaps(from.width, to.width, filter, backend)
+  const y = axisTaps(from.height, to.height, filter, backend)
+  const first = downFirst(from, to, backend)
+  const job = jobOf(rgb, from, to, first, x, y)
+  const out = new Uint8Array(3 * to.width * to.height)
   return {
     kernel: `resize-bicubic ${filter} ${backend}`,
     bytes: rgb.length + out.length,
-    cpu: {
-      units: steps.reduce((rows, step) => rows + step.to.height, 0),
-      step(start, end) {
-        let before = 0
-        for (const [i, step] of steps.entries()) {
-          const [first, last] = [Math.max(start - before, 0), Math.min(end - before, step.to.height)]
-          if (first < last) rowsOf(step, i === 0 ? rgb : outputs[i - 1]!, outputs[i]!, first, last)
-          before += step.to.height
-        }
-      },
-      result: () => new Uint8Array(out.buffer),
-    },
-    gpu: { passes: () => resizePasses(rgb, steps, backend), result: (bytes) => bytes.subarray(0, out.length) },
+    cpu: { units: to.height, step: (start, end) => resizeRows(job, out, start, end), result: () => out },
+    gpu: { passes: () => resizePasses(rgb, from, to, first, x, y), result: (bytes) => bytes.subarray(0, out.length) },
   }
 }
 
-function stepsOf(from: Size, to: Size, filter: VisionFilter, backend: ResizeBackend): Step[] {
-  const steps: Step[] = []
+/** Undefined where the side stays. In float32 it then has taps that change nothing, as the passes come in pairs. */
+function axisTaps(from: number, to: number, filter: VisionFilter, backend: ResizeBackend): Taps | undefined {
+  return from === to && backend !== 'tv_f32' ? undefined : tapsOf(from, to, filter, backend)
+}
+
+/** What a pass reads and writes on the device: packed bytes, or between the passes of `tv_f32` floats. */
+function resizePasses(rgb: Uint8Array, from: Size, to: Size, downFirst: boolean, x: Taps | undefined, y: Taps | undefined): Pass[] {
+  const passes: Pass[] = []
   let now = from
-  for (const axis of downFirst(from, to, backend) ? (['y', 'x'] as const) : (['x', 'y'] as const)) {
-    const side = axis === 'x' ? 'width' : 'height'
-    if (now[side] === to[side]) continue
-    const next = { width: now.width, height: now.height, [side]: to[side] }
-    steps.push({ axis, from: now, to: next, taps: tapsOf(now[side], to[side], filter, backend) })
-    now = next
-  }
-  return steps
-}
-
-function rowsOf({ axis, from, to, taps }: Step, source: Samples, out: Samples, first: number, last: number): void {
-  if (axis === 'x') across(source, from.width, taps, out, to.width, first, last)
-  else down(source, 3 * to.width, taps, out, first, last)
-}
-
-/** The steps on the device: each reads packed bytes or, between the steps of `tv_f32`, floats. */
-function resizePasses(rgb: Uint8Array, steps: readonly Step[], backend: ResizeBackend): Pass[] {
-  return steps.map(({ axis, from, to, taps }, i) => {
-    const floatIn = backend === 'tv_f32' && i > 0
-    const floatOut = backend === 'tv_f32' && i < steps.length - 1
-    const samples = 3 * to.width * to.height
+  for (const axis of downFirst ? (['y', 'x'] as const) : (['x', 'y'] as const)) {
+    const taps = axis === 'x' ? x : y
+    if (taps === undefined) continue
+    const next = axis === 'x' ? { width: to.width, height: now.height } : { width: now.width, height: to.height }
+    const floats = taps.bits === 0
+    const floatOut = floats && axis === 'x'
+    const samples = 3 * next.width * next.height
     const words = floatOut ? samples : Math.ceil(samples / 4)
-    return {
-      key: `resize-bicubic ${axis} ${backend} ${floatIn} ${floatOut}`,
+    passes.push({
+      key: `resize-bicubic ${axis} ${floats}`,
       code,
-      entry: backend === 'tv_f32' ? 'floats' : 'bytes',
-      constants: { down: axis === 'y' ? 1 : 0, ...(backend === 'tv_f32' ? { floatIn: floatIn ? 1 : 0, floatOut: floatOut ? 1 : 0 } : {}) },
-      sizes: [from.width, to.width, taps.count, samples, taps.bits],
-      inputs: [i === 0 ? rgb : i - 1, taps.first, taps.weights],
+      entry: floats ? 'floats' : 'bytes',
+      constants: { down: axis === 'y' ? 1 : 0 },
+      sizes: [now.width, next.width, taps.count, samples, taps.bits],
+      inputs: [passes.length === 0 ? rgb : passes.length - 1, taps.first, taps.weights],
       outputBytes: 4 * words,
       invocations: words,
-    }
-  })
+    })
+    now = next
+  }
+  return passes
 }
 
 function check(rgb: Uint8Array, from: Size, to: Size): void {

@@ -1,9 +1,7 @@
 // One axis of a picture in another size; taps.ts has the weights. `bytes`: whole weights, sums of at most 31 bits, so every device has the same answer.
-// `floats`: weights and sums in float32; a device may fuse or reorder, so an answer may be one level away.
+// `floats`: weights and sums in float32, rows first, which stay floats until the columns are done; a device may fuse or reorder, so an answer may be one level away.
 
 override down: u32;
-override floatIn: u32 = 0u;
-override floatOut: u32 = 0u;
 
 // Width, new width, taps, new samples | bits.
 @group(0) @binding(0) var<uniform> sizes: array<vec4u, 4>;
@@ -17,7 +15,7 @@ fn byteOf(at: u32) -> u32 {
 }
 
 fn valueOf(at: u32) -> f32 {
-  if (floatIn == 1u) {
+  if (down == 1u) {
     return bitcast<f32>(source[at]);
   }
   return f32(byteOf(at));
@@ -72,7 +70,7 @@ fn bytes(@builtin(global_invocation_id) id: vec3u) {
 fn floats(@builtin(global_invocation_id) id: vec3u) {
   let word = id.y * 4194240u + id.x;
   let samples = sizes[0].w;
-  if (floatOut == 1u) {
+  if (down == 0u) {
     if (word < samples) {
       result[word] = bitcast<u32>(floatSum(word));
     }

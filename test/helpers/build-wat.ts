@@ -19,6 +19,11 @@ export const embeddings = {
     name: 'rgbToYuv420Wasm',
   },
   resize: { wat: join(root, 'kernels/resize/resize.wat'), ts: join(root, 'kernels/resize/wasm-bytes.ts'), name: 'resizeWasm' },
+  resizeBicubic: {
+    wat: join(root, 'kernels/resize-bicubic/resize-bicubic.wat'),
+    ts: join(root, 'kernels/resize-bicubic/wasm-bytes.ts'),
+    name: 'resizeBicubicWasm',
+  },
   upscale: { wat: join(root, 'kernels/upscale/upscale.wat'), ts: join(root, 'kernels/upscale/wasm-bytes.ts'), name: 'upscaleWasm' },
 } satisfies Record<string, Embedding>
 
