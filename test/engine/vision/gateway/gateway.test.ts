@@ -197,9 +197,12 @@ test('bodies that make no sense are refused by name', async () => {
   expect((await fetch(`${url}/send`, { method: 'POST' })).status).toBe(404)
 })
 
-test('/health says whether the encoder can', async () => {
-  const { url } = await start()
-  expect((await fetch(`${url}/health`)).status).toBe(200)
+test('/health tells foreign servers whether the encoder can; an own one never forgets us', async () => {
+  const own = await start()
+  const foreign = startGateway({ encoder, hostname: '127.0.0.1', port: 0 })
+  const health = async () => Promise.all([own, foreign].map(async ({ url }) => (await fetch(`${url}/health`)).status))
+  expect(await health()).toEqual([200, 200])
   encoder.die()
-  expect((await fetch(`${url}/health`)).status).toBe(503)
+  expect(await health()).toEqual([200, 503])
+  await foreign.close()
 })

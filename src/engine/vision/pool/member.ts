@@ -1,0 +1,138 @@
+// One encoder of a pool: what it is asked at the moment, how fast it was lately, and whether it is left alone for a while. Times are milliseconds of one clock.
+import type { EncoderInfo, VisionEncoder } from '../vision.ts'
+
+export interface Patience {
+  /** An encoder that finishes nothing for this long, and `slack` times what its work should take, hangs. */
+  graceMs: number
+  slack: number
+  /** Of an encoder that told no pace. */
+  msPerPatch: number
+}
+
+/** A tower on a GPU takes 0.01 to 0.1 ms a patch; one on a CPU tells its pace, or shows it. */
+export const defaultPatience: Patience = { graceMs: 1500, slack: 4, msPerPatch: 0.1 }
+
+/** Encoders put pictures together; more patches than this are never one piece of work. */
+const batchPatches = 16_384
+/** How slowly a slow time is forgotten: rows from a cache say nothing of the next encode. */
+const memory = 0.98
+const firstAsideMs = 1000
+const longestAsideMs = 30_000
+/** An encoder that fails so many pictures in a row is left alone like one that hangs. */
+const failuresInRow = 3
+/** It cannot now, and does not say so by its state. */
+const unavailableAsideMs = 250
+
+export interface Attempt {
+  readonly patches: number
+  readonly begunAt: number
+  /** Shows whether an encoder that was left alone is well. */
+  readonly trial: boolean
+}
+
+export class Member {
+  readonly id: string
+  readonly encoder: VisionEncoder
+  readonly running = new Set<Attempt>()
+  /** Of its life here. */
+  pictures = 0
+  failures = 0
+  seconds = 0
+  private readonly patience: Patience
+  private msPerPatch: number | undefined
+  private lastDoneAt = 0
+  private strikes = 0
+  /** 0: it is well, as far as is known. */
+  private asideUntil = 0
+
+  constructor(id: string, encoder: VisionEncoder, patience: Patience) {
+    this.id = id
+    this.encoder = encoder
+    this.patience = patience
+  }
+
+  /** Undefined until it has started. */
+  get info(): EncoderInfo | undefined {
+    try {
+      return this.encoder.info
+    } catch {
+      return undefined // One that learns its facts from afar.
+    }
+  }
+
+  /** Left alone at `now`, or being tried. */
+  isAside(now: number): boolean {
+    return now < this.asideUntil || (this.suspect && [...this.running].some(({ trial }) => trial))
+  }
+
+  /** Was left alone, and has not shown since that it is well. */
+  get suspect(): boolean {
+    return this.asideUntil > 0
+  }
+
+  get backAt(): number {
+    return this.asideUntil
+  }
+
+  /** Patches that it was given, by this pool or by others. */
+  load(): number {
+    return Math.max(this.booked(), this.encoder.patchesInFlight())
+  }
+
+  /** From now on its. */
+  book(patches: number, now: number): Attempt {
+    const attempt = { patches, begunAt: now, trial: this.suspect }
+    this.running.add(attempt)
+    return attempt
+  }
+
+  release(attempt: Attempt): void {
+    this.running.delete(attempt)
+  }
+
+  /** When `attempt` has taken too long, should nothing else be finished until then. */
+  dueAt(attempt: Attempt): number {
+    const { graceMs, slack } = this.patience
+    const patches = Math.min(this.booked(), Math.max(batchPatches, attempt.patches))
+    return Math.max(attempt.begunAt, this.lastDoneAt) + graceMs + slack * this.pace() * patches
+  }
+
+  done(attempt: Attempt, now: number): void {
+    const took = now - Math.max(attempt.begunAt, this.lastDoneAt)
+    this.msPerPatch = Math.max(took / attempt.patches, this.pace() * memory)
+    this.lastDoneAt = now
+    this.forgive()
+    this.pictures++
+    this.seconds += (now - attempt.begunAt) / 1000
+  }
+
+  failed(attempt: Attempt, kind: 'stalled' | 'failed' | 'unavailable', now: number): void {
+    this.failures++
+    if (kind === 'unavailable') {
+      if (this.encoder.ready) this.asideUntil = Math.max(this.asideUntil, now + unavailableAsideMs)
+      return
+    }
+    // Perhaps it is only slower than thought: the next one gets more time.
+    if (kind === 'stalled') this.msPerPatch = Math.max(this.pace() * 2, (2 * (now - attempt.begunAt)) / attempt.patches)
+    // All that ran on it when it began to hang tell the same news.
+    if (kind === 'stalled' && now < this.asideUntil) return
+    const strikes = ++this.strikes - (kind === 'stalled' || this.suspect ? 1 : failuresInRow)
+    if (strikes >= 0) this.asideUntil = now + Math.min(firstAsideMs * 2 ** strikes, longestAsideMs)
+  }
+
+  /** It showed that it is well, or came back as a new process. */
+  forgive(): void {
+    this.strikes = 0
+    this.asideUntil = 0
+  }
+
+  private booked(): number {
+    let patches = 0
+    for (const each of this.running) patches += each.patches
+    return patches
+  }
+
+  private pace(): number {
+    return this.msPerPatch ?? this.info?.msPerPatch ?? this.patience.msPerPatch
+  }
+}
