@@ -9,6 +9,8 @@ import type { Attempt, Member } from './member.ts'
 export interface Trouble {
   kind: 'stalled' | 'failed' | 'unavailable' | 'final'
   error: AppError
+  /** Its encoder was not known to hang. */
+  news?: true
 }
 
 /** Runs `attempt`, which `member` has booked, and books its end. Never rejects. `signal`: nobody waits; its reason is not looked at. */
@@ -19,10 +21,10 @@ export async function runAttempt(member: Member, attempt: Attempt, item: MediaIt
   let hangs = false
   const look = () => {
     const left = member.dueAt(attempt) - performance.now()
-    if (left > 0) {
-      timer = setTimeout(look, left)
-      return
-    }
+    if (left > 0) timer = setTimeout(look, left)
+    else attempt.giveUp()
+  }
+  attempt.giveUp = () => {
     hangs = true
     broken.reject(stalled(member.id))
     end.abort()
@@ -42,8 +44,8 @@ export async function runAttempt(member: Member, attempt: Attempt, item: MediaIt
   } catch (thrown) {
     const error = toAppError(thrown)
     const kind = signal.aborted ? 'final' : hangs ? 'stalled' : kindOf(error)
-    if (kind !== 'final') member.failed(attempt, kind, performance.now())
-    return { kind, error }
+    const news = kind !== 'final' && member.failed(attempt, kind, performance.now())
+    return { kind, error, ...(news && { news }) }
   } finally {
     clearTimeout(timer!)
     signal.removeEventListener('abort', onAbort)

@@ -28,6 +28,8 @@ export interface Attempt {
   readonly begunAt: number
   /** Shows whether an encoder that was left alone is well. */
   readonly trial: boolean
+  /** Ends it: its encoder was seen to hang. Set by who runs it. */
+  giveUp: () => void
 }
 
 export class Member {
@@ -81,7 +83,7 @@ export class Member {
 
   /** From now on its. */
   book(patches: number, now: number): Attempt {
-    const attempt = { patches, begunAt: now, trial: this.suspect }
+    const attempt = { patches, begunAt: now, trial: this.suspect, giveUp: () => {} }
     this.running.add(attempt)
     return attempt
   }
@@ -106,18 +108,23 @@ export class Member {
     this.seconds += (now - attempt.begunAt) / 1000
   }
 
-  failed(attempt: Attempt, kind: 'stalled' | 'failed' | 'unavailable', now: number): void {
+  /** True: it hangs, and that is news. */
+  failed(attempt: Attempt, kind: 'stalled' | 'failed' | 'unavailable', now: number): boolean {
     this.failures++
     if (kind === 'unavailable') {
       if (this.encoder.ready) this.asideUntil = Math.max(this.asideUntil, now + unavailableAsideMs)
-      return
+      return false
     }
-    // Perhaps it is only slower than thought: the next one gets more time.
-    if (kind === 'stalled') this.msPerPatch = Math.max(this.pace() * 2, (2 * (now - attempt.begunAt)) / attempt.patches)
-    // All that ran on it when it began to hang tell the same news.
-    if (kind === 'stalled' && now < this.asideUntil) return
+    if (kind === 'stalled') {
+      // All that runs on it tells the same news.
+      if (now < this.asideUntil) return false
+      // Perhaps it is only slower than thought: the next one gets more time.
+      this.msPerPatch = Math.max(this.pace() * 2, (2 * (now - attempt.begunAt)) / attempt.patches)
+    }
     const strikes = ++this.strikes - (kind === 'stalled' || this.suspect ? 1 : failuresInRow)
     if (strikes >= 0) this.asideUntil = now + Math.min(firstAsideMs * 2 ** strikes, longestAsideMs)
+    if (kind === 'stalled') for (const each of [...this.running]) each.giveUp()
+    return kind === 'stalled'
   }
 
   /** It showed that it is well, or came back as a new process. */

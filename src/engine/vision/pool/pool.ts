@@ -154,16 +154,16 @@ class Pool implements VisionPool {
     const tried = new Set<Member>()
     let failures = 0
     let deaths = 0
-    let last: AppError | undefined
+    let last: Trouble | undefined
     for (;;) {
       const [member, attempt] = this.book(tried, item) ?? (await this.place(tried, last, item, signal))
       const outcome = await this.run(member, attempt, item, signal)
       if (!('kind' in outcome)) return outcome
       if (signal.aborted) throw cancelled()
       if (this.stopped) throw stopped()
-      last = outcome.error
-      if (outcome.kind === 'final') throw last
-      if (outcome.kind === 'unavailable' ? ++deaths >= mostDeaths : ++failures >= mostFailures) throw last
+      last = outcome
+      if (outcome.kind === 'final') throw outcome.error
+      if (outcome.kind === 'unavailable' ? ++deaths >= mostDeaths : ++failures >= mostFailures) throw outcome.error
       tried.add(member)
     }
   }
@@ -198,13 +198,15 @@ class Pool implements VisionPool {
   }
 
   /** Waits for a member to book. Rejects after `giveUpMs` with the last failure. */
-  private async place(tried: Set<Member>, last: AppError | undefined, item: MediaItem, signal: AbortSignal): Promise<[Member, Attempt]> {
+  private async place(tried: Set<Member>, last: Trouble | undefined, item: MediaItem, signal: AbortSignal): Promise<[Member, Attempt]> {
     const giveUpAt = performance.now() + this.giveUpMs
     for (;;) {
       const booked = this.book(tried, item)
       if (booked !== undefined) return booked
       const now = performance.now()
-      if (now >= giveUpAt) throw last ?? unavailable('No vision encoder is running; start one, or look why those there are do not answer.')
+      // Who waited for an encoder that hangs has waited long enough.
+      if (last !== undefined && (now >= giveUpAt || last.kind === 'stalled')) throw last.error
+      if (now >= giveUpAt) throw unavailable('No vision encoder is running; start one, or look why those there are do not answer.')
       if (this.usable().some((member) => tried.has(member) && !member.isAside(now))) {
         tried.clear()
         await Promise.race([Bun.sleep(breathMs), this.changes.next(breathMs, signal)])
