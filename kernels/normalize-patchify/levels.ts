@@ -8,8 +8,9 @@ export interface Norm {
   rescale: number
 }
 
-/** `pil`: numpy's float32 steps; `torch`: mean and deviation are scaled instead of the byte; `torch_bf16`: every step in bfloat16 (Llama 4). */
-export type NormRounding = 'pil' | 'torch' | 'torch_bf16'
+/** `pil`: numpy's float32 steps; `torch`: mean and deviation are scaled instead of the byte; `torch_bf16`: every step in bfloat16 (Llama 4);
+ *  `divided`: the byte is divided first (SGLang's InternVL). */
+export type NormRounding = 'pil' | 'torch' | 'torch_bf16' | 'divided'
 
 const f32 = Math.fround
 
@@ -21,13 +22,14 @@ export function levelsOf({ mean, std, rescale }: Norm, rounding: NormRounding): 
     // ATen multiplies a float32 tensor by a number in float32.
     const scale = f32(1 / rescale)
     const [scaledMean, scaledStd] = [f32(m * scale), f32(s * scale)]
+    const ways: Record<NormRounding, (byte: number) => number> = {
+      pil: (byte) => f32(f32(f32(byte * rescale) - m) / s),
+      torch: (byte) => f32(f32(byte - scaledMean) / scaledStd),
+      torch_bf16: (byte) => toBf16(toBf16(toBf16(byte * f32(rescale)) - toBf16(m)) / toBf16(s)),
+      divided: (byte) => f32(f32(f32(byte / scale) - m) / s),
+    }
     for (let byte = 0; byte < 256; byte++) {
-      levels[256 * channel + byte] =
-        rounding === 'pil'
-          ? f32(f32(f32(byte * rescale) - m) / s)
-          : rounding === 'torch'
-            ? f32(f32(byte - scaledMean) / scaledStd)
-            : toBf16(toBf16(toBf16(byte * f32(rescale)) - toBf16(m)) / toBf16(s))
+      levels[256 * channel + byte] = ways[rounding](byte)
     }
   }
   return levels

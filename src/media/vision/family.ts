@@ -50,6 +50,8 @@ export interface Numbers {
   order: Pick<PatchOrder, 'patch' | 'merge' | 'temporal'>
   /** Rows are tiles [tiles, 3, side, side], not [patches, values]. */
   tiled: boolean
+  /** Normalised first and interpolated then (InternVL): no bytes in between, and no backends. */
+  interpolated?: boolean
 }
 
 /** How one model reads pictures. */

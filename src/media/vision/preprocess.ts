@@ -1,40 +1,53 @@
 // Does what a recipe says: a picture becomes the rows that a vision tower reads.
-
 import { normalizePatchify } from '../../../kernels/normalize-patchify/kernel.ts'
 import { levelsOf } from '../../../kernels/normalize-patchify/levels.ts'
 import { resizeVision } from '../../../kernels/resize-bicubic/kernel.ts'
+import { tilesBicubic } from '../../../kernels/tiles-bicubic/kernel.ts'
 import type { Numbers, Part, Recipe, Size } from './family.ts'
 import type { Backend, Patches } from './vision.ts'
 
 /** `rgb`: [height, width, 3]. */
 export async function preprocess(rgb: Uint8Array, size: Size, recipe: Recipe, numbers: Numbers, backend: Backend): Promise<Patches> {
-  const [picture, pictureSize] = recipe.pad === undefined ? [rgb, size] : padToSquare(rgb, size, recipe.pad)
-  const { plan } = recipe
-  const levels = levelsOf(numbers, numbers.bf16 ? 'torch_bf16' : backend === 'pil' ? 'pil' : 'torch')
-  const all: { canvas: Uint8Array; values: Float32Array }[] = []
-  for (const part of recipe.parts) {
-    const resized = await resizeVision(picture, pictureSize, part.resized, numbers.filter, backend)
-    const canvas = lay(resized, part)
-    all.push({ canvas, values: await normalizePatchify([canvas], { ...part.canvas, ...numbers.order }, levels) })
-  }
-  const values =
-    all.length === 1
-      ? all[0]!.values
-      : joined(
-          new Float32Array(total(all.map((one) => one.values))),
-          all.map((one) => one.values),
-        )
-  const pixels =
-    all.length === 1
-      ? all[0]!.canvas
-      : joined(
-          new Uint8Array(total(all.map((one) => one.canvas))),
-          all.map((one) => one.canvas),
-        )
   const { patch, temporal } = numbers.order
+  const made = numbers.interpolated
+    ? await interpolated(rgb, size, recipe, numbers)
+    : await resized(...(recipe.pad === undefined ? ([rgb, size] as const) : padToSquare(rgb, size, recipe.pad)), recipe, numbers, backend)
+  const values = joined(made.map((part) => part.values))
+  const pixels = made.flatMap((part) => part.canvas ?? [])
   const rows = values.length / (3 * temporal * patch * patch)
-  const shape = numbers.tiled ? [rows, 3, patch, patch] : [rows, 3 * temporal * patch * patch]
-  return { values, shape, grid: plan.grid, tokens: plan.tokens, pixels }
+  return {
+    values,
+    shape: numbers.tiled ? [rows, 3, patch, patch] : [rows, 3 * temporal * patch * patch],
+    grid: recipe.plan.grid,
+    tokens: recipe.plan.tokens,
+    ...(pixels.length === 0 ? {} : { pixels: joined(pixels) }),
+  }
+}
+
+interface Made {
+  values: Float32Array
+  canvas?: Uint8Array
+}
+
+async function resized(rgb: Uint8Array, size: Size, { parts }: Recipe, numbers: Numbers, backend: Backend): Promise<Made[]> {
+  const levels = levelsOf(numbers, numbers.bf16 ? 'torch_bf16' : backend === 'pil' ? 'pil' : 'torch')
+  const made: Made[] = []
+  for (const part of parts) {
+    const canvas = lay(await resizeVision(rgb, size, part.resized, numbers.filter, backend), part)
+    made.push({ canvas, values: await normalizePatchify([canvas], { ...part.canvas, ...numbers.order }, levels) })
+  }
+  return made
+}
+
+async function interpolated(rgb: Uint8Array, size: Size, { parts }: Recipe, numbers: Numbers): Promise<Made[]> {
+  const levels = levelsOf(numbers, 'divided')
+  const tile = numbers.order.patch
+  const made: Made[] = []
+  for (const { canvas } of parts) {
+    const tiling = { ...size, tile, rows: canvas.height / tile, columns: canvas.width / tile }
+    made.push({ values: await tilesBicubic(rgb, tiling, levels) })
+  }
+  return made
 }
 
 function padToSquare(rgb: Uint8Array, { width, height }: Size, colour: readonly [number, number, number]): [Uint8Array, Size] {
@@ -57,11 +70,10 @@ function lay(rgb: Uint8Array, { resized, canvas, left, top }: Part): Uint8Array 
   return out
 }
 
-function total(list: readonly { length: number }[]): number {
-  return list.reduce((sum, one) => sum + one.length, 0)
-}
-
-function joined<T extends Float32Array | Uint8Array>(out: T, list: readonly T[]): T {
+function joined<T extends Float32Array | Uint8Array>(list: readonly T[]): T {
+  if (list.length === 1) return list[0]!
+  const length = list.reduce((sum, one) => sum + one.length, 0)
+  const out = new (list[0]!.constructor as new (length: number) => T)(length)
   let at = 0
   for (const one of list) {
     out.set(one, at)

@@ -31,6 +31,16 @@ export const presets = {
     },
     processor: { size: { height: 896, width: 896 }, resample: 2 },
   },
+  internvl: {
+    config: {
+      model_type: 'internvl_chat',
+      force_image_size: 448,
+      downsample_ratio: 0.5,
+      image_token_id: 151_667,
+      vision_config: { image_size: 448, patch_size: 14 },
+    },
+    processor: {},
+  },
   llama4: {
     config: {
       model_type: 'llama4',
