@@ -1,8 +1,10 @@
 // Pictures as the rows that a vision tower reads: normalised float32, or bytes for whoever normalises himself. reference.ts has the meaning.
 import { type Call, perform } from '../perform.ts'
+import { spareBytes, spareFloats } from '../spare.ts'
 import { blockRows, patchRows } from './cpu.ts'
 import code from './normalize-patchify.wgsl' with { type: 'text' }
 import type { PatchOrder } from './reference.ts'
+import { fitsWasm, patchRowsSimd } from './wasm.ts'
 
 /**
  * `frames`: each [height, width, 3]; one, or a multiple of `temporal`. `levels`: [3, 256] (levels.ts). Resolves to
@@ -28,14 +30,15 @@ export function normalizePatchifyCall(
   const { width, height, patch, merge, temporal } = order
   const groups = Math.max(1, frames.length / temporal)
   const samples = groups * width * height * 3 * temporal
-  const out = levels === undefined ? new Uint8Array(samples) : new Float32Array(samples)
+  const out = levels === undefined ? spareBytes(samples) : spareFloats(samples)
+  const rows = fitsWasm(order) ? patchRowsSimd : patchRows
   return {
     kernel: levels === undefined ? 'normalize-patchify bytes' : 'normalize-patchify',
     bytes: frames.reduce((sum, frame) => sum + frame.length, 0) + out.byteLength,
     cpu: {
       units: groups * blockRows(order),
-      step: (from, to) => patchRows(frames, order, levels, out, from, to),
-      result: () => new Uint8Array(out.buffer),
+      step: (from, to) => rows(frames, order, levels, out, from, to),
+      result: () => new Uint8Array(out.buffer, 0, out.byteLength),
     },
     gpu: {
       passes: () => [

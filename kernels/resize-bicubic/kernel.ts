@@ -1,6 +1,7 @@
 // Pictures in the size that a vision model wants, to the bit as its processor makes them. reference.ts has the meaning.
 import type { Pass } from '../../src/gpu/run.ts'
 import { type Call, perform } from '../perform.ts'
+import { spareBytes } from '../spare.ts'
 import type { Size } from './reference.ts'
 import code from './resize-bicubic.wgsl' with { type: 'text' }
 import { downFirst, type ResizeBackend, type Taps, tapsOf, type VisionFilter } from './taps.ts'
@@ -35,7 +36,7 @@ export function resizeVisionCall(
   const y = axisTaps(from.height, to.height, filter, backend)
   const first = downFirst(from, to, backend)
   const job = jobOf(rgb, from, to, first, x, y)
-  const out = new Uint8Array(3 * to.width * to.height)
+  const out = spareBytes(3 * to.width * to.height)
   return {
     kernel: `resize-bicubic ${filter} ${backend}`,
     bytes: rgb.length + out.length,

@@ -1,5 +1,6 @@
 // Pictures as InternVL's tiles. reference.ts has the meaning.
 import { type Call, perform } from '../perform.ts'
+import { spareFloats } from '../spare.ts'
 import { tileRows } from './cpu.ts'
 import type { Tiling } from './reference.ts'
 import { cubicOf } from './taps.ts'
@@ -20,7 +21,7 @@ export function tilesBicubicCall(rgb: Uint8Array, tiling: Tiling, levels: Float3
   if (rgb.length !== 3 * width * height) throw new RangeError(`rgb has ${rgb.length} bytes, ${width}x${height} needs ${3 * width * height}`)
   const across = cubicOf(width, columns * tile)
   const down = cubicOf(height, rows * tile)
-  const out = new Float32Array(3 * rows * columns * tile * tile)
+  const out = spareFloats(3 * rows * columns * tile * tile)
   const job = { rgb, tiling, levels, across, down, wide: new Map() }
   return {
     kernel: 'tiles-bicubic',
@@ -28,7 +29,7 @@ export function tilesBicubicCall(rgb: Uint8Array, tiling: Tiling, levels: Float3
     cpu: {
       units: rows * tile,
       step: (from, to) => tileRows(job, out, from, to),
-      result: () => new Uint8Array(out.buffer),
+      result: () => new Uint8Array(out.buffer, 0, out.byteLength),
     },
     gpu: {
       passes: () => [

@@ -19,6 +19,11 @@ export const embeddings = {
     name: 'rgbToYuv420Wasm',
   },
   resize: { wat: join(root, 'kernels/resize/resize.wat'), ts: join(root, 'kernels/resize/wasm-bytes.ts'), name: 'resizeWasm' },
+  normalizePatchify: {
+    wat: join(root, 'kernels/normalize-patchify/normalize-patchify.wat'),
+    ts: join(root, 'kernels/normalize-patchify/wasm-bytes.ts'),
+    name: 'normalizePatchifyWasm',
+  },
   resizeBicubic: {
     wat: join(root, 'kernels/resize-bicubic/resize-bicubic.wat'),
     ts: join(root, 'kernels/resize-bicubic/wasm-bytes.ts'),
@@ -30,7 +35,7 @@ export const embeddings = {
 /** What the TypeScript file has to contain. */
 export async function embedWat({ wat, name }: Embedding): Promise<string> {
   const file = basename(wat)
-  const parsed = (await wabt()).parseWat(file, await Bun.file(wat).text(), { simd: true, multi_value: true })
+  const parsed = (await wabt()).parseWat(file, await Bun.file(wat).text(), { simd: true, multi_value: true, bulk_memory: true })
   const { buffer } = parsed.toBinary({})
   parsed.destroy()
   const lines = buffer.toBase64().match(/.{1,140}/g) ?? []

@@ -2,6 +2,7 @@
 import { normalizePatchify } from '../../../kernels/normalize-patchify/kernel.ts'
 import { levelsOf } from '../../../kernels/normalize-patchify/levels.ts'
 import { resizeVision } from '../../../kernels/resize-bicubic/kernel.ts'
+import { giveBack } from '../../../kernels/spare.ts'
 import { tilesBicubic } from '../../../kernels/tiles-bicubic/kernel.ts'
 import type { Numbers, Part, Recipe, Size } from './family.ts'
 import type { Backend, Patches } from './vision.ts'
@@ -13,14 +14,23 @@ export async function preprocess(rgb: Uint8Array, size: Size, recipe: Recipe, nu
     ? await interpolated(rgb, size, recipe, numbers)
     : await resized(...(recipe.pad === undefined ? ([rgb, size] as const) : padToSquare(rgb, size, recipe.pad)), recipe, numbers, backend)
   const values = joined(made.map((part) => part.values))
-  const pixels = made.flatMap((part) => part.canvas ?? [])
+  const canvases = made.flatMap((part) => part.canvas ?? [])
+  const pixels = canvases.length === 0 ? undefined : joined(canvases)
+  let released = false
   const rows = values.length / (3 * temporal * patch * patch)
   return {
     values,
     shape: numbers.tiled ? [rows, 3, patch, patch] : [rows, 3 * temporal * patch * patch],
     grid: recipe.plan.grid,
     tokens: recipe.plan.tokens,
-    ...(pixels.length === 0 ? {} : { pixels: joined(pixels) }),
+    ...(pixels === undefined ? {} : { pixels }),
+    release() {
+      if (released) return
+      released = true
+      giveBack(values)
+      // A picture that already had the right size is the caller's own.
+      if (pixels !== undefined && pixels !== rgb) giveBack(pixels)
+    },
   }
 }
 

@@ -24,6 +24,8 @@ export interface Patches {
   tokens: number
   /** The same before it was normalised and cut: each picture or canvas of tiles, [height, width, 3], one after another. Absent where there are no bytes. */
   pixels?: Uint8Array
+  /** Gives the memory of `values` and `pixels` to the next picture; nobody may look at them then. A large picture's fresh memory costs more than the work. */
+  release?(): void
 }
 
 export interface VisionModel {
