@@ -59,6 +59,8 @@ export interface MediaItem {
   offset: number
   tokens: number
   placeholder: number
+  /** The one id that stands for all of it in a prompt that is not expanded, as chat templates write it. */
+  single: number
   /** Clips: the sampled frames as files in time order, and seconds between them. */
   frames?: Uint8Array[]
   secondsPerFrame?: number

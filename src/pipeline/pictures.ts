@@ -41,9 +41,9 @@ export function checkMedia(media: readonly MediaPart[], sight: Sight | undefined
 
 /** Reads all pictures side by side; the first failure ends the others. `ids` is the rendered prompt, one placeholder a picture. */
 export async function seePictures(ids: Uint32Array, media: readonly MediaPart[], sight: Sight, signal: AbortSignal): Promise<Seen> {
-  const { imageTokenId } = sight.model
+  const single = sight.model.placeholderId ?? sight.model.imageTokenId
   const places: number[] = []
-  for (let i = 0; i < ids.length; i++) if (ids[i] === imageTokenId) places.push(i)
+  for (let i = 0; i < ids.length; i++) if (ids[i] === single) places.push(i)
   if (places.length !== media.length)
     throw new AppError('invalid_value', {
       param: 'messages',
@@ -83,7 +83,7 @@ function expanded(
     to += place - from
     promptIds.set(run, to)
     const { file, contentType, width, height, hash } = pictures[i]!
-    const where = { offset: to, tokens: run.length, placeholder: model.imageTokenId }
+    const where = { offset: to, tokens: run.length, placeholder: model.imageTokenId, single: ids[place]! }
     media.push({ kind: 'image', file, contentType, hash, width, height, grid: plans[i]!.grid, ...where })
     to += run.length
     from = place + 1

@@ -1,5 +1,6 @@
 // A model's files on this machine: folder, tokenizer, template, limits. Everything that is read, not computed.
 import type { SamplingParams } from '../engine/types.ts'
+import type { VisionModel } from '../media/vision/vision.ts'
 import { loadChatTemplate } from '../template/load.ts'
 import type { ChatTemplate } from '../template/template.ts'
 import { loadTokenizer, readableIds } from '../tokenizer/hf.ts'
@@ -7,7 +8,8 @@ import { resolveModel } from '../tokenizer/hub.ts'
 import { type ModelFolder, readModelFolder } from '../tokenizer/model-files.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { MockModel } from './make-engine.ts'
-import type { ModelOptions } from './options.ts'
+import type { InputOptions, ModelOptions } from './options.ts'
+import { visionOf } from './sight.ts'
 
 export interface ModelFiles {
   folder: string
@@ -17,6 +19,9 @@ export interface ModelFiles {
   template: ChatTemplate
   facts: ModelFolder
   samplingDefaults: SamplingParams
+  /** undefined: it reads text alone. */
+  vision: VisionModel | undefined
+  input: InputOptions
 }
 
 /** Reads what the front half needs. Rejects with `model_path_not_found`, `model_files_invalid` or `invalid_setting`. */
@@ -37,6 +42,8 @@ export async function loadModelFiles(path: string, options: ModelOptions): Promi
     tokenizer,
     template,
     facts,
+    vision: await visionOf(folder, facts.config, options),
+    input: options.input,
     samplingDefaults: options.samplingDefaults ? samplingDefaults(facts) : {},
   }
 }

@@ -19,6 +19,17 @@ export interface ModelOptions {
   samplingDefaults: boolean
   /** --use-sglang-tokenizer. */
   engineTokenizes: boolean
+  /** --enable-multimodal: the model must see; else one that cannot be prepared for here serves text alone. */
+  mustSee: boolean
+  /** Which pictures of users are read. */
+  input: InputOptions
+}
+
+/** Where pictures of users may lie, and how large a data: address may be. */
+export interface InputOptions {
+  allowInternal: boolean
+  localPath: string | undefined
+  maxDataUrlMb: number | undefined
 }
 
 /** One model on several hosts (SGLang's --nnodes). */
@@ -86,7 +97,7 @@ export interface MediaOptions {
   ffmpeg: string | null
   /** undefined: the first that works. */
   encoder: string | undefined
-  input: { allowInternal: boolean; localPath: string | undefined; maxDataUrlMb: number | undefined }
+  input: InputOptions
 }
 
 /** How requests and events travel between processes. */

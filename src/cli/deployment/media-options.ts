@@ -1,6 +1,6 @@
 // What a diffusion worker is told, out of the settings.
 import { join } from 'node:path'
-import type { DiffusionEngineOptions, MediaOptions } from '../../serve/options.ts'
+import type { DiffusionEngineOptions, InputOptions, MediaOptions } from '../../serve/options.ts'
 import type { Settings } from '../settings/settings.ts'
 import { defined } from './engine-options.ts'
 import type { Environment } from './environment.ts'
@@ -30,6 +30,11 @@ export function mediaOptions(settings: Settings, env: Environment, cacheDir: str
     kernels: settings.gpuKernels,
     ffmpeg: ffmpeg === 'none' ? null : ffmpeg,
     encoder: settings.videoEncoder,
-    input: { allowInternal: settings.mmAllowInternal, localPath: settings.mmLocalPath, maxDataUrlMb: settings.mmMaxDataUrlMb },
+    input: inputOptions(settings),
   }
+}
+
+/** Which pictures of users are read. */
+export function inputOptions({ mmAllowInternal, mmLocalPath, mmMaxDataUrlMb }: Settings): InputOptions {
+  return { allowInternal: mmAllowInternal, localPath: mmLocalPath, maxDataUrlMb: mmMaxDataUrlMb }
 }

@@ -21,7 +21,7 @@ import { version } from '../version.ts'
 import { discoveryOptions } from './discovery-options.ts'
 import { engineOptions } from './engine-options.ts'
 import type { Environment } from './environment.ts'
-import { diffusionEngineOptions, mediaOptions } from './media-options.ts'
+import { diffusionEngineOptions, inputOptions, mediaOptions } from './media-options.ts'
 import { planeOptions } from './plane-options.ts'
 import { routerOptions } from './router-options.ts'
 
@@ -173,6 +173,8 @@ function modelOptions(settings: Settings, env: Environment): ModelOptions {
     contextLength: settings.contextLength,
     hub: hubOptions(hubVariables(settings, env), settings.revision, (line) => process.stderr.write(`${line}\n`)),
     engineTokenizes: settings.useSglangTokenizer,
+    mustSee: settings.enableMultimodal,
+    input: inputOptions(settings),
     samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
   }
 }

@@ -151,6 +151,7 @@ export function engineInfo(config: MockConfig): EngineInfo {
     ...(config.role === 'aggregated' ? {} : { worksAlone: true }),
     tpSize: config.tpSize,
     isMla: config.isMla,
+    ...(isEmbedding ? {} : { sight: { padScheme: 'wide' } }),
     kvEvents: config.kvEvents,
   }
 }

@@ -31,6 +31,7 @@ export function toInfo(ready: Ready): EngineInfo {
     ...(ready.max_prefill_tokens ? { maxPrefillTokens: ready.max_prefill_tokens } : {}),
     tpSize: ready.tp_size ?? 1,
     isMla: ready.is_mla === true,
+    ...(ready.sight ? { sight: ready.sight.pad ? { padScheme: ready.sight.pad } : {} } : {}),
     kvEvents: (ready.kv_events ?? []).length > 0,
   }
 }

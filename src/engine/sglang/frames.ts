@@ -1,4 +1,5 @@
 // The messages that cross between us and the bridge on the unix socket (bridge/WIRE.md): their numbers, their packing, their shapes.
+import type { PadScheme } from '../../lib/media-pads.ts'
 import { encode } from '../../transport/msgpack.ts'
 import type { EmbedRequest, GenerateRequest } from '../types.ts'
 
@@ -40,6 +41,8 @@ export interface Ready {
   dp_size: number
   tp_size: number
   is_mla?: boolean
+  /** Takes pictures; `pad`: how their KV blocks are named (lib/media-pads.ts). */
+  sight?: { pad: PadScheme | null } | null
   max_prefill_tokens?: number | null
   disaggregation_mode?: string | null
   bootstrap?: { host: string; port: number } | null
@@ -89,6 +92,15 @@ export function generateFrame(slot: number, rid: string, request: GenerateReques
     resume: request.resumed,
     // As a bigint it stays a whole number on the wire.
     boot: boot && [boot.host, boot.port, BigInt(boot.room), boot.prefillDpRank ?? null],
+    media: request.media?.map(({ kind, file, hash, offset, tokens, placeholder, single }) => [
+      kind,
+      file,
+      hash,
+      offset,
+      tokens,
+      placeholder,
+      single,
+    ]),
     text: request.promptText,
     messages: request.chat?.messages,
     tools: request.chat?.tools,

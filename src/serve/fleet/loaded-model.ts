@@ -4,6 +4,7 @@ import { modelContextLength, modelKvBlockSize, modelTotalKvBlocks } from '../../
 import type { LoadedModel } from '../../pipeline/model.ts'
 import type { Router } from '../../router/router.ts'
 import type { ModelFiles } from '../load-model.ts'
+import { sightOf } from '../sight.ts'
 
 export interface ModelParts {
   /** The first is the id. */
@@ -23,7 +24,9 @@ export function loadedModel({ names, files, info, router, engineTokenizes, migra
   modelContextLength.set({ model: id }, contextLength)
   modelKvBlockSize.set({ model: id }, info.blockSize)
   modelTotalKvBlocks.set({ model: id }, Math.ceil(info.totalKvTokens / info.blockSize) * info.dpSize)
+  const sight = sightOf(files.vision, info, files.input)
   return {
+    ...(sight === undefined ? {} : { sight }),
     served: { id, aliases, createdSecs: Math.floor(Date.now() / 1000), contextLength, isEmbedding },
     tokenizer: files.tokenizer,
     template: isEmbedding ? undefined : files.template,

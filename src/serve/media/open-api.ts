@@ -4,13 +4,13 @@ import { AppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import { mediaScrapes, videoJobs } from '../../lib/media-metrics.ts'
 import { readInput } from '../../media/input/input.ts'
-import { defaultPolicy, type InputPolicy } from '../../media/input/policy.ts'
 import { openStore } from '../../media/store/open.ts'
 import type { MediaStore } from '../../media/store.ts'
 import type { MediaJobs } from '../../pipeline/media/jobs/jobs.ts'
 import { mediaJobs } from '../../pipeline/media/jobs/media-jobs.ts'
 import type { MediaPipeline } from '../../pipeline/media/media.ts'
 import type { MediaRegistry } from '../../pipeline/media/media-registry.ts'
+import { inputPolicy } from '../input-policy.ts'
 import type { MediaOptions } from '../options.ts'
 import { mediaHandlers } from './handlers.ts'
 import { measuredStore } from './measured.ts'
@@ -53,7 +53,7 @@ export async function openMediaApi(
     await store.close()
     throw error
   }
-  const policy = inputPolicy(options.media)
+  const policy = inputPolicy(options.media.input)
   const handlers = mediaHandlers({
     ...{ media, jobs, store },
     input: (source, param, signal) => readInput(source, policy, param, signal),
@@ -77,16 +77,6 @@ export async function openMediaApi(
 /** Jobs are with those servers that have their clips, whoever else has the same folder of jobs: a name for it, the same for the same place. */
 function keyOf({ place }: MediaStore): string {
   return new Bun.CryptoHasher('sha256').update(place).digest('hex').slice(0, 32)
-}
-
-function inputPolicy({ input }: Pick<MediaOptions, 'input'>): InputPolicy {
-  const { allowInternal, localPath, maxDataUrlMb } = input
-  return {
-    ...defaultPolicy,
-    allowInternal,
-    ...(localPath === undefined ? {} : { localPath }),
-    ...(maxDataUrlMb === undefined ? {} : { maxDataUrlMb }),
-  }
 }
 
 /** Old files go, and the oldest until the rest fits. */

@@ -16,10 +16,12 @@ const shared = [
   'generation_config.json',
   'merges.txt',
   'preprocessor_config.json',
+  'processor_config.json',
   'special_tokens_map.json',
   'tokenizer.json',
   'tokenizer.model',
   'tokenizer_config.json',
+  'video_preprocessor_config.json',
   'vocab.json',
 ]
 const customName = 'custom-chat-template.jinja'

@@ -23,6 +23,13 @@ export const engineSettings = {
     'Serve embeddings; gives SGLang --is-embedding',
     engine,
   ),
+  enableMultimodal: flag(
+    'engine',
+    '--enable-multimodal',
+    'DYN_SGL_ENABLE_MULTIMODAL',
+    'Serve a vision model; without it one serves pictures too where SGLang does so by itself',
+    shared,
+  ),
   isEmbedding: flag('engine', '--is-embedding', '', "SGLang's own flag for an embedding model", { ...shared, hidden: true }),
   enableMetrics: flag('engine', '--enable-metrics', '', "Pass on SGLang's own metrics (sglang:*) at /metrics", shared),
   disaggConfig: text('engine', '--disagg-config', 'DYN_SGL_DISAGG_CONFIG', undefined, 'YAML file with a section for each role', engine),

@@ -1,12 +1,31 @@
 // What POST /generate is told: our request in the words of SGLang's HTTP API.
 import { AppError } from '../../../lib/errors.ts'
-import type { GenerateRequest } from '../../types.ts'
+import type { GenerateRequest, MediaItem } from '../../types.ts'
 
 /** An attached server would begin a grammar, or the counts of penalties, at the cut. */
 function startsAnew({ sampling }: GenerateRequest): boolean {
   const grammar = sampling.json_schema ?? sampling.regex ?? sampling.ebnf ?? sampling.structural_tag
   if (grammar !== undefined || (sampling.repetition_penalty ?? 1) !== 1) return true
   return (sampling.frequency_penalty ?? 0) !== 0 || (sampling.presence_penalty ?? 0) !== 0
+}
+
+/** The prompt with one id for each picture: the server expands it again. */
+function singleIds({ promptIds, media = [] }: GenerateRequest): number[] {
+  const ids: number[] = []
+  let from = 0
+  for (const { offset, tokens, single } of media) {
+    for (const id of promptIds.subarray(from, offset)) ids.push(id)
+    ids.push(single)
+    from = offset + tokens
+  }
+  for (const id of promptIds.subarray(from)) ids.push(id)
+  return ids
+}
+
+function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
+  const urlOf = ({ file, contentType }: MediaItem) =>
+    `data:${contentType};base64,${Buffer.from(file.buffer, file.byteOffset, file.length).toString('base64')}`
+  return { image_data: media.map(urlOf), mm_hashes: media.map(({ hash }) => hash.slice(0, 16)) }
 }
 
 /** Throws AppError `engine_rejected` for an answer that such a server cannot continue. */
@@ -17,7 +36,8 @@ export function generateBody(request: GenerateRequest, rid: string): Record<stri
     })
   return {
     rid,
-    ...(request.promptText === undefined ? { input_ids: [...request.promptIds] } : { text: request.promptText }),
+    ...(request.promptText === undefined ? { input_ids: singleIds(request) } : { text: request.promptText }),
+    ...(request.media === undefined ? {} : pictureFields(request.media)),
     // Absent means "until the end" here, 128 there.
     sampling_params: { max_new_tokens: null, ...request.sampling },
     stream: true,

@@ -16,6 +16,7 @@ import dllm from '../bridge/facts/dllm.py' with { type: 'text' }
 import kvEvents from '../bridge/facts/kv_events.py' with { type: 'text' }
 import nodes from '../bridge/facts/nodes.py' with { type: 'text' }
 import ready from '../bridge/facts/ready.py' with { type: 'text' }
+import sight from '../bridge/facts/sight.py' with { type: 'text' }
 import failure from '../bridge/failure.py' with { type: 'text' }
 import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
@@ -23,6 +24,7 @@ import node from '../bridge/node.py' with { type: 'text' }
 import outputs from '../bridge/outputs.py' with { type: 'text' }
 import intake from '../bridge/requests/intake.py' with { type: 'text' }
 import lock from '../bridge/requests/lock.py' with { type: 'text' }
+import pictures from '../bridge/requests/pictures.py' with { type: 'text' }
 import render from '../bridge/requests/render.py' with { type: 'text' }
 import request from '../bridge/requests/request.py' with { type: 'text' }
 import stream from '../bridge/requests/stream.py' with { type: 'text' }
@@ -53,10 +55,12 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'outputs.py': outputs,
   'continued/penalties.py': penalties,
   'facts/ready.py': ready,
+  'requests/pictures.py': pictures,
   'requests/render.py': render,
   'requests/request.py': request,
   'scheduler.py': scheduler,
   'serve.py': serve,
+  'facts/sight.py': sight,
   'requests/stream.py': stream,
   'wire.py': wire,
 }

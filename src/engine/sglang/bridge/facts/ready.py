@@ -6,7 +6,7 @@ import json
 import logging
 
 from .. import compat, failure
-from . import disagg, nodes
+from . import disagg, nodes, sight
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
         "max_running_requests": await running_requests(manager, args, dp),
         "max_total_tokens": tokens,
         "is_mla": is_mla(config),
+        "sight": sight.sight(manager, args),
         "max_prefill_tokens": prefill_step(args),
         "disaggregation_mode": args.get("disaggregation_mode"),
         "bootstrap": disagg.bootstrap_address(args),

@@ -9,6 +9,7 @@ import zmq
 from .. import compat, outputs, wire
 from . import render
 from .lock import ModelLock
+from .pictures import Pictures, ready_to_send
 from .request import Builder
 
 _ABORT_DELAYS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
@@ -37,6 +38,7 @@ class Intake:
 
         self._manager, self._send, self._io = manager, send, io_struct
         self._build = Builder(manager, io_struct)
+        self._pictures = Pictures(manager, io_struct)
         self._live: dict[int, Live] = {}
         self._held: list[tuple] = []
         self._unsent: deque = deque()
@@ -59,7 +61,7 @@ class Intake:
             return
         live = self._live[slot] = Live(rid)
         self._lock.enter()
-        if opt and (ids is None or opt.get("lora") is not None):
+        if opt and (ids is None or opt.get("lora") is not None or opt.get("media")):
             live.task = self._loop.create_task(self._prepare(kind, live, ids, sampling, opt))
             live.task.add_done_callback(lambda _task: self._prepared(live))
             return
@@ -68,24 +70,25 @@ class Intake:
         except Exception as error:
             self._refuse(rid, error)
 
-    def _dispatch(self, kind, live, ids, sampling, opt):
+    def _dispatch(self, kind, live, ids, sampling, opt, pictures=None):
         if kind == wire.GEN:
-            request = self._build.generate(live.rid, ids, sampling, opt, live.lora_id)
+            request = self._build.generate(live.rid, ids, sampling, opt, live.lora_id, pictures)
         else:
             request = self._build.embed(live.rid, ids, opt)
-        self._to_scheduler(request)
+        self._to_scheduler(request if pictures is None else ready_to_send(request))
         live.sent = True
 
     async def _prepare(self, kind, live, ids, sampling, opt):
-        """What needs waiting: rendering and tokenizing by SGLang, loading and holding a LoRA adapter."""
+        """What needs waiting: rendering and tokenizing by SGLang, loading and holding a LoRA adapter, reading pictures."""
         try:
+            pictures = await self._pictures.inputs(live.rid, ids, opt["media"]) if opt.get("media") else None
             if ids is None:
                 ids = await self._loop.run_in_executor(None, render.token_ids, self._manager, opt)
             if opt.get("lora") is not None:
                 wanted = Adapter(opt["lora"])
                 await self._resolve_lora(wanted)
                 live.lora_id = wanted.lora_id
-            self._dispatch(kind, live, ids, sampling, opt)
+            self._dispatch(kind, live, ids, sampling, opt, pictures)
         except Exception as error:
             self._refuse(live.rid, error)
 

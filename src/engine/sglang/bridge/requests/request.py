@@ -9,7 +9,7 @@ from ..continued import grammar, penalties
 from ..facts import disagg, dllm, ready
 
 OPTIONS = frozenset(
-    ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "boot", "text", "messages", "tools", "template_kwargs"]
+    ["stream", "lp", "dp", "priority", "salt", "extra_key", "lora", "resume", "boot", "text", "messages", "tools", "template_kwargs", "media"]
 )
 
 
@@ -58,8 +58,8 @@ class Builder:
     def _known(fields, values):
         return {name: value for name, value in values.items() if name in fields}
 
-    def generate(self, rid: str, ids, sampling: dict, opt: dict, lora_id=None):
-        """A TokenizedGenerateReqInput; `ids` is GEN's bin or a list."""
+    def generate(self, rid: str, ids, sampling: dict, opt: dict, lora_id=None, pictures=None):
+        """A TokenizedGenerateReqInput; `ids` is GEN's bin or a list, `pictures` what requests/pictures.py made."""
         check_kind(self._manager, True)
         ids = self._ids(ids)
         if "max_new_tokens" not in sampling:
@@ -100,6 +100,8 @@ class Builder:
             self._put(fields, "lora_id", lora_id)
             if "lora_name" in self._gen_fields:
                 fields["lora_name"] = opt["lora"]
+        if pictures is not None:
+            self._put(fields, "mm_inputs", pictures)
         fields["stream"] = opt.get("stream", True)
         return self._gen(rid=rid, input_ids=ids, sampling_params=self._sampling(sampling), **fields)
 

@@ -9,7 +9,7 @@ from .. import compat, outputs, wire
 from ..continued import grammar
 from ..facts import disagg, dllm, ready
 from ..manager import Outlet
-from . import render
+from . import pictures, render
 from .request import OPTIONS, check_kind, check_resume
 
 logger = logging.getLogger(__name__)
@@ -72,6 +72,8 @@ class Streams:
             custom = values["sampling_params"].get("custom_params") or {}
             values["sampling_params"]["custom_params"] = {**custom, grammar.PARAM: opt["resume"]}
         values.update(self._meeting.values(opt.get("boot")))
+        if opt.get("media"):
+            values.update(pictures.request_fields(values["input_ids"], opt["media"]))
         self._fill(values, opt, compat.fields_of(self._io.GenerateReqInput))
         sent, last = 0, None
         async for item in self._manager.generate_request(self._io.GenerateReqInput(**values), None):

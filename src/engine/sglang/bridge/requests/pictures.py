@@ -1,0 +1,136 @@
+"""Pictures of a request. SGLang's own processor of the model makes what the tower reads; our token ids stay as they are, so that an answer continued
+elsewhere and one that began here see the same prompt."""
+
+import itertools
+
+import numpy
+
+from .. import compat
+
+
+def request_fields(ids: list, media: list) -> dict:
+    """The same as fields of SGLang's own GenerateReqInput (level L2)."""
+    files, hashes = [bytes(entry[1]) for entry in media], [entry[2][:16] for entry in media]
+    return {"input_ids": collapsed(ids, media), "image_data": files, "mm_hashes": hashes}
+
+
+def ready_to_send(request):
+    """Large tensors go through shared memory where SGLang does so between its own processes."""
+    wrap = compat.load("sglang.srt.managers.mm_utils", "wrap_shm_features")
+    return request if wrap is None else wrap(request)
+
+
+class Pictures:
+    """Turns GEN's `media` into `mm_inputs`."""
+
+    def __init__(self, manager, io_struct):
+        self._manager = manager
+        self._request = io_struct.GenerateReqInput
+
+    async def inputs(self, rid: str, ids, media: list):
+        """SGLang's inputs for `media`, a list of `[kind, file, hash, offset, tokens, placeholder, single]` in the order of their places in `ids` (u32 LE).
+        ValueError says why SGLang does not take them."""
+        processor = getattr(self._manager, "mm_processor", None)
+        if processor is None:
+            raise ValueError("this engine takes no pictures: its model has no vision tower, or --enable-multimodal is missing")
+        ids = numpy.frombuffer(ids, "<u4").tolist()
+        files = [bytes(file) for _kind, file, *_rest in media]
+        asked = self._request(input_ids=collapsed(ids, media), image_data=files, sampling_params={}, rid=rid)
+        try:
+            made = await processor.process_mm_data_async(
+                image_data=files,
+                audio_data=None,
+                input_text=asked.input_ids,
+                request_obj=asked,
+                max_req_input_len=getattr(self._manager, "max_req_input_len", None),
+            )
+        except (RuntimeError, OSError, TypeError) as error:  # what decoders and processors raise
+            raise ValueError(f"the model's processor refused a picture: {error}") from error
+        if made is None or not made.mm_items:
+            raise ValueError("the model's processor made nothing of the pictures")
+        fit(made, ids, media)
+        for item, entry in zip(made.mm_items, media):
+            if len(made.mm_items) == len(media):
+                name(item, int(entry[2][:16], 16))
+        return made
+
+
+def collapsed(ids: list, media: list) -> list:
+    """The prompt as processors want it: one placeholder a picture."""
+    out, at = [], 0
+    for _kind, _file, _hash, offset, tokens, _placeholder, single in media:
+        out += ids[at:offset]
+        out.append(single)
+        at = offset + tokens
+    return out + ids[at:]
+
+
+def fit(made, ids: list, media: list):
+    """Puts our ids in the place of those that the processor made (it writes the prompt as text and reads it again, which need not give the same ids), with
+    the pictures where ours lie. ValueError when both do not have the same rows."""
+    theirs = list(made.input_ids) if not hasattr(made.input_ids, "flatten") else made.input_ids.flatten().tolist()
+    if theirs == ids:
+        return
+    wanted, have = rows(ids, media), [run for item in made.mm_items for run in item.offsets]
+    if [end - start for start, end in wanted] != [end - start for start, end in have]:
+        raise ValueError(
+            f"SGLang counts {[end - start + 1 for start, end in have]} rows for the pictures where the prompt has {[end - start + 1 for start, end in wanted]}; "
+            "does --mm-process-config or the model's preprocessor_config.json differ between front end and engine?"
+        )
+    if getattr(made, "mrope_positions", None) is not None:
+        made.mrope_positions, made.mrope_position_delta = positions(made.mrope_positions, have, wanted, len(ids))
+    if getattr(made, "token_type_ids", None) is not None:
+        raise ValueError("this model marks its tokens by kind, and SGLang read the prompt differently: it cannot be continued here")
+    moved = iter(wanted)
+    for item in made.mm_items:
+        item.offsets = [next(moved) for _ in item.offsets]
+    made.input_ids = ids
+    made.padded_input_ids = None
+
+
+def rows(ids: list, media: list) -> list:
+    """(first, last) of each unbroken run of placeholders."""
+    found = []
+    for _kind, _file, _hash, offset, tokens, placeholder, _single in media:
+        at = offset
+        for same, run in itertools.groupby(ids[offset : offset + tokens], lambda token: token == placeholder):
+            size = sum(1 for _ in run)
+            if same:
+                found.append((at, at + size - 1))
+            at += size
+    return found
+
+
+def positions(theirs, have: list, wanted: list, length: int):
+    """M-RoPE's positions [3, length] and their delta [1, 1]: within a picture as theirs, in the text counting on (Qwen2-VL, arXiv 2409.12191, section 2.1)."""
+    import torch
+
+    ours = torch.empty((3, length), dtype=theirs.dtype)
+    at = here = there = following = 0
+
+    def text(until: int):
+        nonlocal at, here
+        count = torch.arange(here, here + until - at, dtype=theirs.dtype)
+        ours[:, at:until] = count
+        here += until - at
+        at = until
+
+    for (start, end), (first, last) in zip(have, wanted):
+        text(first)
+        there += start - following
+        inside = theirs[:, start : end + 1]
+        ours[:, first : last + 1] = inside - there + here
+        here = int(ours[:, first : last + 1].max()) + 1
+        there = int(inside.max()) + 1
+        at, following = last + 1, end + 1
+    text(length)
+    return ours, torch.tensor([[here - length]], dtype=theirs.dtype)
+
+
+def name(item, value: int):
+    """Lets KV blocks be named by the hash that the router knows."""
+    set_hash = getattr(item, "set_hash", None)
+    if set_hash is not None:
+        set_hash(value)
+    else:
+        item.hash = value
