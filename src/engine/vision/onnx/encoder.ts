@@ -8,7 +8,7 @@ import type { MediaItem } from '../../types.ts'
 import { patchesOf } from '../embeddings.ts'
 import type { Embeddings, EmbeddingType, EncoderInfo, VisionEncoder } from '../vision.ts'
 import { startProcess, type TowerProcess } from './child.ts'
-import type { FromProcess, Opened, Stages } from './messages.ts'
+import type { Clips, FromProcess, Opened, Stages } from './messages.ts'
 import { nextBatch } from './queue.ts'
 import type { VisionDevice } from './runtime.ts'
 
@@ -24,6 +24,8 @@ export interface OnnxEncoderOptions {
   type: EmbeddingType
   /** Whose resizing is followed. */
   backend: Backend
+  /** `sglang`: a clip becomes what SGLang's own tower makes of it, so that answers do not depend on where the tower runs. */
+  clips: Clips
   /** Pixels of a file; a larger one is refused. */
   maxPixels: number
   /** Patches of a picture; a larger one is refused, because memory grows with it. */
@@ -141,7 +143,7 @@ class OnnxEncoder implements VisionEncoder {
 
   /** Starts the process; `died` is told when it ends after it was ready. */
   private async open(): Promise<{ died: Promise<string> }> {
-    const { command, env, tower, modelPath, device, threads, type, backend, maxPixels } = this.options
+    const { command, env, tower, modelPath, device, threads, type, backend, clips, maxPixels } = this.options
     const opened = Promise.withResolvers<Opened>()
     const process = startProcess(command, env, (head, body) => {
       if (head.kind === 'open') opened.resolve(head)
@@ -152,7 +154,7 @@ class OnnxEncoder implements VisionEncoder {
     void process.exited.then((reason) =>
       opened.reject(new AppError('engine_failed', { message: `The vision encoder did not start: ${reason}.` })),
     )
-    void process.send({ kind: 'open', tower, modelPath, device, threads, type, backend, maxPixels })
+    void process.send({ kind: 'open', tower, modelPath, device, threads, type, backend, clips, maxPixels })
     let facts: Opened
     try {
       facts = await opened.promise
@@ -232,8 +234,8 @@ class OnnxEncoder implements VisionEncoder {
 }
 
 /** The domain names everything that a bit of the output depends on. */
-function encoderInfo({ modelPath, type, backend }: OnnxEncoderOptions, { facts, device, runtime, settings }: Opened): EncoderInfo {
-  const parts = [facts.family, facts.weights, facts.storage, runtime, device, type, backend, settings]
+function encoderInfo({ modelPath, type, backend, clips }: OnnxEncoderOptions, { facts, device, runtime, settings }: Opened): EncoderInfo {
+  const parts = [facts.family, facts.weights, facts.storage, runtime, device, type, backend, clips, settings]
   const domain = `onnx:${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)}`
   return { modelPath, domain, dim: facts.width, type, patchesPerRow: facts.merge ** 2 }
 }

@@ -8,6 +8,8 @@ export interface Frames {
   /** In patches. */
   height: number
   width: number
+  /** Groups of following frames that attend to each other; absent: each frame to itself only. */
+  groups?: number
 }
 
 /** A named tensor; int64 as ONNX wants its indices. */
@@ -18,13 +20,13 @@ const hidden = -1e9
 
 /** Every input of the graph but `pixel_values`. */
 export function hostInputs(facts: TowerFacts, size: Frames): Record<string, HostTensor> {
-  const { frames, height, width } = size
+  const { frames, height, width, groups = frames } = size
   const patches = frames * height * width
   const places = placesOfFrame(height, width, facts.merge)
   const windows = facts.window ? windowOrder(facts, size) : undefined
   const inputs: Record<string, HostTensor> = {
     ...rotary(facts, size, places, windows?.order),
-    frame_shape: { values: BigInt64Array.of(BigInt(frames), BigInt(height * width), BigInt(facts.hidden)), shape: [3] },
+    frame_shape: { values: BigInt64Array.of(BigInt(groups), BigInt(patches / groups), BigInt(facts.hidden)), shape: [3] },
   }
   if (facts.side) Object.assign(inputs, positionTaps(facts.side, size, places))
   if (windows) Object.assign(inputs, windowInputs(facts, windows, patches))

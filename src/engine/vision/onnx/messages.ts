@@ -5,6 +5,9 @@ import type { EmbeddingType } from '../vision.ts'
 import type { VisionDevice } from './runtime.ts'
 import type { TowerFacts } from './tower-file.ts'
 
+/** Whose attention over clips is followed, where they differ (process.ts). */
+export type Clips = 'sglang' | 'transformers'
+
 export interface Opening {
   /** File of export-vision. */
   tower: string
@@ -15,6 +18,7 @@ export interface Opening {
   threads: number
   type: EmbeddingType
   backend: Backend
+  clips: Clips
   /** Of a file, before it is decoded. */
   maxPixels: number
 }
@@ -29,7 +33,7 @@ export interface Task {
 
 export type ToProcess =
   | ({ kind: 'open' } & Opening)
-  /** Of the same height and width in patches; the files of all follow each other in the body. Each is answered by `rows` or `failed`. */
+  /** All of the same grid; the files of all follow each other in the body. Each is answered by `rows` or `failed`. */
   | { kind: 'batch'; tasks: readonly Task[] }
   /** Nobody waits any more; still answered, by `failed`, unless it was too late. */
   | { kind: 'drop'; id: number }

@@ -11,6 +11,12 @@ import { narrow } from './narrow.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import { openTower, type Tower } from './runtime.ts'
 
+/**
+ * Families whose full attention runs over a whole clip in SGLang (srt/models/qwen2_5_vl.py, 0.5.23: cu_seqlens of t × h × w), where transformers attends
+ * frame by frame.
+ */
+const attendsOverClips = new Set(['qwen2_5_vl'])
+
 interface Opened {
   opening: Opening
   model: VisionModel
@@ -87,12 +93,13 @@ async function runBatch(
     else good.push({ task, done })
   }
   if (good.length === 0) return
-  const [, height, width] = good[0]!.task.grid
-  const frames = good.reduce((sum, { task }) => sum + task.grid[0], 0)
+  const [perTask, height, width] = good[0]!.task.grid
+  const size = { frames: good.length * perTask, height, width }
+  const groups = opening.clips === 'sglang' && attendsOverClips.has(tower.facts.family) ? { groups: good.length } : {}
   const started = performance.now()
   let rows: Float32Array
   try {
-    rows = await tower.run(joined(good.map(({ done }) => done.values)), { frames, height, width })
+    rows = await tower.run(joined(good.map(({ done }) => done.values)), { ...size, ...groups })
   } catch (thrown) {
     log.error({ err: thrown }, 'the vision tower failed')
     const { code, message } = toAppError(thrown)
@@ -100,10 +107,9 @@ async function runBatch(
     return
   }
   const encode = performance.now() - started
-  const rowsPerFrame = (height * width) / tower.facts.merge ** 2
+  const count = (perTask * height * width) / tower.facts.merge ** 2
   let at = 0
   for (const { task, done } of good) {
-    const count = task.grid[0] * rowsPerFrame
     const bytes = narrow(rows.subarray(at * tower.facts.width, (at + count) * tower.facts.width), opening.type)
     at += count
     const stages = { decode: done.decode, preprocess: done.preprocess, encode }

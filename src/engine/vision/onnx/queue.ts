@@ -13,8 +13,8 @@ export interface BatchRules {
 }
 
 /**
- * Indices of the next batch, ascending: the picture that has waited longest, and with it those of the same height and width, as long as all fit. Only frames
- * of one size can be stacked without a mask between them, and without one the bytes of a picture do not depend on its company.
+ * Indices of the next batch, ascending: the picture that has waited longest, and with it those of the same grid, as long as all fit. Only frames of one
+ * size can be stacked without a mask between them, and without one the bytes of a picture do not depend on its company.
  */
 export function nextBatch(waiting: readonly Waiting[], { batchPatches, stack }: BatchRules): number[] {
   const first = waiting[0]
@@ -23,7 +23,7 @@ export function nextBatch(waiting: readonly Waiting[], { batchPatches, stack }: 
   let patches = first.patches
   for (let i = 1; stack && i < waiting.length; i++) {
     const { grid, patches: more } = waiting[i]!
-    if (grid[1] !== first.grid[1] || grid[2] !== first.grid[2] || patches + more > batchPatches) continue
+    if (grid.some((side, axis) => side !== first.grid[axis]) || patches + more > batchPatches) continue
     batch.push(i)
     patches += more
   }
