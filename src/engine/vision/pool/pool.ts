@@ -10,7 +10,7 @@ import { type Attempt, defaultPatience, Member, type Patience } from './member.t
 
 export interface PoolOptions {
   patience?: Partial<Patience>
-  /** How long a picture waits while no encoder can take it. Default 2 s. */
+  /** How long a picture waits while no encoder can take it. Default 1.8 s. */
   giveUpMs?: number
   onNotice?: (text: string) => void
 }
@@ -58,7 +58,7 @@ class Pool implements VisionPool {
   private known: EncoderInfo | undefined
   private patches = 0
 
-  constructor({ patience, giveUpMs = 2000, onNotice = () => {} }: PoolOptions) {
+  constructor({ patience, giveUpMs = 1800, onNotice = () => {} }: PoolOptions) {
     this.patience = { ...defaultPatience, ...patience }
     this.giveUpMs = giveUpMs
     this.onNotice = onNotice
