@@ -59,6 +59,7 @@ function addParts(): void {
     nixlOnHostMemory(site)
     run([python, '-c', 'import nixl'])
   })
+  addPart('onnx', 'ONNX, for vision towers', ['requirements-onnx.txt'], () => run([python, '-c', 'import onnx']))
   addPart('diffusion', "SGLang's diffusion engine", ['requirements-diffusion.txt', 'stub/sgl_kernel/diffusion.py'], addDiffusion)
 }
 

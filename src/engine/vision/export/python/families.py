@@ -33,6 +33,8 @@ FAMILIES = {
     "qwen3_5_moe": QWEN3_VL,
 }
 
+ACTIVATIONS = ("silu", "quick_gelu", "gelu", "gelu_pytorch_tanh")
+
 
 def describe(config):
     """The tower's shape in our words: what the graph is built from, and what the host must know (the file's metadata)."""
@@ -51,6 +53,9 @@ def describe(config):
             raise Failure(f"config.json: vision_config has no {names[0]}")
         return default
 
+    act = field("hidden_act", default=FAMILIES[family]["act"])
+    if act not in ACTIVATIONS:
+        raise Failure(f"config.json: hidden_act {act!r} is not known; known: {', '.join(ACTIVATIONS)}")
     # Qwen2-VL calls the tower's own width embed_dim, and what leaves it hidden_size.
     older = family == "qwen2_vl"
     hidden = field("embed_dim" if older else "hidden_size")
@@ -68,7 +73,7 @@ def describe(config):
         "depth": field("depth"),
         "hidden": hidden,
         "heads": heads,
-        "act": field("hidden_act", default=FAMILIES[family]["act"]),
+        "act": act,
         "channels": field("in_channels", "in_chans", default=3),
         "patch": field("patch_size", "spatial_patch_size"),
         "merge": field("spatial_merge_size"),
