@@ -1,11 +1,13 @@
 // Memory of results that nobody needs any more, kept for the next ones. Fresh memory costs more than the work that fills it: the kernel of the operating system
 // clears each page at its first touch, some hundred milliseconds for a large picture's numbers on small virtual machines.
 
-/** More than this is not kept. */
-const mostBytes = 128 << 20
+/** More than this is not kept, and nothing when no picture came for a while. */
+const mostBytes = 256 << 20
+const keptMs = 30_000
 
 /** Oldest first. */
 const spare: ArrayBuffer[] = []
+let timer: Timer | undefined
 
 /** Contents are whatever they were. */
 export function spareFloats(length: number): Float32Array<ArrayBuffer> {
@@ -24,6 +26,11 @@ export function giveBack(array: Float32Array | Uint8Array): void {
   spare.push(buffer)
   let kept = spare.reduce((sum, one) => sum + one.byteLength, 0)
   while (kept > mostBytes) kept -= spare.shift()!.byteLength
+  timer ??= setTimeout(() => {
+    spare.length = 0
+    timer = undefined
+  }, keptMs).unref()
+  timer.refresh()
 }
 
 /** The smallest that is large enough, but none of more than twice the size. */

@@ -109,6 +109,9 @@ async function modelOf({ processor, modelPath }: { processor: string | undefined
   }
   const model = await visionModelOf(modelPath)
   if (model === undefined) throw invalid('--model-path', `${modelPath} reads text only: its config.json has no vision_config`)
+  if (preset !== undefined && !(preset.families as readonly string[]).includes(model.family)) {
+    throw invalid('--processor', `--processor ${processor} is not what ${modelPath} needs: that is a ${model.family} model`)
+  }
   return model
 }
 

@@ -20,7 +20,7 @@ test.each([[[]], [['help']], [['--help']], [['-h']]])('%p lists the commands', a
   for (const { name } of commands) expect(out).toContain(`  ${name} `)
 })
 
-test.each(['serve', 'frontend', 'worker', 'route', 'example', 'doctor', 'bench'])('%s has a help', async (name) => {
+test.each(['serve', 'frontend', 'worker', 'route', 'example', 'doctor', 'bench', 'preprocess'])('%s has a help', async (name) => {
   const [asked, flag] = await Promise.all([run(['help', name]), run([name, '--help'])])
   expect(asked.code).toBe(0)
   expect(asked.out).toContain(`dynamo-sglang ${name}`)

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import { readJsonIfThere } from '../../tokenizer/json-file.ts'
+import { readModelFolder } from '../../tokenizer/model-files.ts'
 import { families, familyOf } from './families.ts'
 import type { Family, Json, ModelFiles } from './family.ts'
 import { object } from './fields.ts'
@@ -10,10 +11,10 @@ import type { VisionModel } from './vision.ts'
 
 /**
  * The model in `folder`. Undefined when its config.json has no `vision_config`: it reads text only. Throws `model_files_invalid` when it sees, but its family is
- * not known here (with the list of those that are), or when its files do not say what is needed.
+ * not known here (with the list of those that are), or when its files do not say what is needed; `model_path_not_found` when there is no such folder.
  */
 export async function visionModelOf(folder: string): Promise<VisionModel | undefined> {
-  const config = (await readJsonIfThere<Json>(join(folder, 'config.json'))) ?? {}
+  const { config } = await readModelFolder(folder)
   const type = String(config.model_type ?? '')
   const family = familyOf(type)
   if (family === undefined) {

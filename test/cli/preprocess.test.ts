@@ -1,0 +1,55 @@
+// `dynamo-sglang preprocess`: the sums that a model's own processor can be compared by.
+import { expect, test } from 'bun:test'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import given from '../fixtures/vision/given.json'
+import { run } from './program.ts'
+
+const picture = join(import.meta.dir, '../fixtures/vision/images/odd_rgb.png')
+const json = async (args: string[]) => JSON.parse((await run(['preprocess', ...args, '--json'])).out)
+
+test('grid, tokens and sums of a picture', async () => {
+  const [grid, resized, u8, values] = given['odd_rgb.png'].out.qwen2vl.tv_u8 as [number[][], number[], string, string]
+  expect(await json([picture, '--processor', 'qwen2vl', '--backend', 'tv_u8'])).toEqual({
+    processor: 'qwen2vl',
+    family: 'qwen2_5_vl',
+    backend: 'tv_u8',
+    size_hw: [77, 123],
+    grid_thw: grid,
+    tokens: 12,
+    resized_hw: resized,
+    shape: [48, 1176],
+    u8_sha256: u8,
+    pixel_values_sha256: values,
+  })
+})
+
+test("limits of a model's folder", async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'preprocess-'))
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type: 'qwen2_5_vl', image_token_id: 1, vision_config: {} }))
+  writeFileSync(join(folder, 'preprocessor_config.json'), JSON.stringify({ max_pixels: 56 * 56 }))
+  expect(await json([picture, '--model-path', folder])).toMatchObject({ resized_hw: [28, 56], tokens: 2, backend: 'pil' })
+  expect(await run(['preprocess', picture, '--model-path', folder, '--processor', 'gemma3'])).toMatchObject({
+    code: 2,
+    err: `dynamo-sglang: --processor gemma3 is not what ${folder} needs: that is a qwen2_5_vl model [invalid_setting]\n`,
+  })
+})
+
+test('for people: a line each', async () => {
+  const { out } = await run(['preprocess', picture, '--processor', 'llama4'])
+  expect(out).toMatch(/^grid_thw {13}\[\[1,1,144\]\]$/m)
+  expect(out).toMatch(/^pixel_values_sha256 {2}[0-9a-f]{64}$/m)
+})
+
+test.each([
+  [['--processor', 'qwen2vl'], 2, 'preprocess takes one FILE'],
+  [[picture], 2, 'preprocess needs --processor or --model-path'],
+  [[picture, '--processor', 'blip'], 2, '--processor blip is not known; qwen2vl, '],
+  [[picture, '--processor', 'qwen2vl', '--backend', 'cuda'], 2, '--backend cuda is not known; pil, tv_u8, tv_f32 are'],
+  [[picture, '--what'], 2, "Unknown option '--what'"],
+  [['/nowhere.png', '--processor', 'qwen2vl'], 2, 'there is no file /nowhere.png'],
+  [[import.meta.path, '--processor', 'qwen2vl'], 1, 'is no picture; PNG, JPEG, WebP and GIF are read'],
+])('%p is refused', async (args, code, message) => {
+  expect(await run(['preprocess', ...args])).toMatchObject({ code, out: '', err: expect.stringContaining(message) })
+})
