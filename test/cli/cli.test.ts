@@ -17,7 +17,7 @@ test.each(['version', '--version', '-V', 'serve --version'])('%s prints the vers
 test.each([[[]], [['help']], [['--help']], [['-h']]])('%p lists the commands', async (args) => {
   const { code, out } = await run(args)
   expect(code).toBe(0)
-  for (const { name } of commands) expect(out).toContain(`  ${name} `)
+  for (const { name, hidden } of commands) expect(out.includes(`  ${name} `)).toBe(!hidden)
 })
 
 test.each(['serve', 'frontend', 'worker', 'route', 'example', 'doctor', 'bench', 'preprocess'])('%s has a help', async (name) => {
