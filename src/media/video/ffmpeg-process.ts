@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import { encoderFailure, listen } from './ffmpeg-words.ts'
 import { mp4Fault } from './mp4-whole.ts'
+import { killGroup, ours } from './process-group.ts'
 
 export interface FfmpegProcess {
   /** Resolves when the kernel has taken all bytes: what the child has not read of them lies in a socket's buffers, less than half a megabyte. */
@@ -42,13 +43,11 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
     closeSync(file)
     throw new AppError('encoding_failed', { message: 'ffmpeg could not be started.', cause })
   }
-  live.add(child)
   let lastWait: ReturnType<typeof setTimeout> | undefined
   const said = listen(child.stderr as ReadableStream<Uint8Array>, () => {
     lastWait = setTimeout(() => kill(encoderFailure(options.encoder, 'did not end after it failed', said.words)), graceMs)
   })
   const ended = child.exited.then(async (code) => {
-    live.delete(child)
     // Its last words; what it started and left behind may hold the pipe for ever.
     await Promise.race([said.ended, new Promise((resolve) => setTimeout(resolve, graceMs).unref())])
     clearTimeout(lastWait)
@@ -120,30 +119,8 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   }
 }
 
-const live = new Set<Bun.Subprocess>()
-let hooked = false
-
-/** In its own process group: a Ctrl-C in our terminal must not end encoders of requests that are allowed to finish. */
 function spawn(command: string[], file: number) {
-  if (!hooked) {
-    hooked = true
-    // Killed, we take our end of the pipe with us and ffmpeg ends; one that hangs needs more, as long as we can.
-    process.on('exit', () => {
-      for (const child of live) killGroup(child)
-    })
-  }
-  return Bun.spawn(command, { stdio: ['pipe', 'ignore', 'pipe', file], detached: true })
-}
-
-/** With what it started: the program may be a script around ffmpeg. */
-function killGroup(child: Bun.Subprocess): void {
-  // Once it has been waited for, its number may be another's.
-  if (child.exitCode !== null || child.signalCode !== null) return
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown
-  }
+  return ours(Bun.spawn(command, { stdio: ['pipe', 'ignore', 'pipe', file], detached: true }))
 }
 
 /** Opens a file of ours alone and takes its name away at once; ffmpeg reaches it through its descriptor. */
