@@ -21,7 +21,6 @@ export interface FfmpegOptions {
   encoder: string
   /** The arguments for an output path. */
   arguments(output: string): string[]
-  tempFolder?: string | undefined
   /** A child that takes no byte for so long, or does not end so long after the last one, hangs. */
   stallMs?: number
   /** What a child gets to end by itself after it said that it failed: ffmpeg 5.1 with SVT-AV1 never does when the disk is full. */
@@ -34,7 +33,7 @@ const outputFd = 3
 /** Throws `encoding_failed` when the program cannot be run, `storage_failed` when there is no place for its output. */
 export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   const { stallMs = 300_000, graceMs = 2000 } = options
-  const file = openNameless(options.tempFolder ?? tmpdir())
+  const file = openNameless()
   let ending: AppError | undefined
   let child: ReturnType<typeof spawn>
   try {
@@ -123,9 +122,9 @@ function spawn(command: string[], file: number) {
   return ours(Bun.spawn(command, { stdio: ['pipe', 'ignore', 'pipe', file], detached: true }))
 }
 
-/** Opens a file of ours alone and takes its name away at once; ffmpeg reaches it through its descriptor. */
-function openNameless(folder: string): number {
-  const path = join(folder, `dynamo-sglang-clip-${crypto.randomUUID()}`)
+/** Opens a file of ours alone (where TMPDIR says) and takes its name away at once; ffmpeg reaches it through its descriptor. */
+function openNameless(): number {
+  const path = join(tmpdir(), `dynamo-sglang-clip-${crypto.randomUUID()}`)
   try {
     const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {
