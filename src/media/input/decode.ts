@@ -16,24 +16,34 @@ export interface Pixels {
 /** Of 200 MB each at the default limit, whatever the number of cores and clients. */
 const decoding = atMost(4)
 
-/** No picture of ours is worth more time; only a file made to be slow takes it. */
+/** What one decoding may take: on a machine that is not overloaded, only a file made to be slow gets there. */
 const slowestSecs = 30
 
-/** The picture as a PNG file: sRGB of 8 bits, EXIF's orientation applied, alpha kept, no metadata. Rejects with `invalid_image` naming `param`. */
-export function toPng(bytes: Uint8Array, maxPixels: number, param: string): Promise<Uint8Array> {
+/**
+ * The picture as a PNG file: sRGB of 8 bits, EXIF's orientation applied, alpha kept, no metadata. Rejects with `invalid_image`, with `overloaded` when
+ * it takes longer than `secs` (whole ones), and with `client_closed_request` as soon as the signal aborts; each names `param`.
+ */
+export function toPng(bytes: Uint8Array, maxPixels: number, param: string, signal: AbortSignal, secs = slowestSecs): Promise<Uint8Array> {
   // Read once and by the engine next door: a small effort gets most of the size.
-  return decode(bytes, maxPixels, param, (image) => image.png({ compressionLevel: 2, palette: false }).toBuffer())
+  return decode(bytes, { maxPixels, param, signal, secs }, (image) => image.png({ compressionLevel: 2, palette: false }).toBuffer())
 }
 
-/** The same picture as pixels; alpha is dropped, not blended, unless it is asked for. Rejects with `invalid_image` naming `param`. */
-export function toPixels(bytes: Uint8Array, maxPixels: number, param: string, alpha = false): Promise<Pixels> {
-  return decode(bytes, maxPixels, param, async (image) => {
+/** The same picture as pixels; alpha is dropped, not blended, unless it is asked for. Rejects like toPng. */
+export function toPixels(bytes: Uint8Array, maxPixels: number, param: string, signal: AbortSignal, alpha = false): Promise<Pixels> {
+  return decode(bytes, { maxPixels, param, signal, secs: slowestSecs }, async (image) => {
     const { data, info } = await (alpha ? image.ensureAlpha() : image.removeAlpha()).raw().toBuffer({ resolveWithObject: true })
     return { data, width: info.width, height: info.height, channels: alpha ? 4 : 3 }
   })
 }
 
-async function decode<T>(bytes: Uint8Array, maxPixels: number, param: string, write: (image: Sharp) => Promise<T>): Promise<T> {
+interface Limits {
+  maxPixels: number
+  param: string
+  signal: AbortSignal
+  secs: number
+}
+
+async function decode<T>(bytes: Uint8Array, { maxPixels, param, signal, secs }: Limits, write: (image: Sharp) => Promise<T>): Promise<T> {
   const kind = sniff(bytes)
   if (kind === undefined) {
     const what = describe(bytes)
@@ -52,8 +62,14 @@ async function decode<T>(bytes: Uint8Array, maxPixels: number, param: string, wr
   }
   if (head.width * (head.pageHeight ?? head.height) > maxPixels) throw tooManyPixels(param, maxPixels)
   try {
-    return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: slowestSecs })))
+    // The library cannot be told to stop: a decoding under way that nobody waits for ends by itself, or by its limit.
+    return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: secs })), signal)
   } catch (cause) {
+    if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
+    if (/^timeout/.test((cause as Error).message)) {
+      const message = `The image at ${param} was not decoded within ${secs} seconds. The server may be busy: try again, or with a smaller image.`
+      throw new AppError('overloaded', { param, message, cause })
+    }
     throw invalid(param, `is a broken or cut-off ${kind.toUpperCase()} file`, cause)
   }
 }
