@@ -160,7 +160,7 @@ class S3Store implements MediaStore {
     return work
   }
 
-  /** Of a put that failed or was given up: what of it arrives all the same is removed. Paths are new for each file, so it is nobody else's. Never rejects. */
+  /** Of a put that failed or was given up: what of it arrives all the same is removed. Paths are new for each file: it is nobody else's. Never rejects. */
   private async undo(path: string, put: Promise<unknown>): Promise<void> {
     if (!(await put.then(() => true, mayBeThere))) return
     let failed: AppError | undefined
