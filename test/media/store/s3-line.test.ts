@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { S3Client } from 'bun'
 import { Hono } from 'hono'
 import { s3Store } from '../../../src/media/store/s3.ts'
+import type { MediaStore } from '../../../src/media/store.ts'
 import { mediaHandler } from '../../../src/openai/media/serve.ts'
 import { type Broker, startS3 } from '../../helpers/processes/broker.ts'
 import { until } from '../../helpers/run-request.ts'
@@ -120,25 +121,54 @@ describe('a read', () => {
   })
 })
 
+/** /media over the store, as the server has it. */
+function served(store: MediaStore) {
+  const handler = mediaHandler(store)
+  const app = new Hono().get('/media/*', (c) => handler({ url: c.req.url, headers: c.req.raw.headers } as never))
+  return Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 0, fetch: (request) => app.fetch(request) })
+}
+
 test('HEAD of a file asks for its size and for none of its bytes', async () => {
   const store = await open()
   await raw.write(`${prefix}/h.mp4`, large)
-  const handler = mediaHandler(store)
-  const app = new Hono().get('/media/*', (c) => handler({ url: c.req.url, headers: c.req.raw.headers } as never))
-  const front = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: (request) => app.fetch(request) })
+  const front = served(store)
   try {
     const before = line.answered
-    const answer = await fetch(`http://127.0.0.1:${front.port}/media/h.mp4`, { method: 'HEAD' })
-    expect([answer.status, answer.headers.get('content-length'), answer.headers.get('content-type')]).toEqual([
-      200,
-      String(large.length),
-      'video/mp4',
-    ])
+    const answer = await fetch(`${front.url}media/h.mp4`, { method: 'HEAD' })
+    const told = ['content-length', 'content-type'].map((name) => answer.headers.get(name))
+    expect([answer.status, ...told]).toEqual([200, String(large.length), 'video/mp4'])
     await Bun.sleep(300)
     expect(line.asked.filter((one) => one.includes('h.mp4'))).toEqual([`HEAD /media/${prefix}/h.mp4`])
     expect(line.answered - before).toBeLessThan(2000)
-    const whole = await fetch(`http://127.0.0.1:${front.port}/media/h.mp4`)
+    const whole = await fetch(`${front.url}media/h.mp4`)
     expect(Bun.hash(await whole.bytes())).toBe(Bun.hash(large))
+  } finally {
+    await front.stop(true)
+  }
+})
+
+test('GET of a file whose bytes stop is cut, so that the half is not taken for the whole', async () => {
+  const store = await open()
+  await raw.write(`${prefix}/h.mp4`, large)
+  const front = served(store)
+  line.letAnswer(1 << 20)
+  try {
+    await expect(fetch(`${front.url}media/h.mp4`).then((answer) => answer.bytes())).rejects.toThrow('closed')
+  } finally {
+    await front.stop(true)
+  }
+})
+
+test('a client that leaves ends the download', async () => {
+  const store = await open({ timeoutMs: 20_000 })
+  await raw.write(`${prefix}/h.mp4`, large)
+  const front = served(store)
+  line.letAnswer(1 << 20)
+  try {
+    const reader = (await fetch(`${front.url}media/h.mp4`)).body!.getReader()
+    await reader.read()
+    await reader.cancel()
+    await until('nobody reads it', () => line.open() === 0)
   } finally {
     await front.stop(true)
   }
