@@ -133,6 +133,11 @@ class S3Store implements MediaStore {
   async close(): Promise<void> {
     this.closing.abort()
     await within(Math.min(lastMs, this.timeoutMs), this.idle())
+    if (this.underWay.size > 0)
+      log.warn(
+        { place: this.place },
+        'the media store did not answer before the end: files that nobody knows of may be there; limit the age of files (--media-max-age-hours)',
+      )
   }
 
   private async idle(): Promise<void> {

@@ -1,7 +1,8 @@
 // An S3 bucket behind a line that is slow, silent or cut: what arrives too late is removed, what stops ends, and nothing is read that nobody wants.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, spyOn, test } from 'bun:test'
 import { S3Client } from 'bun'
 import { Hono } from 'hono'
+import { log } from '../../../src/lib/log.ts'
 import { s3Store } from '../../../src/media/store/s3.ts'
 import type { MediaStore } from '../../../src/media/store.ts'
 import { mediaHandler } from '../../../src/openai/media/serve.ts'
@@ -77,6 +78,22 @@ describe('a put', () => {
     await store.close()
     expect([over, await there('stop.mp4')]).toEqual([true, false])
   })
+})
+
+test('a store that does not answer at the end is told', async () => {
+  const warn = spyOn(log, 'warn').mockImplementation(() => {})
+  try {
+    const store = await open()
+    await store.close()
+    expect(warn).toHaveBeenCalledTimes(0)
+    line.letAnswer(0)
+    const saving = store.save('end.png', Uint8Array.of(1), 'image/png').catch(() => {})
+    await store.close()
+    expect(warn.mock.calls as unknown[][]).toEqual([[{ place: store.place }, expect.stringContaining('--media-max-age-hours')]])
+    await saving
+  } finally {
+    warn.mockRestore()
+  }
 })
 
 describe('a read', () => {
