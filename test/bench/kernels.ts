@@ -20,7 +20,7 @@ interface Row {
   kernel: string
   size: string
   MB: number
-  /** Median milliseconds; the twin only where it is not too slow. */
+  /** Median CPU milliseconds (of WebGPU: of the clock); the twin only where it is not too slow. */
   plainMs?: number
   /** With typed arrays, where `cpuMs` is of WebAssembly. */
   typedMs?: number
@@ -114,15 +114,16 @@ function onCpu({ cpu }: Call<Uint8Array>): Uint8Array {
   return cpu.result()
 }
 
-/** `rounds` and for `leastMs`, but no third round after three seconds. */
+/** CPU milliseconds of each of `rounds`, which take `leastMs` or more; no third one is begun after three seconds. */
 async function times(work: () => unknown, rounds = 9, leastMs = 400): Promise<number[]> {
   const all: number[] = []
   const begun = performance.now()
   const past = () => performance.now() - begun
   for (let i = 0; (i < rounds || past() < leastMs) && (i < 2 || past() < 3000); i++) {
-    const started = performance.now()
+    const before = process.cpuUsage()
     work()
-    all.push(performance.now() - started)
+    const { user, system } = process.cpuUsage(before)
+    all.push((user + system) / 1000)
     await Bun.sleep(0)
   }
   // The first half is compiled meanwhile.
@@ -142,7 +143,7 @@ function about() {
   const command = ['git', 'rev-parse', '--short', 'HEAD']
   const git = Bun.which('git') === null ? undefined : Bun.spawnSync(command, { cwd: import.meta.dir, stderr: 'ignore' })
   return {
-    what: 'Medians of milliseconds on one core: cpuMs as the product runs it, typedMs typed arrays where that is WebAssembly, plainMs the twin',
+    what: 'Medians of CPU milliseconds of one thread: cpuMs as the product runs it, typedMs typed arrays where that is WebAssembly, plainMs the twin',
     command: [import.meta.path.endsWith('.js') ? 'kernels.js' : 'bun run bench kernels', ...process.argv.slice(2)].join(' '),
     commit: git?.success ? git.stdout.toString().trim() : null,
     versions: { 'dynamo-sglang': version, bun: Bun.version, 'bun-webgpu': dependencies['bun-webgpu'] },
