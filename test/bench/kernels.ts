@@ -52,7 +52,7 @@ async function bench(): Promise<void> {
   const machine = gpu === undefined || gpu.software ? 'cpu' : gpu.name.replaceAll(/\W+/g, '-')
   const saved = join(import.meta.dir, 'results', `${machine}-${started.date.slice(0, 10)}-kernels.json`)
   for (const path of [options.save ? saved : undefined, options.out]) {
-    if (path !== undefined) writeFileSync(path, `${JSON.stringify(result, null, 1)}\n`)
+    if (path !== undefined) writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`)
   }
   process.exit(0)
 }

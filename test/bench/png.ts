@@ -71,4 +71,4 @@ const result = {
   rounds,
   rows,
 }
-if (values.out !== undefined) await Bun.write(values.out, `${JSON.stringify(result, null, 1)}\n`)
+if (values.out !== undefined) await Bun.write(values.out, `${JSON.stringify(result, null, 2)}\n`)
