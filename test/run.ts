@@ -53,6 +53,9 @@ async function bunTest(chosen: readonly string[], quiet = false): Promise<Ran> {
   return { passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed, skipped, said }
 }
 
+/** With DYN_TEST_SGLANG=2 the second process helps with the files that start a real SGLang once the others are done: faster where cores and memory allow it. */
+const both = process.env.DYN_TEST_SGLANG === '2'
+
 /** Every test file: those that start a real SGLang one after another, beside them the others, which print as they go. */
 async function everything(): Promise<Ran[]> {
   const { sglang, others } = laneFiles(root)
@@ -60,7 +63,10 @@ async function everything(): Promise<Ran[]> {
   const real = async () => {
     for (let file = sglang.shift(); file !== undefined; file = sglang.shift()) ran.push(await bunTest([file], true))
   }
-  const rest = async () => ran.push(await bunTest(others))
+  const rest = async () => {
+    ran.push(await bunTest(others))
+    if (both) await real()
+  }
   await Promise.all([real(), rest()])
   return ran
 }
