@@ -39,7 +39,7 @@ export function cpuArgs(modelPath: string): string[] {
   return ['--model-path', modelPath, ...flags.split(' '), '--max-running-requests', '8', '--context-length', '2048']
 }
 
-/** On PYTHONPATH: SGLang starts in two thirds of the CPU time. */
+/** On PYTHONPATH: SGLang starts with about a sixth less CPU time. */
 export const quickStart = join(root, 'test/sglang/quick-start')
 
 /** The environment such an engine needs; with `quick` it loads only the fixture's own model class unless another is asked for. */
