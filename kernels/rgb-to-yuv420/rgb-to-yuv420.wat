@@ -1,5 +1,5 @@
 ;; RGB to YUV 4:2:0, sixteen pixels of two rows at a time; the formula stands in reference.ts, the rest of a row in cpu.ts.
-;; Built into wasm.ts by test/helpers/build-wat.ts; a test compares the two.
+;; Built into wasm-bytes.ts by test/helpers/build-wat.ts; a test compares the two.
 (module
   (memory (export "memory") 1)
 

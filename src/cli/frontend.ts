@@ -1,9 +1,9 @@
 // `frontend`: HTTP and router; the engines are workers elsewhere. Until a signal ends it.
 import { log } from '../lib/log.ts'
-import { onSignals } from '../serve/lifecycle.ts'
 import type { Environment } from './deployment/environment.ts'
 import { frontendOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
+import { untilStopped } from './until-stopped.ts'
 
 /** Serves until stopped; resolves with the exit code. Rejects with a start-up AppError. */
 export async function frontend(settings: Settings, env: Environment): Promise<number> {
@@ -11,17 +11,9 @@ export async function frontend(settings: Settings, env: Environment): Promise<nu
   for (const notice of settings.notices) log.warn(notice)
   const { openFrontend } = await import('../serve/fleet/frontend.ts')
   const front = openFrontend(frontendOptions(settings, env))
-  const unsignal = onSignals(front.lifecycle, () => {})
   const { discoveryBackend: discovery, fileKv, namespace } = settings
   log.info({ url: front.url, discovery, ...(discovery === 'file' ? { folder: fileKv } : {}), namespace }, 'listening; looking for workers')
-  try {
-    await Promise.race([front.start(), front.lifecycle.stopped])
-    if (front.lifecycle.state === 'ready')
-      process.stdout.write(`Frontend at ${front.url}; workers join and leave as discovery finds them.\n`)
-  } catch (error) {
-    if (front.lifecycle.state === 'starting') throw error
-  }
-  await front.lifecycle.stopped
-  unsignal()
-  return 0
+  return untilStopped(front, () => {
+    process.stdout.write(`Frontend at ${front.url}; workers join and leave as discovery finds them.\n`)
+  })
 }

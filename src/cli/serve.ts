@@ -2,37 +2,23 @@
 import type { DiffusionInfo } from '../engine/diffusion/diffusion.ts'
 import type { EngineInfo } from '../engine/types.ts'
 import { log } from '../lib/log.ts'
-import { type Lifecycle, onSignals } from '../serve/lifecycle.ts'
 import type { Environment } from './deployment/environment.ts'
 import { mediaServeOptions, serveOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
+import { type Opened, untilStopped } from './until-stopped.ts'
 
 /** Serves until stopped; resolves with the exit code. Rejects with a start-up AppError. */
 export async function serve(settings: Settings, env: Environment): Promise<number> {
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
   const serving = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
-  const unsignal = onSignals(serving.lifecycle, () => serving.kill())
   log.info({ url: serving.url, engine: settings.engine, model: settings.modelPath }, 'listening; the engine is starting')
-  try {
-    // A signal during the start ends it, even if the engine does not come to an end with its start.
-    const started = await Promise.race([serving.start(), serving.lifecycle.stopped])
-    if (started !== undefined && serving.lifecycle.state === 'ready') process.stdout.write(started)
-  } catch (error) {
-    if (serving.lifecycle.state === 'starting') throw error
-  }
-  await serving.lifecycle.stopped
-  unsignal()
-  return 0
+  return untilStopped(serving, (told) => void process.stdout.write(told))
 }
 
-/** A process that serves, whatever it makes. */
-interface Served {
+/** A process that serves, whatever it makes; its start resolves with what a person at the terminal wants to know: what serves, and a request to try. */
+interface Served extends Opened<string> {
   url: string
-  lifecycle: Lifecycle
-  kill(): void
-  /** Resolves with what a person at the terminal wants to know: what serves, and a request to try. */
-  start(): Promise<string>
 }
 
 async function openText(settings: Settings, env: Environment): Promise<Served> {

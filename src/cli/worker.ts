@@ -1,43 +1,29 @@
 // `worker`: an engine that frontends elsewhere use, of text or, with a diffusion role, of images or videos. Until a signal ends it.
 import { log } from '../lib/log.ts'
-import { type Lifecycle, onSignals } from '../serve/lifecycle.ts'
 import type { Environment } from './deployment/environment.ts'
 import { mediaWorkerOptions, workerOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
+import { type Opened, untilStopped } from './until-stopped.ts'
 
 /** Works until stopped; resolves with the exit code. Rejects with a start-up AppError. */
 export async function worker(settings: Settings, env: Environment): Promise<number> {
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
   if (settings.nodeRank > 0) return (await import('./node.ts')).node(settings, env)
-  const process_ = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
-  const { id, lifecycle } = process_
-  const unsignal = onSignals(lifecycle, () => process_.kill())
+  const opened = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
+  const { id } = opened
   const { discoveryBackend: discovery, fileKv, namespace } = settings
   log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting')
-  try {
-    const shown = await Promise.race([process_.start(), lifecycle.stopped])
-    if (shown !== undefined && lifecycle.state === 'ready') {
-      const { model, address, events } = shown
-      log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
-      const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
-      process.stdout.write(`Worker ${id} serves ${model} at ${address} (${where}, namespace ${namespace})\n`)
-    }
-  } catch (error) {
-    if (lifecycle.state === 'starting') throw error
-  }
-  await lifecycle.stopped
-  unsignal()
-  return 0
+  return untilStopped(opened, ({ model, address, events }) => {
+    log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
+    const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
+    process.stdout.write(`Worker ${id} serves ${model} at ${address} (${where}, namespace ${namespace})\n`)
+  })
 }
 
-/** A process that works for frontends, whatever it makes. */
-interface Working {
+/** A process that works for frontends, whatever it makes; its start resolves with what they are told. */
+interface Working extends Opened<{ model: string; address: string; events?: string }> {
   id: string
-  lifecycle: Lifecycle
-  kill(): void
-  /** Resolves with what frontends are told. */
-  start(): Promise<{ model: string; address: string; events?: string }>
 }
 
 async function openText(settings: Settings, env: Environment): Promise<Working> {

@@ -16,8 +16,8 @@ export interface Gpu {
   readonly timestamps: boolean
   readonly pipelines: Map<string, GPUComputePipeline>
   readonly buffers: BufferPool
-  /** What went wrong on the device since the last look; a run that finds something has no result. */
-  takeError(): string | undefined
+  /** Errors that came outside of any run's scopes. Nobody knows whose they are: whatever was under way then has no result. */
+  strays(): { count: number; last: string }
   /** Calls back once when the device is lost or given up; the returned function unsubscribes. */
   onLost(tell: (reason: string) => void): () => void
 }
@@ -30,6 +30,9 @@ export type DeviceState =
 const retryMs = 60_000
 
 let opening: Promise<Gpu | undefined> | undefined
+let current: Gpu | undefined
+/** Dawn itself: one for the process while it works. */
+let dawn: ReturnType<typeof import('bun-webgpu').createGPUInstance> | undefined
 let state: DeviceState = { kind: 'unopened' }
 let nextTryAt = 0
 
@@ -48,9 +51,10 @@ export function forgetFailures(): void {
   nextTryAt = 0
 }
 
-/** Gives the device up for a while, because it is lost or fails again and again. */
+/** Gives the device up for a while, because it is lost or fails again and again. Nothing happens when it was given up before. */
 export function closeDevice(gpu: Gpu, reason: string): void {
-  if (state.kind !== 'ready') return
+  if (gpu !== current) return
+  current = undefined
   log.warn({ device: gpu.name, reason }, 'the WebGPU device is given up; kernels run on the CPU')
   state = { kind: 'lost', reason }
   waitBeforeNextTry()
@@ -64,14 +68,16 @@ function waitBeforeNextTry(): void {
 }
 
 async function open(): Promise<Gpu | undefined> {
+  let adapter: GPUAdapter | undefined
   try {
     const vulkan = await vulkanState()
     if (!vulkan.ready) throw new Error(vulkan.reason)
     const { createGPUInstance, globals } = await import('bun-webgpu')
     // When a device is lost it looks up its own AbortError as a global.
     globals()
-    const adapter = await createGPUInstance().requestAdapter({ powerPreference: 'high-performance' })
-    if (adapter === null) throw new Error('the Vulkan driver offers no adapter')
+    dawn ??= createGPUInstance()
+    adapter = (await dawn.requestAdapter({ powerPreference: 'high-performance' })) ?? undefined
+    if (adapter === undefined) throw new Error('the Vulkan driver offers no adapter')
     const name = [adapter.info.vendor, adapter.info.device].filter(Boolean).join(' ')
     // Dawn's stand-in accepts everything and computes nothing.
     if (`${name} ${adapter.info.description}`.includes('null-backend')) throw new Error('Dawn found no driver, only its null backend')
@@ -79,21 +85,34 @@ async function open(): Promise<Gpu | undefined> {
     const device = await adapter.requestDevice({
       requiredFeatures: timestamps ? ['timestamp-query'] : [],
     } as unknown as GPUDeviceDescriptor)
-    const gpu = wrap(device, name, timestamps)
-    state = { kind: 'ready', name, software: gpu.software }
-    return gpu
+    current = wrap(device, name, timestamps)
+    state = { kind: 'ready', name, software: current.software }
+    return current
   } catch (thrown) {
     state = { kind: 'none', reason: (thrown as Error).message }
     waitBeforeNextTry()
+    await releaseDawn()
     return undefined
+  } finally {
+    // A device holds what it needs of its adapter. (bun-webgpu's own name for wgpuAdapterRelease.)
+    ;(adapter as { destroy?(): void } | undefined)?.destroy?.()
   }
 }
 
+/** So that the next try looks for drivers again, and tries that fail leave nothing. */
+async function releaseDawn(): Promise<void> {
+  const unused = dawn
+  dawn = undefined
+  // We may be inside one of its callbacks: it must not end under them.
+  await new Promise((resolve) => setImmediate(resolve))
+  unused?.destroy()
+}
+
 function wrap(device: GPUDevice, name: string, timestamps: boolean): Gpu {
-  let error: string | undefined
+  let strays = { count: 0, last: '' }
   const waiting = new Set<(reason: string) => void>()
   device.onuncapturederror = (event) => {
-    error ??= event.error.message
+    strays = { count: strays.count + 1, last: event.error.message }
   }
   const gpu: Gpu = {
     device,
@@ -102,11 +121,7 @@ function wrap(device: GPUDevice, name: string, timestamps: boolean): Gpu {
     timestamps,
     pipelines: new Map(),
     buffers: bufferPool(device),
-    takeError() {
-      const taken = error
-      error = undefined
-      return taken
-    },
+    strays: () => strays,
     onLost(tell) {
       waiting.add(tell)
       return () => waiting.delete(tell)

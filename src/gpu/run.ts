@@ -1,5 +1,6 @@
 // Runs compute passes: uploads what they read, keeps what goes from one to the next on the device, brings back the last one's output.
 import { type Gpu, limits } from './device.ts'
+import { inScopes } from './error-scopes.ts'
 
 /** One dispatch of a WGSL module. Binding 0: `sizes` (uniform), then the inputs in order (read-only storage), last the output (storage). */
 export interface Pass {
@@ -15,7 +16,7 @@ export interface Pass {
   /** Bytes of the host, or the number of an earlier pass whose output is read. */
   inputs: readonly (ArrayBufferView | number)[]
   outputBytes: number
-  /** Invocations wanted; they come as workgroups of 64 in x and y: `id.y * 64 * 65535 + id.x` (see `lineOf` in the shaders). */
+  /** Invocations wanted; they come as workgroups of 64 in x and y: shaders find theirs as `id.y * 64 * 65535 + id.x`. */
   invocations: number
 }
 
@@ -43,7 +44,7 @@ export function fits(passes: readonly Pass[]): boolean {
   )
 }
 
-/** Rejects with an Error when the device refuses or fails; nothing of it is kept then. */
+/** Rejects with an Error when the device refuses or fails; nothing of it is kept then. Runs may overlap: each has its own errors. */
 export async function run(gpu: Gpu, passes: readonly Pass[], timed = false): Promise<RunResult> {
   const started = performance.now()
   const taken: GPUBuffer[] = []
@@ -52,49 +53,60 @@ export async function run(gpu: Gpu, passes: readonly Pass[], timed = false): Pro
     taken.push(buffer)
     return buffer
   }
-  const clock = timed && gpu.timestamps ? gpu.device.createQuerySet({ type: 'timestamp', count: 2 }) : undefined
+  let clock: GPUQuerySet | undefined
+  const strays = gpu.strays().count
   try {
-    const encoder = gpu.device.createCommandEncoder()
-    const outputs: GPUBuffer[] = []
-    for (const [i, pass] of passes.entries()) {
-      const output = take(pass.outputBytes, usage.storage | usage.copySource)
-      const buffers = [uniform(gpu, pass.sizes, take), ...pass.inputs.map((input) => source(gpu, input, outputs, take)), output]
-      outputs.push(output)
-      dispatch(gpu, encoder, pass, buffers, passTimes(clock, i, passes.length))
-    }
-    const last = passes.at(-1)!
-    const read = Math.ceil(last.outputBytes / 4) * 4
-    const back = take(read, usage.mapRead | usage.copyTarget)
-    encoder.copyBufferToBuffer(outputs.at(-1)!, 0, back, 0, read)
-    const times =
-      clock === undefined
-        ? undefined
-        : { resolved: take(16, usage.queryResolve | usage.copySource), back: take(16, usage.mapRead | usage.copyTarget) }
-    if (clock !== undefined && times !== undefined) {
-      encoder.resolveQuerySet(clock, 0, 2, times.resolved, 0)
-      encoder.copyBufferToBuffer(times.resolved, 0, times.back, 0, 16)
-    }
-    gpu.device.queue.submit([encoder.finish()])
+    const { done, refusal } = inScopes(gpu.device, () => {
+      if (timed && gpu.timestamps) clock = gpu.device.createQuerySet({ type: 'timestamp', count: 2 })
+      return submit(gpu, passes, take, clock)
+    })
     const submitted = performance.now()
-    const bytes = await bring(gpu, back, read, last.outputBytes)
+    // Both are waited for: a refused run has a buffer without meaning, and perhaps one that cannot be read at all.
+    const [refused, ...read] = await Promise.allSettled([untilLost(gpu, refusal), ...done.map((mapped) => untilLost(gpu, mapped))])
     const backMs = performance.now() - submitted
-    const result: RunResult = { bytes, uploadMs: submitted - started, backMs }
-    if (times !== undefined) {
-      const [from, to] = new BigUint64Array((await bring(gpu, times.back, 16, 16)).buffer)
-      result.deviceMs = Number(to! - from!) / 1e6
-    }
-    const error = gpu.takeError()
+    const stray = gpu.strays().count > strays ? gpu.strays().last : undefined
+    const error = (refused.status === 'fulfilled' ? refused.value : refused.reason.message) ?? stray
     if (error !== undefined) throw new Error(error)
+    const [bytes, times] = read.map((one) => {
+      if (one.status === 'rejected') throw one.reason
+      return one.value()
+    })
     for (const buffer of taken) gpu.buffers.give(buffer)
-    return result
+    const [from, to] = times === undefined ? [] : new BigUint64Array(times.buffer)
+    return { bytes: bytes!, uploadMs: submitted - started, backMs, ...(from !== undefined && { deviceMs: Number(to! - from) / 1e6 }) }
   } catch (thrown) {
-    gpu.takeError()
     gpu.pipelines.clear()
     for (const buffer of taken) buffer.destroy()
     throw thrown
   } finally {
     clock?.destroy()
   }
+}
+
+/** Asks the device for everything at once, without waiting. Resolve when what they give can be read: the last output, then the two times of `clock`. */
+function submit(gpu: Gpu, passes: readonly Pass[], take: Take, clock: GPUQuerySet | undefined): Promise<() => Uint8Array>[] {
+  const encoder = gpu.device.createCommandEncoder()
+  const outputs: GPUBuffer[] = []
+  for (const [i, pass] of passes.entries()) {
+    const output = take(pass.outputBytes, usage.storage | usage.copySource)
+    const buffers = [uniform(gpu, pass.sizes, take), ...pass.inputs.map((input) => source(gpu, input, outputs, take)), output]
+    outputs.push(output)
+    dispatch(gpu, encoder, pass, buffers, passTimes(clock, i, passes.length))
+  }
+  const { outputBytes } = passes.at(-1)!
+  const read = Math.ceil(outputBytes / 4) * 4
+  const back = take(read, usage.mapRead | usage.copyTarget)
+  encoder.copyBufferToBuffer(outputs.at(-1)!, 0, back, 0, read)
+  const maps = [() => map(back, read, outputBytes)]
+  if (clock !== undefined) {
+    const resolved = take(16, usage.queryResolve | usage.copySource)
+    const times = take(16, usage.mapRead | usage.copyTarget)
+    encoder.resolveQuerySet(clock, 0, 2, resolved, 0)
+    encoder.copyBufferToBuffer(resolved, 0, times, 0, 16)
+    maps.push(() => map(times, 16, 16))
+  }
+  gpu.device.queue.submit([encoder.finish()])
+  return maps.map((start) => start())
 }
 
 function passTimes(clock: GPUQuerySet | undefined, i: number, count: number): GPUComputePassTimestampWrites | undefined {
@@ -160,14 +172,21 @@ function pipelineOf(gpu: Gpu, { key, code, entry = 'main', constants = {} }: Pas
   return made
 }
 
-async function bring(gpu: Gpu, buffer: GPUBuffer, mapped: number, bytes: number): Promise<Uint8Array> {
-  // A device that is lost while a buffer waits for it need not answer.
-  await new Promise<void>((resolve, reject) => {
+/** Resolves when the buffer can be read, to what copies its first `bytes` out of it. */
+async function map(buffer: GPUBuffer, mapped: number, bytes: number): Promise<() => Uint8Array> {
+  await buffer.mapAsync(1, 0, mapped)
+  return () => {
+    const copy = new Uint8Array(bytes)
+    copy.set(new Uint8Array(buffer.getMappedRange(0, mapped), 0, bytes))
+    buffer.unmap()
+    return copy
+  }
+}
+
+/** A device that is lost while something waits for it need not answer. */
+function untilLost<T>(gpu: Gpu, answer: Promise<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
     const forget = gpu.onLost((reason) => reject(new Error(reason)))
-    buffer.mapAsync(1, 0, mapped).then(resolve, reject).finally(forget)
+    answer.then(resolve, reject).finally(forget)
   })
-  const copy = new Uint8Array(bytes)
-  copy.set(new Uint8Array(buffer.getMappedRange(0, mapped), 0, bytes))
-  buffer.unmap()
-  return copy
 }

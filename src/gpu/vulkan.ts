@@ -11,17 +11,21 @@ export async function vulkanState(): Promise<VulkanState> {
   const { ptr } = await import('bun:ffi')
   const loader = await openLoader().catch(() => undefined)
   if (loader === undefined) return { ready: false, reason: 'no Vulkan loader: install libvulkan1 (Debian, Ubuntu) or vulkan-loader' }
-  // VkInstanceCreateInfo: 64 bytes, of which only the type (1) is set; no application info, layers or extensions.
-  const info = new BigUint64Array(8)
-  info[0] = 1n
-  const instance = new BigUint64Array(1)
-  const result = loader.symbols.vkCreateInstance(ptr(info), null, ptr(instance))
-  if (result === 0) {
-    loader.symbols.vkDestroyInstance(Number(instance[0]) as Pointer, null)
-    return { ready: true }
+  try {
+    // VkInstanceCreateInfo: 64 bytes, of which only the type (1) is set; no application info, layers or extensions.
+    const info = new BigUint64Array(8)
+    info[0] = 1n
+    const instance = new BigUint64Array(1)
+    const result = loader.symbols.vkCreateInstance(ptr(info), null, ptr(instance))
+    if (result === 0) {
+      loader.symbols.vkDestroyInstance(Number(instance[0]) as Pointer, null)
+      return { ready: true }
+    }
+    const what = result === incompatibleDriver ? 'no Vulkan driver' : `Vulkan does not start (VkResult ${result})`
+    return { ready: false, reason: `${what}: install the GPU's driver, or name its icd file in VK_DRIVER_FILES` }
+  } finally {
+    loader.close()
   }
-  const what = result === incompatibleDriver ? 'no Vulkan driver' : `Vulkan does not start (VkResult ${result})`
-  return { ready: false, reason: `${what}: install the GPU's driver, or name its icd file in VK_DRIVER_FILES` }
 }
 
 async function openLoader() {

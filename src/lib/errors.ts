@@ -84,3 +84,13 @@ export function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown
   return new AppError('internal_error', { message: 'Internal error. The server log has the cause under this request id.', cause: thrown })
 }
+
+/** Its caller wants it no more. */
+export function requestCancelled(): AppError {
+  return new AppError('client_closed_request', { message: 'The request was cancelled.' })
+}
+
+/** Nobody is there to hear the answer. */
+export function clientGone(): AppError {
+  return new AppError('client_closed_request', { message: 'The client closed the connection.' })
+}

@@ -6,5 +6,6 @@ export type Logger = pino.Logger
 
 export const log: Logger = pino(
   { level: 'info', base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
-  pino.destination({ fd: 2, sync: true }),
+  // Not `fd`: pino would still ask for stdout's as the default, and make that stream at every start.
+  pino.destination({ dest: 2, sync: true }),
 )

@@ -2,10 +2,10 @@
 // here. Needs no parser of the model's own format, because the grammar decides the format. In a stream the calls come in one piece.
 import { newId } from '../lib/ids.ts'
 import type { Pipeline, TextRequest } from '../pipeline/types.ts'
-import { gather, sumUsage } from './answer/gather.ts'
+import { gather } from './answer/gather.ts'
 import { chatLogprobs } from './answer/logprobs.ts'
 import { placeHeaders } from './answer/place.ts'
-import { usageBody } from './answer/usage.ts'
+import { sumUsage, usageBody } from './answer/usage.ts'
 import type { Endpoint } from './generate.ts'
 import { invalid } from './request/faults.ts'
 import type { ChatBody } from './schema/chat.ts'
@@ -121,7 +121,7 @@ async function streamCalls(
 ): Promise<Response> {
   const gathered = await gather(requests, pipeline, signal)
   const { answer, choices } = gathered[0]!
-  const usage = sumUsage(gathered)
+  const usage = sumUsage(gathered.map((one) => one.usage))
   const head = { id: options.id, object: 'chat.completion.chunk', created: options.createdSecs, model: options.model }
   const events: string[] = []
   const push = (list: unknown[], more: object = {}) => events.push(`data: ${JSON.stringify({ ...head, choices: list, ...more })}\n\n`)

@@ -1,11 +1,11 @@
 // The way of a text request that chat and completions share: check → convert → stream or gather → answer.
 import { AppError } from '../lib/errors.ts'
 import type { Pipeline, TextRequest } from '../pipeline/types.ts'
-import { type Gathered, gather, sumUsage } from './answer/gather.ts'
+import { type Gathered, gather } from './answer/gather.ts'
 import { nvextAnswer } from './answer/nvext.ts'
 import { placeHeaders } from './answer/place.ts'
 import { tap } from './answer/tap.ts'
-import { usageBody } from './answer/usage.ts'
+import { sumUsage, usageBody } from './answer/usage.ts'
 import { type Api, type Call, json, nowSecs } from './call.ts'
 import type { GenerationBody } from './schema/common.ts'
 import type { StreamOptions } from './stream/text.ts'
@@ -79,7 +79,7 @@ async function whole(
       }
       choices.push(made)
     }
-  const usage = sumUsage(gathered)
+  const usage = sumUsage(gathered.map((one) => one.usage))
   const { answer } = gathered[0]!
   const made: Record<string, unknown> = { id, object: endpoint.object, created, model: body.model, choices, usage: usageBody(usage) }
   const finishes = gathered.flatMap((one) => one.choices.flatMap((choice) => choice.finish ?? []))

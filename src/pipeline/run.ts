@@ -1,5 +1,5 @@
 // prepare → place → generate → decode → sink. Owns the client's signal; migrate.ts owns each choice's places.
-import { AppError, toAppError } from '../lib/errors.ts'
+import { AppError, clientGone, toAppError } from '../lib/errors.ts'
 import { cachedTokens, inflightRequests, inputTokens, outputLength, outputTokens, queuedRequests, requestDuration } from '../lib/metrics.ts'
 import { RunningAnswer } from './answer.ts'
 import { runChoice } from './migration/migrate.ts'
@@ -75,8 +75,4 @@ async function runChoices(request: TextRequest, prepared: Prepared, model: Loade
     }
   }
   await (running.length === 1 ? running[0] : Promise.all(running))
-}
-
-function clientGone(): AppError {
-  return new AppError('client_closed_request', { message: 'The client closed the connection.' })
 }

@@ -1,10 +1,10 @@
 // The router over one pool of workers, all of one role: candidates → scores → pick → book; and the way back when a request is over.
-import { AppError } from '../lib/errors.ts'
+import { AppError, clientGone } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { type HistogramChild, routerHitRate, routerOverhead } from '../lib/metrics.ts'
 import { Affinity } from './admission/affinity.ts'
 import { queueWeight } from './admission/queue.ts'
-import { clientGone, WaitingRoom } from './admission/waiting-room.ts'
+import { WaitingRoom } from './admission/waiting-room.ts'
 import { gather, type Verdict } from './choice/candidates.ts'
 import { logFields, tell } from './choice/explain.ts'
 import { allBusy, needsWorker, noneReady } from './choice/refusals.ts'

@@ -1,4 +1,5 @@
 // The life of a serving process: starting → ready → leaving (unready, still serving) → draining (refusing) → stopped. Signals drive the end of it.
+import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 
 export type LifeState = 'starting' | 'ready' | 'leaving' | 'draining' | 'stopped'
@@ -23,6 +24,8 @@ export interface Lifecycle {
   readonly state: LifeState
   /** The engine can serve; nothing happens once the end has begun. */
   markReady(): void
+  /** For a start, after each wait: throws `shutting_down` once the end has begun, so that nothing is begun which the end has not seen. */
+  goOn(): void
   /** Begins the end (as SIGTERM does); resolves when everything has stopped. A second call gives the same promise. */
   leave(reason: string): Promise<void>
   /** Resolves when everything has stopped. */
@@ -61,12 +64,20 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     markReady() {
       if (state === 'starting') state = 'ready'
     },
+    goOn() {
+      if (state !== 'starting') throw stoppedAtStart()
+    },
     leave(reason) {
       leaving ??= leaveOnce(reason)
       return leaving
     },
     stopped,
   }
+}
+
+/** Why a start came to nothing that was ended in the middle. */
+export function stoppedAtStart(): AppError {
+  return new AppError('shutting_down', { message: 'It was stopped while it started.' })
 }
 
 /**

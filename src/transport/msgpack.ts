@@ -21,6 +21,14 @@ export function decodeWide(bytes: Uint8Array): unknown {
   return wideDecoder.decode(bytes)
 }
 
+/** A byte that says what follows, and what follows: messages of one stream whose bodies are not all MessagePack. */
+export function tagged(kind: number, body: Uint8Array): Uint8Array {
+  const out = new Uint8Array(1 + body.length)
+  out[0] = kind
+  out.set(body, 1)
+  return out
+}
+
 export class MsgpackError extends Error {
   override readonly name = 'MsgpackError'
 }

@@ -1,25 +1,29 @@
 // What kernels cost on this machine: each at sizes that occur, on the CPU and on WebGPU (kernel alone, copies, whole), and which way `auto` takes.
-// `bun test/bench/kernels.ts [--out FILE] [--kernel NAME]`. A GPU is found as everywhere: libvulkan1, and VK_DRIVER_FILES where its icd file is not in a
-// usual place. For a machine that has only the executable: `bun test/bench/kernels.ts --bundle FOLDER`, then there, in that folder,
-// `BUN_BE_BUN=1 dynamo-sglang kernels.js --out FILE`.
+// `bun run bench kernels [--save] [--out FILE] [--kernel NAME]`; `--save` writes into test/bench/results, under the date. A GPU is found as everywhere:
+// libvulkan1, and VK_DRIVER_FILES where its icd file is not in a usual place. For a machine that has only the executable:
+// `bun test/bench/kernels.ts --bundle FOLDER`, then there, in that folder, `BUN_BE_BUN=1 dynamo-sglang kernels.js --out FILE`.
 import { writeFileSync } from 'node:fs'
+import { cpus, loadavg, release } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Call, configureKernels, kernelReport, perform, trialsOver } from '../../kernels/perform.ts'
+import { dependencies, version } from '../../package.json'
 import { deviceState, openDevice } from '../../src/gpu/device.ts'
 import { fits, type RunResult, run } from '../../src/gpu/run.ts'
 import { type BenchCase, benchCases } from './kernels/cases.ts'
 
 const { values: options } = parseArgs({
-  options: { out: { type: 'string' }, kernel: { type: 'string' }, bundle: { type: 'string' } },
+  options: { save: { type: 'boolean' }, out: { type: 'string' }, kernel: { type: 'string' }, bundle: { type: 'string' } },
 })
 
 interface Row {
   kernel: string
   size: string
   MB: number
-  /** Median milliseconds; the twin only where it is not too slow. */
+  /** Least CPU milliseconds (of WebGPU: medians of the clock); the twin only where it is not too slow. */
   plainMs?: number
+  /** With typed arrays, where `cpuMs` is of WebAssembly. */
+  typedMs?: number
   cpuMs: number
   cpuGBs: number
   gpuMs?: number
@@ -35,6 +39,7 @@ interface Row {
 }
 
 async function bench(): Promise<void> {
+  const started = { date: new Date().toISOString(), ...about(), loadBefore: round(loadavg()[0]!) }
   const gpu = await openDevice()
   const rows: Row[] = []
   for (const one of benchCases()) {
@@ -43,21 +48,26 @@ async function bench(): Promise<void> {
   }
   console.log(`device: ${gpu?.name ?? JSON.stringify(deviceState())}`)
   console.table(rows)
-  const result = { date: new Date().toISOString(), bun: Bun.version, cpu: cpuName(), device: deviceState(), rows }
-  if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(result, null, 1)}\n`)
+  const result = { ...started, device: deviceState(), rows }
+  const machine = gpu === undefined || gpu.software ? 'cpu' : gpu.name.replaceAll(/\W+/g, '-')
+  const saved = join(import.meta.dir, 'results', `${machine}-${started.date.slice(0, 10)}-kernels.json`)
+  for (const path of [options.save ? saved : undefined, options.out]) {
+    if (path !== undefined) writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`)
+  }
   process.exit(0)
 }
 
-async function measure({ kernel, size, call, plain }: BenchCase): Promise<Row> {
+async function measure({ kernel, size, call, plain, typed }: BenchCase): Promise<Row> {
   const { bytes } = call()
-  const cpu = middle(await times(() => onCpu(call())))
+  const cpu = least(await times(() => onCpu(call())))
   const expected = plain === undefined ? undefined : plain()
   const fromCpu = onCpu(call())
   const row: Row = {
     kernel,
     size,
     MB: round(bytes / 1e6, 2),
-    ...(plain === undefined ? {} : { plainMs: round(middle(await times(plain, 3))) }),
+    ...(plain === undefined ? {} : { plainMs: round(least(await times(plain, 3, 0))) }),
+    ...(typed === undefined ? {} : { typedMs: round(least(await times(typed))) }),
     cpuMs: round(cpu),
     cpuGBs: round(bytes / 1e6 / cpu, 2),
     cpuDiffers: expected === undefined ? null : most(fromCpu, expected),
@@ -104,29 +114,43 @@ function onCpu({ cpu }: Call<Uint8Array>): Uint8Array {
   return cpu.result()
 }
 
-async function times(work: () => unknown, rounds = 9): Promise<number[]> {
+/** CPU milliseconds of each of `rounds`, which take `leastMs` or more; no third one is begun after three seconds. */
+async function times(work: () => unknown, rounds = 9, leastMs = 400): Promise<number[]> {
   const all: number[] = []
-  const until = performance.now() + 3000
-  for (let i = 0; i < rounds && (i < 2 || performance.now() < until); i++) {
-    const started = performance.now()
+  const begun = performance.now()
+  const past = () => performance.now() - begun
+  for (let i = 0; (i < rounds || past() < leastMs) && (i < 2 || past() < 3000); i++) {
+    const before = process.cpuUsage()
     work()
-    all.push(performance.now() - started)
+    const { user, system } = process.cpuUsage(before)
+    all.push((user + system) / 1000)
     await Bun.sleep(0)
   }
-  // Without the first: it is compiled then.
-  return all.slice(1)
+  // The first half is compiled meanwhile.
+  return all.slice(all.length >> 1)
 }
 
 function most(a: Uint8Array, b: Uint8Array): number {
   return a.reduce((so, value, i) => Math.max(so, Math.abs(value - b[i]!)), a.length === b.length ? 0 : 255)
 }
 
+/** What else runs on the machine only adds. */
+const least = (list: readonly number[]): number => Math.min(...list)
 const middle = (list: readonly number[]): number => [...list].sort((a, b) => a - b)[list.length >> 1]!
 const round = (value: number, digits = 2): number => Number(value.toFixed(digits))
 
-function cpuName(): string {
-  const { cpus } = require('node:os') as typeof import('node:os')
-  return `${cpus().length} x ${cpus()[0]?.model}`
+/** What a reader needs to measure it again. */
+function about() {
+  // A packed bench has no repository.
+  const command = ['git', 'rev-parse', '--short', 'HEAD']
+  const git = Bun.which('git') === null ? undefined : Bun.spawnSync(command, { cwd: import.meta.dir, stderr: 'ignore' })
+  return {
+    what: 'Least CPU milliseconds of warm rounds, one thread: cpuMs as the product runs it, typedMs typed arrays where that is WebAssembly, plainMs the twin',
+    command: [import.meta.path.endsWith('.js') ? 'kernels.js' : 'bun run bench kernels', ...process.argv.slice(2)].join(' '),
+    commit: git?.success ? git.stdout.toString().trim() : null,
+    versions: { 'dynamo-sglang': version, bun: Bun.version, 'bun-webgpu': dependencies['bun-webgpu'] },
+    machine: `${cpus().length} x ${cpus()[0]?.model}, Linux ${release()}`,
+  }
 }
 
 async function bundle(outdir: string): Promise<void> {

@@ -8,6 +8,7 @@ import { chat, type Fleet, type FleetFrontend, type FleetProcess, startFleet } f
 import { canRunReal, descendants, realArgs, realEnv, schedulersOf } from '../helpers/processes/sglang-fleet.ts'
 import { freePort } from '../helpers/processes/sglang-server.ts'
 import { until } from '../helpers/run-request.ts'
+import { quickStart } from '../helpers/sglang.ts'
 
 const START_MS = 600_000
 const CASE_MS = 300_000
@@ -103,7 +104,7 @@ describe.skipIf(!present)('one model on two hosts: data-parallel attention', () 
   let second: FleetProcess
 
   beforeAll(async () => {
-    const PYTHONPATH = join(import.meta.dir, '../sglang/cpu-dp-attention')
+    const PYTHONPATH = [join(import.meta.dir, '../sglang/cpu-dp-attention'), quickStart].join(':')
     const started = await twoHosts(fleet, ['--tp', '2', '--dp', '2', '--enable-dp-attention'], { PYTHONPATH })
     ;({ frontend, second } = started)
   }, START_MS)

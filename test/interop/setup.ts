@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { aiperfVenv, benchServingExtra } from '../helpers/clients.ts'
 import { sglangPython } from '../helpers/sglang.ts'
+import { install } from '../sglang/install.ts'
 
 /** Versions that the tests were seen to pass with. */
 const aiperfPin = 'aiperf==0.13.0'
@@ -22,10 +23,13 @@ async function step(command: string[]): Promise<void> {
 const venv = aiperfVenv()
 if (!existsSync(join(venv, 'bin/aiperf'))) {
   await step(['python3', '-m', 'venv', venv])
-  await step([join(venv, 'bin/pip'), 'install', '--quiet', aiperfPin])
+  console.log(aiperfPin)
+  install(join(venv, 'bin/python'), [aiperfPin])
 }
 const python = sglangPython()
 if (python === undefined) console.log('no python with SGLang: run `bun run sglang:setup` first, then this again for sglang.bench_serving')
-else if (!existsSync(join(benchServingExtra(), 'datasets')))
-  await step([python, '-m', 'pip', 'install', '--quiet', '--no-deps', '--target', benchServingExtra(), ...benchServingPins])
+else if (!existsSync(join(benchServingExtra(), 'datasets'))) {
+  console.log(benchServingPins.join(' '))
+  install(python, ['--no-deps', '--target', benchServingExtra(), ...benchServingPins])
+}
 console.log('ready')

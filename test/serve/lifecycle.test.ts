@@ -56,3 +56,11 @@ test('leaving twice is leaving once, and ready comes too late', async () => {
   await first
   expect([stops, life.state]).toEqual([1, 'stopped'])
 })
+
+test('a start goes on until the end has begun', async () => {
+  const life = createLifecycle(parts({}))
+  life.goOn()
+  const left = life.leave('test')
+  expect(() => life.goOn()).toThrow('stopped while it started')
+  await left
+})

@@ -3,6 +3,7 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { userCache } from '../helpers/sglang.ts'
+import { install } from './install.ts'
 import { locked } from './lock.ts'
 import { nixlOnHostMemory } from './nixl.ts'
 import { slimTorch } from './slim.ts'
@@ -36,7 +37,7 @@ async function setup(): Promise<void> {
         writeFileSync(begun, recipe)
       }
       console.log('installing the pinned packages')
-      pip('requirements.txt')
+      installList('requirements.txt')
       const site = sitePackages()
       console.log(`stand-ins for ${slimTorch(site).length} NVIDIA libraries`)
       // Compilers for GPU code (370 MB) that nothing runs here.
@@ -69,7 +70,7 @@ function addPart(name: string, title: string, files: string[], finish: (sitePack
   const added = join(venv, name)
   if (existsSync(added) && readFileSync(added, 'utf8') === wanted) return
   console.log(`adding ${title}`)
-  pip(files[0]!)
+  installList(files[0]!)
   finish(sitePackages())
   writeFileSync(added, wanted)
 }
@@ -89,9 +90,8 @@ function addDiffusion(site: string): void {
 }
 
 /** Installs the packages of one of the lists beside this file, and nothing that they ask for. */
-function pip(list: string): void {
-  const flags = ['--quiet', '--disable-pip-version-check', '--no-input', '--no-cache-dir', '--no-deps']
-  run([python, '-m', 'pip', 'install', ...flags, '-r', join(here, list)])
+function installList(list: string): void {
+  install(python, ['--no-deps', '-r', join(here, list)])
 }
 
 function sitePackages(): string {

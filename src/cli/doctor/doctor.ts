@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { log } from '../../lib/log.ts'
 import { cacheRoots } from '../../lib/native.ts'
 import { discoveryOptions, etcdOptions, natsOptions } from '../deployment/discovery-options.ts'
+import { diffusionEngineOptions, mediaOptions } from '../deployment/media-options.ts'
 import { parseSettings } from '../settings/parse-settings.ts'
 import { invalid } from '../settings/rules.ts'
 import type { Settings } from '../settings/settings.ts'
@@ -20,6 +21,7 @@ import {
   checkShm,
   sglangProcesses,
 } from './machine.ts'
+import type { FoundEncoders } from './media.ts'
 import { checkBootstrap, checkDiscovery, checkNats } from './peers.ts'
 
 const usage = `dynamo-sglang doctor: check this machine and say what to do
@@ -96,18 +98,25 @@ async function checkModels({ modelPath, hfHome, makes, engine, engineArgs }: Set
 }
 
 /** Loaded here: the codecs and WebGPU are not small. */
-async function checkMedia({ mediaFsUrl, ffmpeg, gpuKernels, makes }: Settings): Promise<Finding[]> {
+async function checkMedia(settings: Settings): Promise<Finding[]> {
+  const { mediaFsUrl, gpuKernels, videoEncoder, makes } = settings
   const { checkEncoders, checkKernels, checkMediaPlace } = await import('./media.ts')
-  const [{ probeEncoders }, { configureKernels, kernelReport }] = await Promise.all([
-    import('../../media/video/probe.ts'),
-    import('../../../kernels/perform.ts'),
-  ])
+  const { configureKernels, kernelReport } = await import('../../../kernels/perform.ts')
   configureKernels({ mode: gpuKernels })
-  const [encoders, kernels] = await Promise.all([
-    probeEncoders({ ffmpeg: ffmpeg === 'none' ? null : ffmpeg, all: true }),
-    kernelReport(true),
+  const [encoders, kernels] = await Promise.all([encodersOf(settings), kernelReport(true)])
+  const chosen = { encoder: videoEncoder, needed: makes === 'video' }
+  return [checkEncoders(encoders, chosen), checkKernels(kernels), ...(makes === undefined ? [] : [checkMediaPlace(mediaFsUrl)])]
+}
+
+/** What the ffmpeg can do that `serve` would use. */
+async function encodersOf(settings: Settings): Promise<FoundEncoders> {
+  const [{ probeEncoders }, { findFfmpeg }] = await Promise.all([
+    import('../../media/video/probe.ts'),
+    import('../../serve/media/find-ffmpeg.ts'),
   ])
-  return [checkEncoders(encoders), checkKernels(kernels), ...(makes === undefined ? [] : [checkMediaPlace(mediaFsUrl)])]
+  const named = mediaOptions(settings, process.env, '').ffmpeg
+  const ffmpeg = await findFfmpeg(named, diffusionEngineOptions(settings, process.env, ''))
+  return { ...(await probeEncoders({ ffmpeg, all: true })), brought: ffmpeg !== named }
 }
 
 async function checkPeers(settings: Settings, bootstrap: string | undefined): Promise<Finding[]> {

@@ -9,16 +9,35 @@ import type { ProbedEncoders } from '../../media/video/probe.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 import { nearest } from './machine.ts'
 
-/** What videos will be encoded with. */
-export function checkEncoders({ ffmpeg, version, tried, chosen, reason }: ProbedEncoders): Finding {
+/** All encoders tried. */
+export interface FoundEncoders extends ProbedEncoders {
+  /** Nobody named this ffmpeg and it is not in the PATH: SGLang's Python has it. */
+  brought?: boolean
+}
+
+/** What videos will be encoded with. `encoder`: the user's choice (--video-encoder), without which a server that makes videos (`needed`) does not start. */
+export function checkEncoders(
+  { ffmpeg, version, brought, tried, chosen: first, reason }: FoundEncoders,
+  { encoder, needed }: { encoder: string | undefined; needed: boolean } = { encoder: undefined, needed: false },
+): Finding {
+  const program = `ffmpeg ${version ?? '?'} (${ffmpeg}${brought ? ', of the engine’s Python' : ''})`
+  const working = tried.filter(({ works }) => works).map(({ name }) => name)
+  const chosen = encoder ?? first
+  if (encoder !== undefined && !working.includes(encoder)) {
+    const fault = ffmpeg === null ? reason : (tried.find(({ name }) => name === encoder)?.reason ?? 'it is not one that is known here')
+    return (needed ? fail : warn)(
+      `videos: --video-encoder ${encoder} does not work${ffmpeg === null ? '' : ` with ${program}`}: ${fault}`,
+      working.length === 0 ? 'leave it out, or name another ffmpeg with --ffmpeg' : `leave it out, or name ${working.join(' or ')}`,
+    )
+  }
   if (ffmpeg === null || chosen === undefined)
     return warn(
-      `videos: ${reason ?? 'no encoder works'}; they will be animated WebP files`,
+      `videos: ${reason ?? 'no encoder works'}${ffmpeg === null ? '' : ` (${ffmpeg})`}; they will be animated WebP files`,
       'install ffmpeg with libsvtav1, libvpx-vp9 or libx264, or name one with --ffmpeg',
     )
-  const others = tried.filter(({ name, works }) => works && name !== chosen).map(({ name }) => name)
+  const others = working.filter((name) => name !== chosen)
   return ok(
-    `videos: ${chosen} of ffmpeg ${version ?? '?'} (${ffmpeg})${others.length === 0 ? '' : `; ${others.join(' and ')} would work too`}`,
+    `videos: ${chosen} of ${program}${encoder === undefined ? '' : ', as --video-encoder says'}${others.length === 0 ? '' : `; ${others.join(' and ')} would work too`}`,
   )
 }
 

@@ -61,17 +61,15 @@ function make<T>(kind: Kind, group: Group, flags: string, env: string, value: T,
   return { kind, group, flags: flags.split(' ').filter(Boolean), env: env === '' ? undefined : env, default: value, doc, ...extra }
 }
 
-/** `flags` are separated by spaces; `env` '' means none. */
-export function text<const D extends string | undefined>(
-  group: Group,
-  flags: string,
-  env: string,
-  value: D,
-  doc: string,
-  extra: Extra = {},
-) {
-  return make('text', group, flags, env, value as Or<string, D>, doc, extra)
+/** The constructor of a kind whose default may be absent. `flags` are separated by spaces; `env` '' means none. */
+function of<T>(kind: Kind) {
+  return <const D extends T | undefined>(group: Group, flags: string, env: string, value: D, doc: string, extra: Extra = {}) =>
+    make(kind, group, flags, env, value as Or<T, D>, doc, extra)
 }
+
+export const text = of<string>('text')
+export const integer = of<number>('integer')
+export const decimal = of<number>('number')
 
 export function choice<const V extends readonly string[], const D extends V[number] | undefined>(
   group: Group,
@@ -83,28 +81,6 @@ export function choice<const V extends readonly string[], const D extends V[numb
   extra: Extra = {},
 ) {
   return make('text', group, flags, env, value as Or<V[number], D>, doc, { ...extra, values })
-}
-
-export function integer<const D extends number | undefined>(
-  group: Group,
-  flags: string,
-  env: string,
-  value: D,
-  doc: string,
-  extra: Extra = {},
-) {
-  return make('integer', group, flags, env, value as Or<number, D>, doc, extra)
-}
-
-export function decimal<const D extends number | undefined>(
-  group: Group,
-  flags: string,
-  env: string,
-  value: D,
-  doc: string,
-  extra: Extra = {},
-) {
-  return make('number', group, flags, env, value as Or<number, D>, doc, extra)
 }
 
 /** On, or off with `--no-…`; default off. */

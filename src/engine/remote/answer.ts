@@ -1,5 +1,5 @@
 // One question to a worker that has one message as its answer: embeddings, controls, named calls.
-import { AppError } from '../../lib/errors.ts'
+import { type AppError, requestCancelled } from '../../lib/errors.ts'
 import type { OutgoingStream, StreamListener } from '../../transport/request-plane.ts'
 
 export class Answer implements StreamListener {
@@ -14,7 +14,7 @@ export class Answer implements StreamListener {
   private over = false
   private readonly onAbort = () => {
     this.stream?.cancel()
-    this.reject(cancelled())
+    this.reject(requestCancelled())
   }
 
   constructor(
@@ -40,7 +40,7 @@ export class Answer implements StreamListener {
   /** Aborted before it was asked. */
   cancelled(): void {
     this.finish()
-    this.reject(cancelled())
+    this.reject(requestCancelled())
   }
 
   message(bytes: Uint8Array): void {
@@ -62,8 +62,4 @@ export class Answer implements StreamListener {
     this.signal?.removeEventListener('abort', this.onAbort)
     this.done(this)
   }
-}
-
-function cancelled(): AppError {
-  return new AppError('client_closed_request', { message: 'The request was cancelled.' })
 }

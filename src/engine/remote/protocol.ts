@@ -1,6 +1,6 @@
 // What crosses the request plane between remoteEngine (engine.ts) and hostEngine (host.ts): the head that opens a stream, the messages that answer it.
 import { AppError } from '../../lib/errors.ts'
-import { decode, encode } from '../../transport/msgpack.ts'
+import { decode, encode, tagged } from '../../transport/msgpack.ts'
 import type { EmbedRequest, EngineUsage, Finish, GenerateRequest, PromptLogprobs, RowLogprobs } from '../types.ts'
 
 /** First byte of a head. */
@@ -140,13 +140,6 @@ export class RowReader {
     else for (let i = 0; i < 4 * count; i++) idBytes[i] = message[from + i]!
     return count
   }
-}
-
-function tagged(kind: number, body: Uint8Array): Uint8Array {
-  const out = new Uint8Array(1 + body.length)
-  out[0] = kind
-  out.set(body, 1)
-  return out
 }
 
 function join(kind: number, ids: Uint32Array | Int32Array, rest: Uint8Array): Uint8Array {

@@ -1,13 +1,12 @@
-// The real engine: SGLang in child processes, driven over the bridge. Starts it, keeps it alive, and owns every request inside it.
-import { AppError, toAppError } from '../../lib/errors.ts'
+// The real engine: SGLang in child processes, driven over the bridge. Owns every request inside it; life/bridge-life.ts starts it and keeps it alive.
+import { AppError } from '../../lib/errors.ts'
 import type { Engine } from '../engine.ts'
-import { type Kept, keepAlive } from '../supervisor.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, GenerateRequest, Sink } from '../types.ts'
-import { Calls } from './control.ts'
 import { toInfo } from './facts.ts'
 import { abortFrame, embeddingType, embedFrame, finFrame, generateFrame } from './frames.ts'
 import { followRanks } from './kv/follow-ranks.ts'
 import { type Bridge, startBridge } from './launch/launch.ts'
+import { BridgeLife, engineWords } from './life/bridge-life.ts'
 import type { Silence } from './life/silence.ts'
 import { warmUp } from './life/warm-up.ts'
 import { watchSilence } from './life/watch.ts'
@@ -24,35 +23,39 @@ const defaultSilenceMs = 60_000
 
 export class SglangEngine implements Engine {
   private readonly options: SglangOptions
-  private readonly listeners = new Set<(event: EngineEvent) => void>()
   private readonly slots: Slots
   private readonly rows: Rows
-  private readonly calls = new Calls()
   private readonly embeddings: Embeddings
   private readonly load: LoadReporter
-  private readonly life = new AbortController()
-  private bridge: Bridge | undefined
-  private facts: EngineInfo | undefined
+  private readonly life: BridgeLife<Bridge, EngineInfo, EngineEvent>
   private paused = false
-  private stopping: Promise<void> | undefined
-  /** A start that has not come to its end; never rejects. */
-  private launching: Promise<unknown> = Promise.resolve()
-  private kept: Kept | undefined
   private follower: { close(): void } | undefined
-  private retryAt = 0
   private silence: Silence | undefined
 
   constructor(options: SglangOptions) {
     this.options = options
+    this.life = new BridgeLife<Bridge, EngineInfo, EngineEvent>({
+      starting: 'starting',
+      words: engineWords,
+      shutdownMs,
+      notice: this.notice,
+      launch: (signal, down) => this.launch(signal, down),
+      info: toInfo,
+      warm: (bridge) => this.warm(bridge),
+      begin: (bridge) => this.begin(bridge),
+      leave: () => this.leave(),
+      failAll: (error) => this.slots.failAll(error),
+      unavailable: () => this.unavailable(),
+    })
     this.slots = new Slots((running, thrown) => {
       this.notice(`a sink threw: ${thrown instanceof Error ? thrown.message : thrown}`)
-      if (this.slots.holds(running)) this.bridge?.send(abortFrame([running.rid]))
+      if (this.slots.holds(running)) this.life.bridge?.send(abortFrame([running.rid]))
     })
     this.load = new LoadReporter((rank, running, waiting, usedTokens, totalTokens) =>
-      this.emit({ kind: 'load', rank, running, waiting, usedTokens, totalTokens }),
+      this.life.emit({ kind: 'load', rank, running, waiting, usedTokens, totalTokens }),
     )
     this.rows = new Rows(this.slots, {
-      finished: (done) => this.bridge?.send(finFrame(done.map((running) => running.slot))),
+      finished: (done) => this.life.bridge?.send(finFrame(done.map((running) => running.slot))),
       load: (rank, running, waiting, used, total) => this.load.note(rank, running, waiting, used, total),
       heard: (rank) => this.silence?.heard(rank),
       lost: (rank, count) => {
@@ -64,12 +67,11 @@ export class SglangEngine implements Engine {
   }
 
   get info(): EngineInfo {
-    if (!this.facts) throw new Error('the engine has not started')
-    return this.facts
+    return this.life.info
   }
 
   get ready(): boolean {
-    return this.bridge !== undefined && !this.paused && !this.stopping
+    return this.life.ready && !this.paused
   }
 
   /** For metrics and tests: rows that belonged to nobody, and frames that never came. */
@@ -79,24 +81,12 @@ export class SglangEngine implements Engine {
 
   /** The processes of the running engine: the bridge first, then SGLang's schedulers. */
   get pids(): number[] {
-    return this.bridge ? [this.bridge.hello.pid, ...(this.bridge.ready.schedulers ?? [])] : []
+    const { bridge } = this.life
+    return bridge ? [bridge.hello.pid, ...(bridge.ready.schedulers ?? [])] : []
   }
 
-  async start(): Promise<EngineInfo> {
-    this.emit({ kind: 'state', ready: false, reason: 'starting' })
-    const first = await this.launchOnce()
-    this.kept = keepAlive(
-      {
-        start: () => this.launchOnce(),
-        onDown: (reason, delayMs) => {
-          this.retryAt = Date.now() + delayMs
-          this.notice(`${reason}; starting again in ${delayMs / 1000} s`)
-          this.emit({ kind: 'state', ready: false, reason })
-        },
-      },
-      first.died,
-    )
-    return this.info
+  start(): Promise<EngineInfo> {
+    return this.life.start()
   }
 
   generate(request: GenerateRequest, sink: Sink, signal: AbortSignal): Promise<void> {
@@ -104,7 +94,7 @@ export class SglangEngine implements Engine {
       sink.end({ kind: 'abort', message: 'Aborted' }, { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 })
       return Promise.resolve()
     }
-    const bridge = this.bridge
+    const { bridge } = this.life
     if (!bridge || !this.ready) {
       sink.fail(this.unavailable())
       return Promise.resolve()
@@ -127,7 +117,7 @@ export class SglangEngine implements Engine {
   }
 
   embed(request: EmbedRequest, signal: AbortSignal): Promise<Embedding> {
-    const bridge = this.bridge
+    const { bridge } = this.life
     if (!bridge || !this.ready) return Promise.reject(this.unavailable())
     return this.embeddings.run(
       bridge.epoch,
@@ -140,14 +130,11 @@ export class SglangEngine implements Engine {
   }
 
   control(name: string, args: Record<string, unknown>): Promise<unknown> {
-    const bridge = this.bridge
-    if (!bridge) return Promise.reject(this.unavailable())
-    return this.calls.call((frame) => bridge.send(frame), name, args)
+    return this.life.call(name, args)
   }
 
   async metrics(): Promise<string> {
-    const bridge = this.bridge
-    return bridge ? String((await this.calls.call((frame) => bridge.send(frame), 'metrics', {}, 5000)) ?? '') : ''
+    return this.life.bridge ? String((await this.life.call('metrics', {}, 5000)) ?? '') : ''
   }
 
   inFlight(): number {
@@ -155,43 +142,22 @@ export class SglangEngine implements Engine {
   }
 
   on(listener: (event: EngineEvent) => void): () => void {
-    this.listeners.add(listener)
-    return () => this.listeners.delete(listener)
+    return this.life.on(listener)
   }
 
   stop(deadlineMs: number): Promise<void> {
-    this.stopping ??= this.shutDown(deadlineMs)
-    return this.stopping
-  }
-
-  private async shutDown(deadlineMs: number): Promise<void> {
-    this.kept?.end()
-    await this.slots.drained(deadlineMs)
-    const left = this.slots.all()
-    if (left.length > 0) {
-      this.bridge?.send(abortFrame(left.map((running) => running.rid)))
+    return this.life.stop(async () => {
+      await this.slots.drained(deadlineMs)
+      const left = this.slots.all()
+      if (left.length === 0) return
+      this.life.bridge?.send(abortFrame(left.map((running) => running.rid)))
       await this.slots.drained(forcedEndMs)
-    }
-    this.slots.failAll(new AppError('shutting_down', { message: 'The engine is shutting down.' }))
-    this.calls.failAll(new AppError('shutting_down', { message: 'The engine is shutting down.' }))
-    const bridge = this.bridge
-    this.leave()
-    if (bridge) await bridge.stop(shutdownMs)
-    this.life.abort()
-    await this.launching
-    this.emit({ kind: 'state', ready: false, reason: 'stopped' })
+    })
   }
 
-  private launchOnce(): Promise<{ died: Promise<string> }> {
-    const launch = this.launch()
-    this.launching = launch.catch(() => {})
-    return launch
-  }
-
-  /** One life of the bridge. Rejects with a start-up AppError. */
-  private async launch(): Promise<{ died: Promise<string> }> {
+  private launch(signal: AbortSignal, down: (reason: string) => void): Promise<Bridge> {
     this.rows.restart()
-    const bridge = await startBridge(
+    return startBridge(
       launchOptions(this.options),
       {
         rows: (bytes, channel) => {
@@ -200,49 +166,34 @@ export class SglangEngine implements Engine {
           this.embeddings.take(bytes)
         },
         message: (type, bytes) =>
-          takeMessage(type, bytes, this.slots, this.rows, this.calls, {
+          takeMessage(type, bytes, this.slots, this.rows, this.life.calls, {
             load: (rank, running, waiting, used, total) => {
               this.silence?.heard(rank)
               this.load.note(rank, running, waiting, used, total)
             },
             paused: (paused) => this.setPaused(paused),
           }),
-        down: (reason) => this.wentDown(reason),
+        down,
       },
-      this.life.signal,
+      signal,
     )
-    if (this.stopping) {
-      await bridge.stop(shutdownMs)
-      throw new AppError('shutting_down', { message: 'The engine is shutting down.' })
-    }
-    this.bridge = bridge
-    this.facts = toInfo(bridge.ready)
-    this.paused = true // Until it is warm.
-    await warmUp(bridge, this.facts, this.slots, this.rows, this.notice)
-    this.paused = false
-    if (this.bridge !== bridge) return { died: bridge.died }
-    const limitMs = this.options.silenceMs ?? defaultSilenceMs
-    this.silence = watchSilence(this, bridge, this.slots, this.rows, this.calls, limitMs, () => this.paused, this.notice)
-    this.follower = followRanks(bridge.ready, (event) => this.emit(event), this.notice)
-    this.emit({ kind: 'state', ready: true, reason: `SGLang ${bridge.ready.sglang} serves at level ${bridge.ready.level}` })
-    return { died: bridge.died }
   }
 
-  /** It is gone: everybody inside learns it now, the restart follows when its processes have ended. */
-  private wentDown(reason: string): void {
-    this.retryAt = Date.now() + 1000
-    this.leave()
-    const error = new AppError('engine_failed', {
-      message: 'The engine stopped while it worked on this request.',
-      cause: new Error(reason),
-    })
-    this.slots.failAll(error)
-    this.calls.failAll(error)
-    if (!this.stopping) this.emit({ kind: 'state', ready: false, reason })
+  private async warm(bridge: Bridge): Promise<void> {
+    this.paused = true // Until it is warm.
+    await warmUp(bridge, this.info, this.slots, this.rows, this.notice)
+    this.paused = false
+  }
+
+  private begin(bridge: Bridge): string {
+    const { ready } = bridge
+    const limitMs = this.options.silenceMs ?? defaultSilenceMs
+    this.silence = watchSilence(this, bridge, this.slots, this.rows, this.life.calls, limitMs, () => this.paused, this.notice)
+    this.follower = followRanks(ready, (event) => this.life.emit(event), this.notice)
+    return `SGLang ${ready.sglang} serves at level ${ready.level}`
   }
 
   private leave(): void {
-    this.bridge = undefined
     this.silence?.stop()
     this.load.stop()
     this.follower?.close()
@@ -252,26 +203,16 @@ export class SglangEngine implements Engine {
   private setPaused(paused: boolean): void {
     if (paused === this.paused) return
     this.paused = paused
-    this.emit({ kind: 'state', ready: this.ready, reason: paused ? 'generation is paused' : 'generation continues' })
+    this.life.emit({ kind: 'state', ready: this.ready, reason: paused ? 'generation is paused' : 'generation continues' })
   }
 
   private unavailable(): AppError {
-    if (this.stopping) return new AppError('shutting_down', { message: 'The engine is shutting down.', retryAfterSecs: 5 })
-    const retryAfterSecs = Math.max(1, Math.ceil((this.retryAt - Date.now()) / 1000))
-    return new AppError('engine_unavailable', { message: 'The engine is not ready. Try again shortly.', retryAfterSecs })
+    const { stopping, retryAfterSecs } = this.life
+    if (stopping) return new AppError('shutting_down', { message: engineWords.stopping, retryAfterSecs: 5 })
+    return new AppError('engine_unavailable', { message: engineWords.absent, retryAfterSecs })
   }
 
   private notice = (text: string): void => this.options.onNotice?.(text)
-
-  private emit(event: EngineEvent): void {
-    for (const listener of this.listeners) {
-      try {
-        listener(event)
-      } catch (thrown) {
-        this.notice(`a listener threw: ${toAppError(thrown).message}`)
-      }
-    }
-  }
 }
 
 /** Nothing is started before `start`. */

@@ -1,7 +1,8 @@
 // One picture to a file: PNG, JPEG or WebP, sRGB, without metadata. The work runs on the image library's own threads.
+import { availableParallelism } from 'node:os'
 import { AppError } from '../../lib/errors.ts'
 import { imageCodec } from './codec.ts'
-import { isLarge, pngInBands } from './png-bands.ts'
+import { inBands, pngInBands } from './png-bands.ts'
 
 export interface ImageFormat {
   type: 'png' | 'jpeg' | 'webp'
@@ -34,8 +35,14 @@ const fullChromaFrom = 90
 /**
  * Encodes row-major 8-bit pixels: rgb24 (3 bytes a pixel) or rgba32 (4), told apart by the array's length. Alpha stays where the format has it and
  * `background` is not `opaque`; else the pixels are laid on white. The array must not change before the promise settles. Rejects with `encoding_failed`.
+ * `cores`: what may be used at once; a large PNG is written in bands where there are some to spare.
  */
-export async function encodeImage(pixels: Uint8Array, size: { width: number; height: number }, format: ImageFormat): Promise<EncodedImage> {
+export async function encodeImage(
+  pixels: Uint8Array,
+  size: { width: number; height: number },
+  format: ImageFormat,
+  cores = availableParallelism(),
+): Promise<EncodedImage> {
   const { width, height } = size
   const channels = pixels.length / (width * height)
   if (channels !== 3 && channels !== 4) {
@@ -43,7 +50,7 @@ export async function encodeImage(pixels: Uint8Array, size: { width: number; hei
   }
   const transparent = channels === 4 && format.type !== 'jpeg' && format.background !== 'opaque'
   try {
-    if (format.type === 'png' && isLarge(width, height) && (channels === 3 || transparent)) {
+    if (format.type === 'png' && inBands(width, height, cores) && (channels === 3 || transparent)) {
       const bytes = await pngInBands({ pixels, width, height, channels }, pngLevel(format))
       return { bytes, contentType: 'image/png', extension: 'png', transparent }
     }

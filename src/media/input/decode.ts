@@ -16,18 +16,21 @@ export interface Pixels {
 /** Of 200 MB each at the default limit, whatever the number of cores and clients. */
 const decoding = atMost(4)
 
-/** No picture of ours is worth more time; only a file made to be slow takes it. */
+/** What one decoding may take: on a machine that is not overloaded, only a file made to be slow gets there. */
 const slowestSecs = 30
 
-/** The picture as a PNG file: sRGB of 8 bits, EXIF's orientation applied, alpha kept, no metadata. Rejects with `invalid_image` naming `param`. */
-export function toPng(bytes: Uint8Array, maxPixels: number, param: string): Promise<Uint8Array> {
+/**
+ * The picture as a PNG file: sRGB of 8 bits, EXIF's orientation applied, alpha kept, no metadata. Rejects with `invalid_image`, with `overloaded` when
+ * it takes longer than `secs` (whole ones), and with `client_closed_request` as soon as the signal aborts; each names `param`.
+ */
+export function toPng(bytes: Uint8Array, maxPixels: number, param: string, signal: AbortSignal, secs = slowestSecs): Promise<Uint8Array> {
   // Read once and by the engine next door: a small effort gets most of the size.
-  return decode(bytes, maxPixels, param, (image) => image.png({ compressionLevel: 2, palette: false }).toBuffer())
+  return decode(bytes, { maxPixels, param, signal, secs }, (image) => image.png({ compressionLevel: 2, palette: false }).toBuffer())
 }
 
-/** The same picture as pixels; alpha is dropped, not blended, unless it is asked for. Rejects with `invalid_image` naming `param`. */
-export function toPixels(bytes: Uint8Array, maxPixels: number, param: string, alpha = false): Promise<Pixels> {
-  return decode(bytes, maxPixels, param, async (image) => {
+/** The same picture as pixels; alpha is dropped, not blended, unless it is asked for. Rejects like toPng. */
+export function toPixels(bytes: Uint8Array, maxPixels: number, param: string, signal: AbortSignal, alpha = false): Promise<Pixels> {
+  return decode(bytes, { maxPixels, param, signal, secs: slowestSecs }, async (image) => {
     const { data, info } = await (alpha ? image.ensureAlpha() : image.removeAlpha()).raw().toBuffer({ resolveWithObject: true })
     return { data, width: info.width, height: info.height, channels: alpha ? 4 : 3 }
   })
@@ -36,16 +39,16 @@ export function toPixels(bytes: Uint8Array, maxPixels: number, param: string, al
 /**
  * The picture as vision models were trained on it, which is as Pillow reads it: colour profiles are ignored, CMYK is turned by plain arithmetic, alpha is
  * dropped, not blended. Two things are otherwise: EXIF's orientation is applied, and gray of 16 bits keeps its high byte, as every viewer shows it, where Pillow
- * makes nearly all of it white. Rejects with `invalid_image` naming `param`.
+ * makes nearly all of it white. Rejects like toPng.
  */
-export function toModelPixels(bytes: Uint8Array, maxPixels: number, param: string): Promise<Pixels> {
+export function toModelPixels(bytes: Uint8Array, maxPixels: number, param: string, signal = new AbortController().signal): Promise<Pixels> {
   const write = async (image: Sharp, { space }: Metadata): Promise<Pixels> => {
     const inks = space === 'cmyk'
     const plain = inks ? image.pipelineColourspace('cmyk').toColourspace('cmyk') : image.removeAlpha()
     const { data, info } = await plain.raw().toBuffer({ resolveWithObject: true })
     return { data: inks ? inksToRgb(data) : data, width: info.width, height: info.height, channels: 3 }
   }
-  return decode(bytes, maxPixels, param, write, { ignoreIcc: true })
+  return decode(bytes, { maxPixels, param, signal, secs: slowestSecs, ignoreIcc: true }, write)
 }
 
 /** Black is taken off first, then the share of each ink of what is left: (255 - k)(1 - c / 255), rounded. */
@@ -61,13 +64,18 @@ function inksToRgb(inks: Uint8Array): Uint8Array {
   return new Uint8Array(rgb.buffer)
 }
 
-async function decode<T>(
-  bytes: Uint8Array,
-  maxPixels: number,
-  param: string,
-  write: (image: Sharp, head: Metadata) => Promise<T>,
-  options: { ignoreIcc?: boolean } = {},
-): Promise<T> {
+interface Limits {
+  maxPixels: number
+  param: string
+  signal: AbortSignal
+  secs: number
+  ignoreIcc?: boolean
+}
+
+type Write<T> = (image: Sharp, head: Metadata) => Promise<T>
+
+async function decode<T>(bytes: Uint8Array, limits: Limits, write: Write<T>): Promise<T> {
+  const { maxPixels, param, signal, secs, ignoreIcc = false } = limits
   const kind = sniff(bytes)
   if (kind === undefined) {
     const what = describe(bytes)
@@ -75,7 +83,7 @@ async function decode<T>(
   }
   const sharp = await imageCodec()
   // `error` takes files with small faults that every viewer shows, and refuses those that end too early.
-  const open = () => sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, animated: false, ...options })
+  const open = () => sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, animated: false, ignoreIcc })
   let head: Metadata
   try {
     head = await open().metadata()
@@ -86,8 +94,14 @@ async function decode<T>(
   }
   if (head.width * (head.pageHeight ?? head.height) > maxPixels) throw tooManyPixels(param, maxPixels)
   try {
-    return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: slowestSecs }), head))
+    // The library cannot be told to stop: a decoding under way that nobody waits for ends by itself, or by its limit.
+    return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: secs }), head), signal)
   } catch (cause) {
+    if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
+    if (/^timeout/.test((cause as Error).message)) {
+      const message = `The image at ${param} was not decoded within ${secs} seconds. The server may be busy: try again, or with a smaller image.`
+      throw new AppError('overloaded', { param, message, cause })
+    }
     throw invalid(param, `is a broken or cut-off ${kind.toUpperCase()} file`, cause)
   }
 }

@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { AppError } from '../../lib/errors.ts'
 import { isPublicAddress } from './address.ts'
+import { inTime } from './in-time.ts'
 import { readLimited } from './limited.ts'
 import type { InputPolicy, Network } from './policy.ts'
 
@@ -78,6 +79,7 @@ async function check(url: URL, policy: InputPolicy, param: string, network: Netw
   if (url.username !== '' || url.password !== '') throw refused(param, 'it has a user name or password in it')
   // The URL parser has already made an IP address of its other spellings (decimal, hex, full-width digits).
   const host = url.hostname.replace(/^\[|\]$/g, '')
+  // Name lookups cannot be aborted, only no longer be waited for.
   const addresses = isIP(host) ? [host] : await inTime(network.resolve(host), signal)
   if (addresses.length === 0) throw failed(param, 'its name has no address')
   // One bad address is enough: a name that mixes them tries to get past a check that looks at the first.
@@ -85,16 +87,6 @@ async function check(url: URL, policy: InputPolicy, param: string, network: Netw
     throw refused(param, 'it is not on the public internet (DYN_MM_ALLOW_INTERNAL=1 on the server allows that)')
   }
   return { url, addresses }
-}
-
-/** Name lookups cannot be aborted, only no longer be waited for. */
-function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }
 
 /**

@@ -12,7 +12,7 @@ export type InputSource = { url: string } | { bytes: Uint8Array }
 
 /**
  * A user's image as an upright PNG file (sRGB, 8 bits, alpha kept, no metadata). Rejects with `invalid_value` (an address that may not be read),
- * `invalid_image` (not to be had, not a picture, too large) or `client_closed_request`; each names `param`.
+ * `invalid_image` (not to be had, not a picture, too large), `overloaded` (not decoded in time) or `client_closed_request`; each names `param`.
  */
 export async function readInput(
   source: InputSource,
@@ -21,7 +21,7 @@ export async function readInput(
   signal: AbortSignal,
   network: Network = internet,
 ): Promise<Uint8Array> {
-  return toPng(await readFile(source, policy, param, signal, network), policy.maxPixels, param)
+  return toPng(await readFile(source, policy, param, signal, network), policy.maxPixels, param, signal)
 }
 
 /** The same as pixels, rgb24 (or rgba32 with `alpha`): for models that want numbers. */
@@ -33,7 +33,7 @@ export async function readPixels(
   options: { alpha?: boolean; network?: Network } = {},
 ): Promise<Pixels> {
   const bytes = await readFile(source, policy, param, signal, options.network ?? internet)
-  return toPixels(bytes, policy.maxPixels, param, options.alpha ?? false)
+  return toPixels(bytes, policy.maxPixels, param, signal, options.alpha ?? false)
 }
 
 /** The file as it is, of any kind; errors as above. */

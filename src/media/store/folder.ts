@@ -38,8 +38,12 @@ class FolderStore implements MediaStore {
     try {
       await this.makeFolder()
       const probe = join(this.folder, `${unfinished}${crypto.randomUUID()}`)
-      await this.write(probe, new Uint8Array(1))
-      await unlink(probe)
+      try {
+        await this.write(probe, new Uint8Array(1))
+      } finally {
+        // What could be made and not filled (a full disk) must not stay.
+        await rm(probe, { force: true })
+      }
     } catch (cause) {
       throw failed(`Files cannot be kept in ${this.folder}`, cause, atStart)
     }

@@ -13,8 +13,6 @@ export interface ClipOptions {
   ffmpeg?: string | null
   /** The only encoder to use, by ffmpeg's name (`libsvtav1`); absent: the first that works. */
   encoder?: string
-  /** Where ffmpeg's nameless output file takes its space; absent: the system's folder for temporary files. */
-  tempFolder?: string
 }
 
 export interface EncodedClip {

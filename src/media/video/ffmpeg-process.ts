@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import { encoderFailure, listen } from './ffmpeg-words.ts'
 import { mp4Fault } from './mp4-whole.ts'
+import { killGroup, ours } from './process-group.ts'
 
 export interface FfmpegProcess {
   /** Resolves when the kernel has taken all bytes: what the child has not read of them lies in a socket's buffers, less than half a megabyte. */
@@ -20,7 +21,6 @@ export interface FfmpegOptions {
   encoder: string
   /** The arguments for an output path. */
   arguments(output: string): string[]
-  tempFolder?: string | undefined
   /** A child that takes no byte for so long, or does not end so long after the last one, hangs. */
   stallMs?: number
   /** What a child gets to end by itself after it said that it failed: ffmpeg 5.1 with SVT-AV1 never does when the disk is full. */
@@ -33,7 +33,7 @@ const outputFd = 3
 /** Throws `encoding_failed` when the program cannot be run, `storage_failed` when there is no place for its output. */
 export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   const { stallMs = 300_000, graceMs = 2000 } = options
-  const file = openNameless(options.tempFolder ?? tmpdir())
+  const file = openNameless()
   let ending: AppError | undefined
   let child: ReturnType<typeof spawn>
   try {
@@ -42,13 +42,11 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
     closeSync(file)
     throw new AppError('encoding_failed', { message: 'ffmpeg could not be started.', cause })
   }
-  live.add(child)
   let lastWait: ReturnType<typeof setTimeout> | undefined
   const said = listen(child.stderr as ReadableStream<Uint8Array>, () => {
     lastWait = setTimeout(() => kill(encoderFailure(options.encoder, 'did not end after it failed', said.words)), graceMs)
   })
   const ended = child.exited.then(async (code) => {
-    live.delete(child)
     // Its last words; what it started and left behind may hold the pipe for ever.
     await Promise.race([said.ended, new Promise((resolve) => setTimeout(resolve, graceMs).unref())])
     clearTimeout(lastWait)
@@ -120,35 +118,13 @@ export function startFfmpeg(options: FfmpegOptions): FfmpegProcess {
   }
 }
 
-const live = new Set<Bun.Subprocess>()
-let hooked = false
-
-/** In its own process group: a Ctrl-C in our terminal must not end encoders of requests that are allowed to finish. */
 function spawn(command: string[], file: number) {
-  if (!hooked) {
-    hooked = true
-    // Killed, we take our end of the pipe with us and ffmpeg ends; one that hangs needs more, as long as we can.
-    process.on('exit', () => {
-      for (const child of live) killGroup(child)
-    })
-  }
-  return Bun.spawn(command, { stdio: ['pipe', 'ignore', 'pipe', file], detached: true })
+  return ours(Bun.spawn(command, { stdio: ['pipe', 'ignore', 'pipe', file], detached: true }))
 }
 
-/** With what it started: the program may be a script around ffmpeg. */
-function killGroup(child: Bun.Subprocess): void {
-  // Once it has been waited for, its number may be another's.
-  if (child.exitCode !== null || child.signalCode !== null) return
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown
-  }
-}
-
-/** Opens a file of ours alone and takes its name away at once; ffmpeg reaches it through its descriptor. */
-function openNameless(folder: string): number {
-  const path = join(folder, `dynamo-sglang-clip-${crypto.randomUUID()}`)
+/** Opens a file of ours alone (where TMPDIR says) and takes its name away at once; ffmpeg reaches it through its descriptor. */
+function openNameless(): number {
+  const path = join(tmpdir(), `dynamo-sglang-clip-${crypto.randomUUID()}`)
   try {
     const file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
     try {

@@ -14,7 +14,6 @@ export function startMp4(options: ClipOptions, ffmpeg: string, encoder: VideoEnc
     program: ffmpeg,
     encoder: encoder.name,
     arguments: (output) => ffmpegArguments(shape, encoder, output),
-    tempFolder: options.tempFolder,
   })
   let frames = 0
   return {

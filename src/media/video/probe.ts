@@ -4,6 +4,7 @@ import { AppError, toAppError } from '../../lib/errors.ts'
 import { encoders, ffmpegArguments, testSide, type VideoEncoder } from './encoders.ts'
 import { startFfmpeg } from './ffmpeg-process.ts'
 import { firstWords } from './ffmpeg-words.ts'
+import { textOf } from './process-group.ts'
 
 export interface ProbedEncoders {
   /** The program that runs; null: none. */
@@ -122,19 +123,12 @@ async function open(name: string): Promise<Probe | string> {
   const program = Bun.which(name)
   if (program === null) return `no ${name} was found`
   try {
-    const [version, list] = await Promise.all([ask([program, '-version']), ask([program, '-hide_banner', '-encoders'])])
+    const [version, list] = await Promise.all([textOf([program, '-version']), textOf([program, '-hide_banner', '-encoders'])])
     const known = new Set([...list.matchAll(/^ V\S+ (\S+)/gm)].map((match) => match[1]!))
     return { program, version: /^ffmpeg version (\S+)/.exec(version)?.[1] ?? 'of an unknown version', known, results: new Map() }
   } catch (thrown) {
     return `${name} does not run: ${(thrown as Error).message}`
   }
-}
-
-async function ask(command: string[]): Promise<string> {
-  const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'pipe', stderr: 'ignore', timeout: 20_000, killSignal: 'SIGKILL' })
-  const [text, code] = await Promise.all([new Response(child.stdout).text(), child.exited])
-  if (code !== 0) throw new Error(`exit code ${code}`)
-  return text
 }
 
 /** undefined: the encoder made a file of a grey picture. Rejects with `storage_failed`, which says nothing about the encoder and is not remembered. */

@@ -32,7 +32,7 @@ export async function readPicture(
 ): Promise<Picture> {
   const given = await readFile({ url }, policy, param, signal)
   // Decoded to its last line before any engine hears of it: a file that ends early must be the client's error, not the engine's.
-  const pixels = await toModelPixels(given, policy.maxPixels, param)
+  const pixels = await toModelPixels(given, policy.maxPixels, param, signal)
   const { width, height } = pixels
   const sharp = await imageCodec()
   if (detail === 'low' && Math.max(width, height) > lowDetailSide) {
@@ -51,9 +51,8 @@ export async function readPicture(
 }
 
 /** The content type of a file that needs no explaining; undefined where decoders may differ. */
-function plainType({ format, space, depth, channels, icc, orientation, pages }: Metadata): string | undefined {
-  const plain =
-    space === 'srgb' && depth === 'uchar' && channels === 3 && icc === undefined && (orientation ?? 1) === 1 && (pages ?? 1) === 1
+function plainType({ format, space, depth, channels, orientation, pages }: Metadata): string | undefined {
+  const plain = space === 'srgb' && depth === 'uchar' && channels === 3 && (orientation ?? 1) === 1 && (pages ?? 1) === 1
   return plain && (format === 'jpeg' || format === 'png') ? `image/${format}` : undefined
 }
 

@@ -41,19 +41,6 @@ export async function gather(requests: readonly TextRequest[], pipeline: Pipelin
   }
 }
 
-/** Token counts of several answers together. */
-export function sumUsage(gathered: readonly Gathered[]): Usage {
-  if (gathered.length === 1) return gathered[0]!.usage
-  const sum: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
-  for (const { usage } of gathered) {
-    sum.promptTokens += usage.promptTokens
-    sum.completionTokens += usage.completionTokens
-    sum.cachedTokens += usage.cachedTokens
-    sum.reasoningTokens += usage.reasoningTokens
-  }
-  return sum
-}
-
 async function gatherOne(request: TextRequest, pipeline: Pipeline, signal: AbortSignal, held?: Held): Promise<Gathered> {
   const sink = new GatherSink(request.n, held)
   await pipeline.run(request, sink, signal)

@@ -1,6 +1,19 @@
 // Token counts in OpenAI's shape.
 import type { Usage } from '../../pipeline/types.ts'
 
+/** Token counts of several answers together; none is nothing. */
+export function sumUsage(counts: readonly Usage[]): Usage {
+  if (counts.length === 1) return counts[0]!
+  const sum: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
+  for (const usage of counts) {
+    sum.promptTokens += usage.promptTokens
+    sum.completionTokens += usage.completionTokens
+    sum.cachedTokens += usage.cachedTokens
+    sum.reasoningTokens += usage.reasoningTokens
+  }
+  return sum
+}
+
 /** The `usage` member of answers and chunks. */
 export function usageBody(usage: Usage) {
   return {

@@ -1,15 +1,8 @@
 // Finished pictures in OpenAI's shapes, for whole answers and for streams. What is not known is left out, never null.
 import type { EncodedFile, Made } from '../../pipeline/media/media.ts'
+import { base64Of, type Shown } from '../media/shown.ts'
 import { pngSize } from '../media/size.ts'
 import type { ImageJob } from './request.ts'
-
-/** Where a picture is: one of the two. */
-export type Shown = { url: string } | { b64_json: string }
-
-export function base64Of(file: EncodedFile): Shown {
-  const { bytes } = file
-  return { b64_json: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64') }
-}
 
 /** The whole answer; `shown[i]` is where picture i is. */
 export function imagesBody(job: ImageJob, created: number, made: Made, shown: readonly Shown[]) {

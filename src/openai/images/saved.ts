@@ -1,5 +1,5 @@
 // The files of one answer in the store: all of them or none, and a note of their paths by which /v1/images/{id}/content finds them.
-import { toAppError } from '../../lib/errors.ts'
+import { log } from '../../lib/log.ts'
 import { safeSegment } from '../../media/store/safe-segment.ts'
 import type { MediaStore } from '../../media/store.ts'
 import type { EncodedFile } from '../../pipeline/media/media.ts'
@@ -11,7 +11,7 @@ export interface Saving {
   save(index: number, file: EncodedFile): Promise<string>
   /** Rejects with `storage_failed`. */
   finish(): Promise<void>
-  /** Removes what was kept. Never rejects: what cannot be removed goes when it is old. */
+  /** Removes what was kept. Never rejects: what cannot be removed is told in the log, and goes when it is old where ages are limited. */
   undo(): Promise<void>
 }
 
@@ -29,7 +29,14 @@ export function startSaving(store: MediaStore, job: ImageJob): Saving {
     },
     async undo() {
       if (paths.length === 0) return
-      await Promise.all([...paths, notePath(job.id)].map((path) => store.remove(path).catch(toAppError)))
+      const all = [...paths, notePath(job.id)]
+      const tried = await Promise.allSettled(all.map((path) => store.remove(path)))
+      const failed = tried.flatMap((one, i) => (one.status === 'rejected' ? [{ path: all[i]!, err: one.reason as unknown }] : []))
+      if (failed.length > 0)
+        log.warn(
+          { id: job.id, paths: failed.map(({ path }) => path), err: failed[0]!.err },
+          'what the media store may have of a failed answer could not be removed: remove it there, or limit the age of files (--media-max-age-hours)',
+        )
     },
   }
 }

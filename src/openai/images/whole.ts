@@ -1,9 +1,10 @@
 // One answer with all pictures, when the last one is done.
-import { AppError } from '../../lib/errors.ts'
+import { clientGone } from '../../lib/errors.ts'
 import { type Call, json, nowSecs } from '../call.ts'
 import type { ImagesApi } from '../media/api.ts'
 import { publicUrl } from '../media/public-url.ts'
-import { base64Of, imagesBody, type Shown } from './answer.ts'
+import { base64Of, type Shown } from '../media/shown.ts'
+import { imagesBody } from './answer.ts'
 import type { ImageJob } from './request.ts'
 import { startSaving } from './saved.ts'
 
@@ -20,7 +21,7 @@ export async function wholeAnswer(job: ImageJob, call: Call, api: ImagesApi): Pr
     try {
       const urls = await allOrFirst(made.files.map((file, i) => saving.save(i, file)))
       await saving.finish()
-      if (call.signal.aborted) throw gone()
+      if (call.signal.aborted) throw clientGone()
       return urls.map((url) => ({ url: publicUrl(url, call) }))
     } catch (thrown) {
       await saving.undo()
@@ -33,8 +34,4 @@ export async function wholeAnswer(job: ImageJob, call: Call, api: ImagesApi): Pr
 async function allOrFirst<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises)
   return Promise.all(promises)
-}
-
-function gone(): AppError {
-  return new AppError('client_closed_request', { message: 'The client closed the connection.' })
 }

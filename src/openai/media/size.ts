@@ -28,8 +28,7 @@ export function sizeOf(fields: SizeFields, info: Pick<MakerInfo, 'sizeMultiple'>
     throw invalid('size', `it says ${fields.size}, but 'width' and 'height' say ${sides.width}x${sides.height}; give one of them`)
   const size = named ?? sides
   if (size === undefined) return undefined
-  const param = named === undefined ? (size.width % info.sizeMultiple !== 0 ? 'width' : 'height') : 'size'
-  checkSize(size, param, info.sizeMultiple, maxPixels)
+  checkSize(size, named !== undefined, info.sizeMultiple, maxPixels)
   return size
 }
 
@@ -57,13 +56,21 @@ function parsed(size: string): Size | undefined {
   return { width: Number(found[1]), height: Number(found[2]) }
 }
 
-function checkSize({ width, height }: Size, param: string, multiple: number, maxPixels: number): void {
+/** The parameter that says the larger side. */
+export function largerSide({ width, height }: Size): 'width' | 'height' {
+  return width < height ? 'height' : 'width'
+}
+
+function checkSize({ width, height }: Size, named: boolean, multiple: number, maxPixels: number): void {
   if (width * height > maxPixels)
-    throw invalid(param, `${width}x${height} are ${width * height} pixels; at most ${maxPixels} can be made at once`)
+    throw invalid(
+      named ? 'size' : largerSide({ width, height }),
+      `${width}x${height} are ${width * height} pixels; at most ${maxPixels} can be made at once`,
+    )
   if (width % multiple !== 0 || height % multiple !== 0 || width === 0 || height === 0) {
     const near = (side: number) => Math.max(1, Math.round(side / multiple)) * multiple
     throw invalid(
-      param,
+      named ? 'size' : width % multiple !== 0 ? 'width' : 'height',
       `width and height must be multiples of ${multiple} for this model, but it is ${width}x${height}; the nearest is ${near(width)}x${near(height)}`,
     )
   }

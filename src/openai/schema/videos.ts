@@ -107,7 +107,10 @@ export const videoJobAnswer = z.object({
   queue_position: queuePosition,
   created_at: z.int(),
   completed_at: z.int().nullable(),
-  expires_at: z.int().nullable().describe('When the job and its files go away.'),
+  expires_at: z
+    .int()
+    .nullable()
+    .describe('When a job and its files go away; null while it runs, and for a clip that was made while the client waited.'),
   model: z.string(),
   prompt: z.string().nullable(),
   size: z.string(),
@@ -121,7 +124,7 @@ export const videoJobAnswer = z.object({
   inference_time_s: z.number().optional(),
 })
 
-/** Dynamo's answer, with the members of a job: its id can be asked for like one's. */
+/** Dynamo's answer, with the members of a job. Its id can be asked for like one's, unless the clip was in the answer (b64_json): then nothing is kept. */
 export const videoAnswer = videoJobAnswer.extend({ created: z.int(), inference_time_s: z.number() })
 
 /** An event while a clip is made; the last one is a videoAnswer. */

@@ -1,9 +1,11 @@
-// Answers as server-sent events: what chat and completions share. Hot path: each piece of text is three strings put together.
+// Answers as server-sent events: what chat and completions share. Hot path: each piece of text is three strings put together, flat ones,
+// or the socket's write would walk over all that they were made of.
 import { AppError, toAppError } from '../../lib/errors.ts'
+import { flat } from '../../lib/flat.ts'
 import { jsonInner } from '../../lib/json.ts'
 import type { Answer, AnswerSink, ChoiceFinish, Pipeline, TextRequest, TokenLogprob, Usage } from '../../pipeline/types.ts'
 import { placeHeaders } from '../answer/place.ts'
-import { usageBody } from '../answer/usage.ts'
+import { sumUsage, usageBody } from '../answer/usage.ts'
 import { errorEvent } from '../errors.ts'
 import type { Outcome } from '../outcome.ts'
 import { SseWriter } from './sse-writer.ts'
@@ -49,8 +51,6 @@ export function streamText(
   return new Promise<Response>((resolve, reject) => new TextStream(shape, options, signal, resolve, reject).start(requests, pipeline))
 }
 
-const ZERO: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
-
 class TextStream {
   readonly #shape: StreamShape
   readonly #options: StreamOptions
@@ -59,6 +59,8 @@ class TextStream {
   readonly #stop = new AbortController()
   readonly #head: string
   readonly #tail: string
+  /** What follows a text without logprobs, unless the usage is told. */
+  readonly #plainEnd: string
   readonly #before: (string | undefined)[] = []
   readonly #answers: Answer[] = []
   readonly #finishes: ChoiceFinish[] = []
@@ -76,8 +78,11 @@ class TextStream {
     this.#shape = shape
     this.#options = options
     this.#reject = reject
-    this.#head = `data: {"id":"${options.id}","object":"${shape.object}","created":${options.createdSecs},"model":${JSON.stringify(options.model)},"choices":[`
+    this.#head = flat(
+      `data: {"id":"${options.id}","object":"${shape.object}","created":${options.createdSecs},"model":${JSON.stringify(options.model)},"choices":[`,
+    )
     this.#tail = options.includeUsage && !options.continuousUsage ? '],"usage":null}\n\n' : ']}\n\n'
+    this.#plainEnd = flat(shape.after(undefined, 0) + this.#tail)
     this.#writer = new SseWriter({
       open: (body) => resolve(new Response(body, { headers: this.#headers() })),
       overflow: () => {
@@ -122,11 +127,17 @@ class TextStream {
     else {
       before = this.#before[choice]
       if (before === undefined) {
-        before = this.#head + this.#shape.before(choice, false)
+        before = flat(this.#head + this.#shape.before(choice, false))
         this.#before[choice] = before
       }
     }
-    this.#writer.write(before + jsonInner(text) + this.#shape.after(logprobs, choice) + this.#close())
+    this.#writer.write(before + jsonInner(text) + this.#after(logprobs, choice))
+  }
+
+  /** From the closing quote of a text to the end of its event. */
+  #after(logprobs: TokenLogprob[] | undefined, choice: number): string {
+    if (logprobs === undefined && !this.#options.continuousUsage) return this.#plainEnd
+    return this.#shape.after(logprobs, choice) + this.#close()
   }
 
   #close(): string {
@@ -134,15 +145,9 @@ class TextStream {
   }
 
   #usage(): Usage {
+    // Hot path: with `continuous_usage_stats` each chunk tells it.
     if (this.#answers.length === 1) return this.#answers[0]!.usage
-    const sum = { ...ZERO }
-    for (const { usage } of this.#answers) {
-      sum.promptTokens += usage.promptTokens
-      sum.completionTokens += usage.completionTokens
-      sum.cachedTokens += usage.cachedTokens
-      sum.reasoningTokens += usage.reasoningTokens
-    }
-    return sum
+    return sumUsage(this.#answers.map((answer) => answer.usage))
   }
 
   #end(): void {

@@ -1,4 +1,5 @@
 // POST /v1/videos: the same request three ways: the clip in the answer (Dynamo), its progress as events, or a job (OpenAI).
+import { clientGone } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { type Call, type Handler, json, takingForms } from '../call.ts'
 import { publicUrl } from '../media/public-url.ts'
@@ -17,16 +18,22 @@ export function videosHandler(api: VideosApi): Handler {
   })
 }
 
-/** OpenAI's clients send forms and expect a job; JSON is Dynamo's unless it says otherwise (RFC 7240). */
+/** OpenAI's clients send forms and expect a job; JSON is Dynamo's unless it says otherwise. */
 function wantsJob({ body, isForm }: Prepared, call: Call): boolean {
-  return body.background ?? (isForm || /(?:^|,)\s*respond-async\s*(?:[;,]|$)/i.test(call.headers.get('prefer') ?? ''))
+  return body.background ?? (isForm || prefersJob(call))
+}
+
+/** RFC 7240, 4.1. */
+function prefersJob(call: Call): boolean {
+  return /(?:^|,)\s*respond-async\s*(?:[;,]|$)/i.test(call.headers.get('prefer') ?? '')
 }
 
 async function jobAnswer(video: Prepared, call: Call, api: VideosApi): Promise<Response> {
   const job = await api.jobs.create(video)
-  call.outcome({})
+  // It goes on without the client, who does not know of it.
+  call.outcome(call.signal.aborted ? { error: clientGone() } : {})
   const headers: Record<string, string> = { location: publicUrl(`/v1/videos/${job.id}`, call) }
-  if (call.headers.get('prefer') !== null) headers['preference-applied'] = 'respond-async'
+  if (prefersJob(call)) headers['preference-applied'] = 'respond-async'
   return json(
     jobBody(job, (file) => ({ url: publicUrl(file.url, call) })),
     headers,
@@ -37,6 +44,6 @@ async function wholeAnswer(video: Prepared, call: Call, api: VideosApi): Promise
   const createdMs = Date.now()
   const made = await api.media.make(video.request, {}, call.signal)
   const body = await finish(`video-${newId()}`, createdMs, video, made, call, api, call.signal)
-  call.outcome({ workerId: made.workerId })
+  call.outcome({ workerId: made.workerId, ...(call.signal.aborted && { error: clientGone() }) })
   return json(body, { 'x-worker-id': made.workerId })
 }

@@ -3,15 +3,16 @@ import type { MediaJob } from '../../pipeline/media/jobs/job.ts'
 import type { Made } from '../../pipeline/media/media.ts'
 import type { Call } from '../call.ts'
 import { publicUrl } from '../media/public-url.ts'
+import { base64Of } from '../media/shown.ts'
 import type { VideosApi } from './api.ts'
 import type { Prepared } from './prepare.ts'
-import { base64Of, clipBody, jobBody } from './shape.ts'
+import { clipBody, jobBody } from './shape.ts'
 
 /** The whole answer. Rejects with an AppError, and then no file is left. */
 export async function finish(id: string, createdMs: number, video: Prepared, made: Made, call: Call, api: VideosApi, signal: AbortSignal) {
   const { shown } = video
   if (video.body.response_format === 'b64_json') {
-    const data = made.files.map((file) => clipBody(file, { b64_json: base64Of(file) }))
+    const data = made.files.map((file) => clipBody(file, base64Of(file)))
     return answer({ ...jobBody(unkept(id, createdMs, shown, made), () => ({ url: '' })), data })
   }
   const job = await api.jobs.adopt({ id, createdMs, shown, pathOf: video.pathOf }, made, signal)

@@ -3,7 +3,7 @@ import { AppError } from '../../lib/errors.ts'
 import { fitFrames } from '../../pipeline/media/maker/fill.ts'
 import type { MakerInfo, MediaRequest } from '../../pipeline/media/media.ts'
 import { DEFAULT_MAX_PIXELS } from '../media/api.ts'
-import { type Size, sizeOf } from '../media/size.ts'
+import { largerSide, type Size, sizeOf } from '../media/size.ts'
 import { invalid } from '../request/faults.ts'
 import { passedOn, type VideoBody } from '../schema/videos.ts'
 import { DEFAULT_MAX_PIXEL_FRAMES, type VideosApi } from './api.ts'
@@ -93,23 +93,31 @@ function checkFrames(frames: number, param: string, multiple: number): void {
 }
 
 /** What one request may cost in memory and time. */
-function checkAmount(body: VideoBody, { width, height }: Size, info: MakerInfo, limits: Limits): void {
+function checkAmount(body: VideoBody, size: Size, info: MakerInfo, limits: Limits): void {
+  const { width, height } = size
   const { frames } = lengthOf(body, info)
   const clips = body.n ?? 1
   const most = limits.maxPixelFrames ?? DEFAULT_MAX_PIXEL_FRAMES
   const pixels = width * height * frames * clips
   if (pixels <= most) return
-  const param = clips > 1 && pixels / clips <= most ? 'n' : amountParam(body)
+  const param = clips > 1 && pixels / clips <= most ? 'n' : amountParam(body, size, most, info)
   const what = `${clips === 1 ? '' : `${clips} clips of `}${frames} frames of ${width}x${height}`
   const fit = Math.floor(most / (width * height * clips))
   throw invalid(param, `${what} are ${pixels} pixels, and at most ${most} can be made for one request: ${fit} frames of that size`)
 }
 
-/** What made the clip so large: what the client said of its length, else of its size. */
-function amountParam(body: VideoBody): string {
-  if (body.nvext?.num_frames != null || body.num_frames != null) return framesParam(body)
-  if (body.seconds != null) return 'seconds'
-  return body.size != null ? 'size' : 'num_frames'
+/** What made the clip so large: its size, when not even as many frames as the model makes by itself fit, else its length. */
+function amountParam(body: VideoBody, size: Size, most: number, info: MakerInfo): string {
+  const few = Math.min(lengthOf(body, info).frames, info.defaults.frames)
+  if (size.width * size.height * few > most) {
+    if (body.size != null && body.size !== '' && body.size !== 'auto') return 'size'
+    if (body.width != null) return largerSide(size)
+  }
+  return framesGiven(body) || body.seconds == null ? framesParam(body) : 'seconds'
+}
+
+function framesGiven(body: VideoBody): boolean {
+  return body.nvext?.num_frames != null || body.num_frames != null
 }
 
 function framesParam(body: VideoBody): string {

@@ -1,12 +1,10 @@
 // Videos as JSON: OpenAI's Video with its clips, and Dynamo's answer as the same with its own members.
 import type { JobFile, MediaJob } from '../../pipeline/media/jobs/job.ts'
 import type { EncodedFile } from '../../pipeline/media/media.ts'
-
-/** Where a clip is: one of the two. */
-export type Clip = { url: string } | { b64_json: string }
+import type { Shown } from '../media/shown.ts'
 
 /** `clipOf` says where the client finds a file. */
-export function jobBody(job: MediaJob, clipOf: (file: JobFile) => Clip) {
+export function jobBody(job: MediaJob, clipOf: (file: JobFile) => Shown) {
   return {
     id: job.id,
     object: 'video' as const,
@@ -31,17 +29,13 @@ export function jobBody(job: MediaJob, clipOf: (file: JobFile) => Clip) {
 }
 
 /** One member of `data`. */
-export function clipBody(file: Pick<JobFile | EncodedFile, 'extension' | 'fps' | 'note'>, clip: Clip) {
+export function clipBody(file: Pick<JobFile | EncodedFile, 'extension' | 'fps' | 'note'>, shown: Shown) {
   return {
-    ...clip,
+    ...shown,
     output_format: file.extension,
     ...(file.fps === undefined ? {} : { fps: file.fps }),
     ...(file.note === undefined ? {} : { note: file.note }),
   }
-}
-
-export function base64Of({ bytes }: Pick<EncodedFile, 'bytes'>): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 }
 
 function secs(ms: number): number {

@@ -1,6 +1,6 @@
 // A maker in this process: a queue before one diffusion engine, whose frames become files while they come.
 import type { DiffusionDone, DiffusionEngine, DiffusionListener, DiffusionRequest } from '../../engine/diffusion/diffusion.ts'
-import { AppError, toAppError } from '../../lib/errors.ts'
+import { AppError, requestCancelled, toAppError } from '../../lib/errors.ts'
 import type { Encoders } from './maker/encoders.ts'
 import { fillRequest, planPreviews } from './maker/fill.ts'
 import { type Outputs, startOutputs } from './maker/outputs.ts'
@@ -142,7 +142,7 @@ class Maker implements LocalMaker {
       stop.abort()
       outputs.drop(error)
     }
-    const onAbort = () => giveUp(cancelled())
+    const onAbort = () => giveUp(requestCancelled())
     signal.addEventListener('abort', onAbort)
     if (signal.aborted) onAbort()
     const silenceMs = this.options.silenceMs ?? 600_000
@@ -197,10 +197,6 @@ function hear(filled: DiffusionRequest, outputs: Outputs, listener: MediaListene
 function stagesOf({ stages: { textMs, denoiseMs, decodeMs, copyMs } }: DiffusionDone): NonNullable<Made['engineMs']> {
   const told = Object.entries({ text: textMs, denoise: denoiseMs, decode: decodeMs, copy: copyMs })
   return Object.fromEntries(told.filter(([, ms]) => ms !== undefined))
-}
-
-function cancelled(): AppError {
-  return new AppError('client_closed_request', { message: 'The request was cancelled.' })
 }
 
 function silent(ms: number): AppError {

@@ -1,5 +1,5 @@
 // The queue's loop: requests wait here as promises until there is room, their deadline comes or their client leaves.
-import { AppError, toAppError } from '../../lib/errors.ts'
+import { AppError, clientGone, toAppError } from '../../lib/errors.ts'
 import { markTurn } from '../../lib/turn.ts'
 import type { Clock } from '../clock.ts'
 import type { Lease, Placement } from '../router.ts'
@@ -134,8 +134,4 @@ export class WaitingRoom {
 /** True when others may have room where this one has none. */
 function isPicky({ workerId, dpRank, sessionId, avoid }: Placement): boolean {
   return workerId !== undefined || dpRank !== undefined || sessionId !== undefined || avoid !== undefined
-}
-
-export function clientGone(): AppError {
-  return new AppError('client_closed_request', { message: 'The client closed the connection.' })
 }

@@ -46,10 +46,11 @@ export function openServing(options: ServeOptions): Serving {
     lifecycle: front.lifecycle,
     async start() {
       try {
-        const started = await start(options, workers, own)
+        const started = await start(options, workers, own, front.lifecycle.goOn)
         if (options.fleet !== undefined) {
           const { joinFleet } = await import('./join.ts')
           joined = await joinFleet({ ...options, fleet: options.fleet }, started, workers, own, models)
+          front.lifecycle.goOn()
         } else addModel(models, started)
         front.lifecycle.markReady()
         await front.warm()
@@ -69,11 +70,12 @@ function addModel(models: ModelRegistry, parts: ModelParts): void {
   models.add(loadedModel(parts))
 }
 
-/** Starts every copy; resolves when all of them can serve. */
+/** Starts every copy; resolves when all of them can serve. `goOn` throws when none of it is wanted any more. */
 async function start(
   options: ServeOptions,
   workers: Workers,
   own: Worker[],
+  goOn: () => void,
 ): Promise<ModelParts & { router: ReturnType<typeof createRouter> }> {
   const { model, migrationLimit } = options
   const { path, engineTokenizes } = model
@@ -87,6 +89,7 @@ async function start(
     const id = options.workerId(i)
     const label = options.workers === 1 ? options.engine.kind : id
     const engine = await makeEngine(copy, options, async () => mockModel(path!, await reading!, model.contextLength), label)
+    goOn()
     const worker = { id, engine }
     watchWorker(worker)
     own.push(worker)
@@ -100,5 +103,6 @@ async function start(
   const { info } = own[0]!.engine
   const files = early ?? (await loadModelFiles(info.modelPath, model))
   const names = model.servedNames.length > 0 ? model.servedNames : [path ?? info.modelPath]
+  goOn()
   return { names, files, info, router, engineTokenizes, migrationLimit }
 }

@@ -1,5 +1,7 @@
 // Every route on one screen. The POST routes also run without the router in front of them: they are the hot ones (http.ts).
-import { type Context, Hono } from 'hono'
+import type { Context } from 'hono'
+// With the router that needs no preparation: a first /live came 5 ms sooner, and the hot routes do not go through it.
+import { Hono } from 'hono/quick'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import type { Api, Handler } from '../../openai/call.ts'
 import { chatHandler, chatRules } from '../../openai/chat.ts'

@@ -1,5 +1,5 @@
 // DYN_SYSTEM_PORT: probes and metrics on a port of their own, so that they can be closed to the world while the API is open.
-import { Hono } from 'hono'
+import { Hono } from 'hono/quick'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import { errorResponse } from '../../openai/errors.ts'

@@ -1,4 +1,4 @@
-// Between the HTTP half of a process and what makes images and videos in it.
+// What the HTTP half of a process asks of its images and videos, whether they are made in it or by workers elsewhere.
 import type { Handler } from '../../openai/call.ts'
 import type { ServedMedia } from '../../pipeline/media/media.ts'
 import type { Controlled } from '../control/engine.ts'

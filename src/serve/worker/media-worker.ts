@@ -72,9 +72,12 @@ export function openMediaWorker(options: MediaWorkerOptions): MediaWorkerProcess
   async function start(): Promise<MediaCard> {
     const { names, makers, engines } = await own.start()
     parts.planes = await openPlanes(fleet.planes, fleet.namespace)
+    lifecycle.goOn()
     parts.discovery = await openDiscovery(fleet.discovery)
+    lifecycle.goOn()
     const shown = { maker: makers[0]!, engine: engines[0]!, names, endpoint, namespace: fleet.namespace, draining }
     parts.hosted = await hostMedia(shown, parts.planes, parts.discovery)
+    lifecycle.goOn()
     return parts.hosted.card
   }
 

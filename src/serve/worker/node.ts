@@ -63,8 +63,11 @@ export function openNode(options: WorkerOptions): NodeProcess {
         `${backend} discovery: the first node cannot find this one, so the KV events of its ranks are not told`,
       )
     planes = await openPlanes(fleet.planes, fleet.namespace)
+    lifecycle.goOn()
     discovery = await openDiscovery(fleet.discovery)
+    lifecycle.goOn()
     hosted = await hostNode({ id, node, rank, group, namespace: fleet.namespace }, planes, discovery)
+    lifecycle.goOn()
   }
 
   return {

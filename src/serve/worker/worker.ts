@@ -62,7 +62,7 @@ export function openWorker(options: WorkerOptions): WorkerProcess {
     lifecycle,
     async start() {
       try {
-        const started = await start(options, parts, workers)
+        const started = await start(options, parts, workers, lifecycle)
         lifecycle.markReady()
         return started
       } catch (error) {
@@ -76,11 +76,12 @@ export function openWorker(options: WorkerOptions): WorkerProcess {
   }
 }
 
-async function start(options: WorkerOptions, parts: Parts, workers: Worker[]) {
+async function start(options: WorkerOptions, parts: Parts, workers: Worker[], lifecycle: Lifecycle) {
   const { id, model, fleet, endpoint, migrationLimit } = options
   const reading = model.path === undefined ? undefined : loadModelFiles(model.path, model)
   reading?.catch(() => {})
   const engine = await makeEngine(options.engine, options, async () => mockModel(model.path!, await reading!, model.contextLength))
+  lifecycle.goOn()
   parts.engine = engine
   const worker = { id, engine }
   watchWorker(worker)
@@ -91,10 +92,14 @@ async function start(options: WorkerOptions, parts: Parts, workers: Worker[]) {
   const info = await starting
   const files = early ?? (await loadModelFiles(info.modelPath, model))
   const names = model.servedNames.length > 0 ? model.servedNames : [model.path ?? info.modelPath]
+  lifecycle.goOn()
   parts.planes = await openPlanes(fleet.planes, fleet.namespace)
+  lifecycle.goOn()
   parts.discovery = await openDiscovery(fleet.discovery)
+  lifecycle.goOn()
   const { namespace } = fleet
   parts.hosted = await hostWorker({ id, engine, names, files, model, endpoint, namespace, migrationLimit }, parts.planes, parts.discovery)
   if (isLeading(engine)) parts.nodes = await followNodes(engine, options.engine, parts.planes, parts.discovery, namespace)
+  lifecycle.goOn()
   return { card: parts.hosted.card, engine }
 }

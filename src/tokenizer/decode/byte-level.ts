@@ -3,6 +3,7 @@
 
 import type { StreamDecoder } from '../tokenizer.ts'
 import { letterBytes } from '../tokenizer-json.ts'
+import { decodeAll } from './decode-all.ts'
 import type { Detokenizer, TokenNames } from './detokenizer.ts'
 import { isWhole, lossy, openBytes } from './utf8.ts'
 
@@ -44,12 +45,7 @@ export function byteLevelDecoder(names: TokenNames): Detokenizer {
 
   return {
     stream,
-    decode(ids, skipSpecial) {
-      const decoder = stream(skipSpecial)
-      let text = ''
-      for (let i = 0; i < ids.length; i++) text += decoder.push(ids[i]!)
-      return text + decoder.end()
-    },
+    decode: (ids, skipSpecial) => decodeAll(stream(skipSpecial), ids),
     token(id) {
       const bytes = bytesOf(names, id)
       return { text: lossy(bytes), bytes }

@@ -3,6 +3,7 @@
 
 import type { StreamDecoder } from '../tokenizer.ts'
 import { partsOf, type TokenizerJson } from '../tokenizer-json.ts'
+import { decodeAll } from './decode-all.ts'
 import type { Detokenizer, TokenNames } from './detokenizer.ts'
 import { isWhole, lossy } from './utf8.ts'
 
@@ -84,12 +85,7 @@ export function sentencePieceDecoder(names: TokenNames, rules: SentencePieceRule
 
   return {
     stream,
-    decode(ids, skipSpecial) {
-      const decoder = stream(skipSpecial)
-      let text = ''
-      for (let i = 0; i < ids.length; i++) text += decoder.push(ids[i]!)
-      return text + decoder.end()
-    },
+    decode: (ids, skipSpecial) => decodeAll(stream(skipSpecial), ids),
     token(id) {
       const text = textOf(id)
       const bytes = typeof text === 'number' ? Uint8Array.of(text) : Buffer.from(text, 'utf8')

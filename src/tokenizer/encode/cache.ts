@@ -43,11 +43,3 @@ export function generationCache<V>(maxBytes: number): GenerationCache<V> {
     set: put,
   }
 }
-
-const wide = /[^\0-\xff]/
-
-/** A copy that does not keep a longer string alive: JavaScriptCore's slices share their parent's memory. */
-export function flat(text: string): string {
-  const encoding = wide.test(text) ? 'utf16le' : 'latin1'
-  return Buffer.from(text, encoding).toString(encoding)
-}

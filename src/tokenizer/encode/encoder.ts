@@ -1,6 +1,7 @@
 // Text to ids by an EncodePlan: split at added tokens, cut into pieces, take known pieces from the cache. Synchronous as long as that is
 // quick; a long unknown text continues in slices of a millisecond, so that the event loop never stalls.
-import { flat, type GenerationCache, generationCache } from './cache.ts'
+import { flat } from '../../lib/flat.ts'
+import { type GenerationCache, generationCache } from './cache.ts'
 import { append, type IdBuffer, idBuffer, reserve } from './id-buffer.ts'
 import type { EncodePlan } from './plan.ts'
 

@@ -1,10 +1,10 @@
 // Encodes sentencepiece-style BPE (Llama 2, Mistral, Gemma): no pre-tokenizer, ▁ for a space, <0xNN> tokens for characters that the
 // vocabulary lacks. The native encoder is the twin in tests.
 
+import { flat } from '../../lib/flat.ts'
 import { partsOf, type TokenizerJson } from '../tokenizer-json.ts'
 import { type Merges, merge, mergeSteps, mergeTable } from './bpe.ts'
 import { isPlainBpe, mergeIds, type PieceEncoder, type TextPlan } from './bpe-model.ts'
-import { flat } from './cache.ts'
 import { append, type IdBuffer } from './id-buffer.ts'
 import { isAsciiLetter, sentencePieceEnd } from './pieces.ts'
 import { wordCache } from './word-cache.ts'

@@ -4,11 +4,14 @@ import { floatToRgbPlain } from '../../../kernels/float-to-rgb/reference.ts'
 import { latentPreviewCall } from '../../../kernels/latent-preview/kernel.ts'
 import { latentPreviewPlain } from '../../../kernels/latent-preview/reference.ts'
 import type { Call } from '../../../kernels/perform.ts'
+import { resizeAcross, resizeDown } from '../../../kernels/resize/cpu.ts'
 import { resizeCall } from '../../../kernels/resize/kernel.ts'
-import { resizePlain } from '../../../kernels/resize/reference.ts'
-import type { ResizeFilter } from '../../../kernels/resize/taps.ts'
+import { resizePlain, type Size } from '../../../kernels/resize/reference.ts'
+import { type ResizeFilter, tapsOf } from '../../../kernels/resize/taps.ts'
+import { rgbToYuv420Rows } from '../../../kernels/rgb-to-yuv420/cpu.ts'
 import { rgbToYuv420Call } from '../../../kernels/rgb-to-yuv420/kernel.ts'
-import { rgbToYuv420Plain } from '../../../kernels/rgb-to-yuv420/reference.ts'
+import { rgbToYuv420Plain, yuv420Bytes } from '../../../kernels/rgb-to-yuv420/reference.ts'
+import { sharpenRows } from '../../../kernels/upscale/cpu.ts'
 import { upscaleCall } from '../../../kernels/upscale/kernel.ts'
 import { upscalePlain } from '../../../kernels/upscale/reference.ts'
 
@@ -18,6 +21,8 @@ export interface BenchCase {
   call(): Call<Uint8Array>
   /** Absent where it would take many seconds. */
   plain?(): Uint8Array
+  /** The way of cpu.ts, where the product takes WebAssembly. */
+  typed?(): Uint8Array
 }
 
 type Pair = readonly [width: number, height: number]
@@ -36,6 +41,11 @@ export function* benchCases(): Generator<BenchCase> {
       size: `${width}x${height}`,
       call: () => rgbToYuv420Call(rgb, width, height),
       plain: () => rgbToYuv420Plain(rgb, width, height),
+      typed() {
+        const out = new Uint8Array(yuv420Bytes(width, height))
+        rgbToYuv420Rows(rgb, width, height, out, 0, (height + 1) >> 1)
+        return out
+      },
     }
   }
   for (const [frames, width, height] of [
@@ -90,6 +100,12 @@ export function* benchCases(): Generator<BenchCase> {
       kernel: 'upscale',
       size: `${side}x${side} by ${factor}`,
       call: () => upscaleCall(rgb, size, factor, 'lanczos-sharp'),
+      typed() {
+        const [wide, high] = [factor * side, factor * side]
+        const out = new Uint8Array(3 * wide * high)
+        sharpenRows(typedResize('lanczos', rgb, size, { width: wide, height: high }), wide, high, out, 0, high)
+        return out
+      },
       ...(side * factor > 1024 ? {} : { plain: () => upscalePlain(rgb, size, factor, 'lanczos-sharp') }),
     }
   }
@@ -103,8 +119,17 @@ function resizing(filter: ResizeFilter, [width, height]: Pair, [newWidth, newHei
     kernel: 'resize',
     size: `${filter} ${width}x${height} to ${newWidth}x${newHeight}`,
     call: () => resizeCall(rgb, from, to, filter),
+    typed: () => typedResize(filter, rgb, from, to),
     ...(withPlain ? { plain: () => resizePlain(rgb, from, to, filter) } : {}),
   }
+}
+
+function typedResize(filter: ResizeFilter, rgb: Uint8Array, from: Size, to: Size): Uint8Array {
+  const wide = new Uint8ClampedArray(3 * to.width * from.height)
+  const out = new Uint8ClampedArray(3 * to.width * to.height)
+  resizeAcross(rgb, from.width, tapsOf(from.width, to.width, filter), wide, to.width, 0, from.height)
+  resizeDown(wide, 3 * to.width, from.height, tapsOf(from.height, to.height, filter), out, 0, to.height)
+  return new Uint8Array(out.buffer)
 }
 
 /** Noise over a slope: no two rows alike, nothing constant. */

@@ -1,9 +1,10 @@
 // What `doctor` says about images and videos, from what was found on some machine.
 import { describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkEncoders, checkKernels, checkMediaModel, checkMediaPlace } from '../../../src/cli/doctor/media.ts'
+import { run } from '../program.ts'
 
 test('the encoder of videos, those that would work too, and what happens without one', () => {
   const tried = [
@@ -15,8 +16,61 @@ test('the encoder of videos, those that would work too, and what happens without
     level: 'ok',
     what: 'videos: libsvtav1 of ffmpeg 7.1 (/usr/bin/ffmpeg); libvpx-vp9 would work too',
   })
+  expect(checkEncoders({ ffmpeg: '/py/ffmpeg', version: '7.1', brought: true, tried, chosen: 'libsvtav1' }).what).toContain(
+    '(/py/ffmpeg, of the engine’s Python)',
+  )
   const none = checkEncoders({ ffmpeg: null, tried: [], reason: 'no ffmpeg was found' })
   expect(none).toMatchObject({ level: 'warn', what: expect.stringContaining('animated WebP'), advice: expect.stringContaining('--ffmpeg') })
+})
+
+describe('an encoder that was asked for by name', () => {
+  const found = {
+    ffmpeg: '/usr/bin/ffmpeg',
+    version: '7.1',
+    tried: [
+      { name: 'av1_nvenc', works: false, reason: 'no device' },
+      { name: 'libsvtav1', works: true },
+      { name: 'libvpx-vp9', works: true },
+    ],
+    chosen: 'libsvtav1',
+  }
+
+  test('works', () => {
+    expect(checkEncoders(found, { encoder: 'libvpx-vp9', needed: true })).toEqual({
+      level: 'ok',
+      what: 'videos: libvpx-vp9 of ffmpeg 7.1 (/usr/bin/ffmpeg), as --video-encoder says; libsvtav1 would work too',
+    })
+  })
+
+  test.each([
+    ['av1_nvenc', /with ffmpeg 7.1 \(\/usr\/bin\/ffmpeg\): no device/],
+    ['libtheora', /not one that is known/],
+  ])('%s does not: a server of videos would not start', (encoder, what) => {
+    const advice = 'leave it out, or name libsvtav1 or libvpx-vp9'
+    expect(checkEncoders(found, { encoder, needed: true })).toEqual({ level: 'fail', what: expect.stringMatching(what), advice })
+    expect(checkEncoders(found, { encoder, needed: false }).level).toBe('warn')
+  })
+
+  test('without any ffmpeg', () => {
+    const none = { ffmpeg: null, tried: [], reason: 'no ffmpeg was found' }
+    expect(checkEncoders(none, { encoder: 'libx264', needed: true })).toMatchObject({
+      level: 'fail',
+      what: 'videos: --video-encoder libx264 does not work: no ffmpeg was found',
+    })
+  })
+})
+
+test('the ffmpeg that serve would use: where the PATH has none, the one of the engine’s Python', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'doctor-'))
+  const script = (name: string, text: string) => writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  script('bundled', 'case $1 in -version) echo ffmpeg version 9.9 ;; -hide_banner) ;; *) exit 1 ;; esac')
+  script('python', `echo ${folder}/bundled`)
+  const args = ['doctor', '--engine', 'sglang', '--video-generation-worker', '--python', join(folder, 'python'), '--gpu-kernels', 'cpu']
+  const plain = await run(args, { PATH: folder })
+  expect(plain.out).toContain(`videos: ffmpeg 9.9 has no video encoder that works here (${folder}/bundled)`)
+  const chosen = await run([...args, '--video-encoder', 'libx264'], { PATH: folder })
+  expect(chosen.out).toMatch(/^fail +videos: --video-encoder libx264 does not work with ffmpeg 9.9 .*bundled, of the engine’s Python/m)
+  rmSync(folder, { recursive: true })
 })
 
 describe('where kernels run', () => {

@@ -30,7 +30,8 @@ export async function startSglangServer(python: string, model: string, more: str
   const serving = new Promise<void>((done) => (ready = done))
   const child = startChild({
     command: [python, '-m', 'sglang.launch_server', ...cpuArgs(model), '--host', '127.0.0.1', '--port', String(port), ...more],
-    env: cpuEnv(),
+    // As a user starts it.
+    env: cpuEnv(false),
     onLine: (line) => line.includes('ready to roll') && ready(),
   })
   const outcome = await Promise.race([serving.then(() => 'ready'), child.exited.then(() => 'exited')])

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import sharp from 'sharp'
 import { encodeImage } from '../../../src/media/image/encode.ts'
-import { isLarge, pngInBands } from '../../../src/media/image/png-bands.ts'
+import { inBands, pngInBands } from '../../../src/media/image/png-bands.ts'
 import { need } from '../../helpers/need.ts'
 import { hasFfmpeg } from '../chart.ts'
 
@@ -28,16 +28,24 @@ const sizes: [width: number, height: number, channels: 3 | 4][] = [
 ]
 
 for (const [width, height, channels] of sizes) {
-  test(`${width}x${height}x${channels}: every byte comes back`, async () => {
+  test(`${width}x${height}x${channels}: every pixel comes back, from bands and from one piece`, async () => {
     const pixels = picture(width, height, channels)
-    expect(isLarge(width, height)).toBe(true)
-    const { bytes, transparent } = await encodeImage(pixels, { width, height }, { type: 'png' })
-    const { data, info } = await decoded(bytes)
-    expect(info).toMatchObject({ width, height, channels })
-    expect(Buffer.compare(data, pixels)).toBe(0)
-    expect(transparent).toBe(channels === 4)
+    const [few, many] = await Promise.all([2, 4].map((cores) => encodeImage(pixels, { width, height }, { type: 'png' }, cores)))
+    for (const { bytes, transparent } of [few!, many!]) {
+      const { data, info } = await decoded(bytes)
+      expect(info).toMatchObject({ width, height, channels })
+      expect(Buffer.compare(data, pixels)).toBe(0)
+      expect(transparent).toBe(channels === 4)
+    }
+    // Two ways, or this test shows nothing.
+    expect(Buffer.compare(few!.bytes, many!.bytes)).not.toBe(0)
   })
 }
+
+test('bands take four cores and three bands', () => {
+  expect([1, 2, 3, 4, 16].filter((cores) => inBands(1024, 1024, cores))).toEqual([4, 16])
+  expect([512, 640, 1024].filter((side) => inBands(side, side, 16))).toEqual([640, 1024])
+})
 
 test('one band is a whole picture too, at any level', async () => {
   const pixels = picture(7, 5, 3)
@@ -50,16 +58,14 @@ test('one band is a whole picture too, at any level', async () => {
 test('the bytes are the same each time, and hardly more than of one piece', async () => {
   const [width, height] = [1024, 768]
   const pixels = picture(width, height, 3)
-  const { bytes } = await encodeImage(pixels, { width, height }, { type: 'png' })
-  expect(Buffer.compare((await encodeImage(pixels, { width, height }, { type: 'png' })).bytes, bytes)).toBe(0)
-  const whole = await sharp(pixels, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 3, adaptiveFiltering: true })
-    .toBuffer()
-  expect(bytes.length).toBeLessThan(whole.length * 1.01)
+  const write = async (cores: number) => (await encodeImage(pixels, { width, height }, { type: 'png' }, cores)).bytes
+  const bytes = await write(4)
+  expect(Buffer.compare(await write(16), bytes)).toBe(0)
+  expect(bytes.length).toBeLessThan((await write(1)).length * 1.01)
 })
 
 test.skipIf(!need('ffmpeg', hasFfmpeg))('ffmpeg finds no fault with checksums', async () => {
-  const { bytes } = await encodeImage(picture(800, 600, 3), { width: 800, height: 600 }, { type: 'png' })
+  const { bytes } = await encodeImage(picture(800, 600, 3), { width: 800, height: 600 }, { type: 'png' }, 4)
   const read = Bun.spawnSync(['ffmpeg', '-v', 'error', '-err_detect', 'crccheck+explode', '-i', 'pipe:0', '-f', 'null', '-'], {
     stdin: bytes,
     stderr: 'pipe',

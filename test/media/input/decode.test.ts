@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { imageCodec } from '../../../src/media/image/codec.ts'
+import { toPng } from '../../../src/media/input/decode.ts'
 import { readInput, readPixels } from '../../../src/media/input/input.ts'
 import { defaultPolicy } from '../../../src/media/input/policy.ts'
 import { webpAnimation } from '../../../src/media/video/webp-animation.ts'
@@ -163,6 +164,25 @@ for (const [name, bytes] of bombs) {
     expect(process.memoryUsage().rss - before).toBeLessThan(200e6)
   })
 }
+
+// 1600 megapixels in 200 kB: some six seconds of a fast core, of which a test takes one.
+const slow = pngOf(40_000, 40_000, { depth: 1, colour: 0, raw: new Uint8Array(5001 * 40_000) })
+
+test('a picture that is not decoded in time is told as that, and not as broken', async () => {
+  const thrown = await toPng(slow, 2e9, 'image[0]', signal, 1).catch((error) => error)
+  expect(thrown).toMatchObject({ code: 'overloaded', status: 529, param: 'image[0]' })
+  expect(thrown.message).toStartWith('The image at image[0] was not decoded within 1 seconds.')
+})
+
+test('a client that goes away is not kept waiting, before and while its picture is decoded', async () => {
+  const client = new AbortController()
+  const reading = toPng(slow, 2e9, 'image[0]', client.signal, 1)
+  await Bun.sleep(50)
+  client.abort()
+  await expect(reading).rejects.toMatchObject({ code: 'client_closed_request', param: 'image[0]' })
+  const late = readInput({ bytes: whole.png }, defaultPolicy, 'image[0]', client.signal)
+  await expect(late).rejects.toMatchObject({ code: 'client_closed_request' })
+})
 
 for (const [kind, bytes] of Object.entries(whole)) {
   for (const part of [0.9, 0.5, 0.02]) {

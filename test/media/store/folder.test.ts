@@ -123,6 +123,18 @@ describe('the address of a store', () => {
   })
 })
 
+test('a folder that takes no bytes is told at start, and nothing is left in it', async () => {
+  const folder = fresh()
+  mkdirSync(folder)
+  const open = `import { folderStore } from '${join(import.meta.dir, '../../../src/media/store/folder.ts')}'
+    await folderStore({ folder: '${folder}', httpUrl: undefined, maxBytes: undefined, maxAgeMs: undefined }).catch((error) => process.exit(error.code === 'storage_failed' ? 3 : 4))`
+  // Files of this process may have no bytes: they can be made, and every write fails.
+  const child = Bun.spawn(['sh', '-c', `trap '' XFSZ; ulimit -f 0; exec "$0" -e "$1"`, process.execPath, open], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  expect([await child.exited, await new Response(child.stderr).text(), files(folder)]).toEqual([3, '', []])
+})
+
 test('saves and removals of one folder at the same time lose nothing', async () => {
   const folder = fresh()
   const store = await folderStore({ ...none, folder })

@@ -4,21 +4,30 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startClip } from '../../../src/media/video/clip.ts'
 import type { ClipOptions } from '../../../src/media/video/clip-encoder.ts'
+import { probeEncoders } from '../../../src/media/video/probe.ts'
 import { need } from '../../helpers/need.ts'
 import { decodeByFfmpeg, hasFfmpeg, probe } from '../chart.ts'
 import { smallestMp4 } from './mp4-boxes.ts'
 
 setDefaultTimeout(60_000)
 
+const system = process.env.TMPDIR
 const folder = mkdtempSync(join(tmpdir(), 'clips-'))
+process.env.TMPDIR = folder
 afterAll(() => {
+  setTemp(system)
   // What a test left behind on purpose.
   for (const name of readdirSync(folder)) if (name.endsWith('.pid')) process.kill(Number(readFileSync(join(folder, name), 'utf8')))
   rmSync(folder, { recursive: true })
 })
 
+function setTemp(path: string | undefined): void {
+  if (path === undefined) delete process.env.TMPDIR
+  else process.env.TMPDIR = path
+}
+
 const grey = (width: number, height: number) => new Uint8Array(width * height * 3).fill(128)
-const shape: ClipOptions = { width: 320, height: 240, fps: 16, frames: 4, pixels: 'rgb24', tempFolder: folder }
+const shape: ClipOptions = { width: 320, height: 240, fps: 16, frames: 4, pixels: 'rgb24' }
 const frame = grey(320, 240)
 /** More than what lies between us and a child: a socket's buffers, about 400 kB. */
 const large = { ...shape, width: 1280, height: 720 }
@@ -184,10 +193,16 @@ for (const [what, script, code, message, cause] of faults) {
   })
 }
 
-test('no folder for temporary files: storage_failed', () =>
-  expect(encode({ ...shape, ffmpeg: fakeFfmpeg('cat >&3'), tempFolder: join(folder, 'none') })).rejects.toMatchObject({
-    code: 'storage_failed',
-  }))
+test('no folder for temporary files: storage_failed', async () => {
+  const ffmpeg = fakeFfmpeg('cat >&3')
+  expect((await probeEncoders({ ffmpeg })).chosen).toBe('libx264')
+  setTemp(join(folder, 'none'))
+  try {
+    await expect(encode({ ...shape, ffmpeg })).rejects.toMatchObject({ code: 'storage_failed' })
+  } finally {
+    setTemp(folder)
+  }
+})
 
 test.skipIf(!need('ffmpeg', hasFfmpeg))('no more room under the real ffmpeg: storage_failed', async () => {
   const path = join(folder, 'ffmpeg-in-16-blocks')
@@ -209,7 +224,7 @@ test.skipIf(!need('ffmpeg', hasFfmpeg))('no more room under the real ffmpeg: sto
 test.skipIf(!need('ffmpeg', hasFfmpeg))('a server that is killed leaves no file and no encoder', async () => {
   const script = `
     import { startClip } from '${join(import.meta.dir, '../../../src/media/video/clip.ts')}'
-    const clip = startClip({ width: 320, height: 240, fps: 17.123, frames: 90, pixels: 'rgb24', tempFolder: '${folder}' })
+    const clip = startClip({ width: 320, height: 240, fps: 17.123, frames: 90, pixels: 'rgb24' })
     await clip.write(new Uint8Array(320 * 240 * 3))
     console.log('written')
     setInterval(() => {}, 1000)`

@@ -108,8 +108,7 @@ esac`
 })
 
 test('a child that hangs after the last frame, or that reads nothing, is ended', async () => {
-  const hang = (script: string) =>
-    startFfmpeg({ program: '/bin/sh', encoder: 'slow', arguments: () => ['-c', script], tempFolder: folder, stallMs: 200 })
+  const hang = (script: string) => startFfmpeg({ program: '/bin/sh', encoder: 'slow', arguments: () => ['-c', script], stallMs: 200 })
   const deaf = hang('exec sleep 1000')
   await expect(deaf.write(new Uint8Array(2_000_000))).rejects.toMatchObject({ message: 'The video encoder slow hangs.' })
   deaf.abort()

@@ -1,6 +1,7 @@
 // Pictures from a prompt, as one answer: what reaches the pipeline, where the files are, what the answer tells.
-import { expect, test } from 'bun:test'
+import { expect, spyOn, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
+import { log } from '../../../src/lib/log.ts'
 import { imageContent } from '../../../src/openai/images/content.ts'
 import { imageAnswer } from '../../../src/openai/schema/images.ts'
 import { imagesApp } from '../../helpers/fakes/images-app.ts'
@@ -164,4 +165,21 @@ test("OpenAI's client", async () => {
   expect(made.size).toBe('256x256')
   const refused = await app.openai.images.generate({ prompt: 'a', size: '100x100' }).catch((error: unknown) => error)
   expect(refused).toMatchObject({ status: 400, code: 'invalid_value', param: 'size' })
+})
+
+test('what a failed answer may leave in the store is told in the log, with what to do', async () => {
+  const warn = spyOn(log, 'warn').mockImplementation(() => {})
+  try {
+    await using app = imagesApp()
+    app.store.failAfter = 1
+    app.store.remove = async () => {
+      throw new AppError('storage_failed', { message: 'The store is away.' })
+    }
+    expect((await app.post('generations', { prompt: 'a', n: 2 })).status).toBe(507)
+    const [[told, words]] = warn.mock.calls as unknown as [[{ paths: string[] }, string]]
+    expect([warn.mock.calls.length, told.paths.includes([...app.store.files.keys()][0]!)]).toEqual([1, true])
+    expect(words).toContain('remove it there')
+  } finally {
+    warn.mockRestore()
+  }
 })

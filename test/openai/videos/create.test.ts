@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import { videoAnswer } from '../../../src/openai/schema/videos.ts'
-import { clipBytes } from '../../helpers/fakes/clips.ts'
+import type { VideosApi } from '../../../src/openai/videos/api.ts'
+import type { MediaListener, MediaRequest } from '../../../src/pipeline/media/media.ts'
+import { clipBytes, scriptedClips } from '../../helpers/fakes/clips.ts'
 import { pngHead, videosApp } from '../../helpers/fakes/videos-app.ts'
 
 const cat = { model: 'filmer', prompt: 'a cat' }
@@ -177,6 +179,47 @@ describe('failures', () => {
     expect(await asked).toBe('left')
     while (app.clips.inside > 0) await Bun.sleep(1)
     expect([app.clips.aborted, app.clips.steps]).toEqual([1, 1])
+  })
+})
+
+describe('a client that leaves when the work is done', () => {
+  test('is told as gone in the log, not as answered', async () => {
+    const leave = new AbortController()
+    const clips = scriptedClips()
+    const media = {
+      ...clips,
+      async make(request: MediaRequest, _listener: MediaListener, signal: AbortSignal) {
+        const made = await clips.make(request, {}, new AbortController().signal)
+        leave.abort()
+        while (!signal.aborted) await Bun.sleep(1)
+        return made
+      },
+    }
+    await using app = videosApp({ media })
+    await app.post({ ...cat, response_format: 'b64_json' }, { signal: leave.signal }).catch(() => {})
+    while (app.lines.length === 0) await Bun.sleep(1)
+    expect(app.lines).toMatchObject([{ status: 499, ending: 'disconnect', worker: 'maker-0' }])
+  })
+
+  test('and the work is a job that was only ordered: the same, and the job goes on', async () => {
+    const leave = new AbortController()
+    let connection: AbortSignal | undefined
+    const input: VideosApi['input'] = async (_source, _param, signal) => {
+      connection = signal
+      return pngHead(64, 64)
+    }
+    await using app = videosApp({ input })
+    const create = app.jobs.create.bind(app.jobs)
+    app.jobs.create = async (order) => {
+      const job = await create(order)
+      leave.abort()
+      while (connection?.aborted !== true) await Bun.sleep(1)
+      return job
+    }
+    await app.post({ ...cat, background: true, input_reference: 'https://images.test/64x64' }, { signal: leave.signal }).catch(() => {})
+    while (app.lines.length === 0) await Bun.sleep(1)
+    expect(app.lines).toMatchObject([{ status: 499, ending: 'disconnect' }])
+    while (app.jobs.counts().completed === 0) await Bun.sleep(1)
   })
 })
 

@@ -1,5 +1,6 @@
 // OpenAI's job API as its official client uses it, and by hand what the client cannot say.
 import { describe, expect, test } from 'bun:test'
+import { AppError } from '../../../src/lib/errors.ts'
 import { videoDeleted, videoJobAnswer, videoList } from '../../../src/openai/schema/videos.ts'
 import { clipBytes } from '../../helpers/fakes/clips.ts'
 import { type Body, pngHead, type VideosApp, videosApp } from '../../helpers/fakes/videos-app.ts'
@@ -78,6 +79,19 @@ describe('the official client', () => {
     expect(await app.openai.videos.retrieve(id).catch((error: unknown) => error)).toMatchObject({ status: 404, code: 'media_not_found' })
   })
 
+  test('deletes again what could not be deleted', async () => {
+    await using app = videosApp()
+    const { id } = await app.openai.videos.create(cat)
+    await ended(app, id)
+    const { remove } = app.store
+    app.store.remove = async () => {
+      throw new AppError('storage_failed', { message: 'The store is away.' })
+    }
+    expect(await app.openai.videos.delete(id).catch((error: unknown) => error)).toMatchObject({ status: 507, code: 'storage_failed' })
+    app.store.remove = remove
+    expect(await app.openai.videos.delete(id)).toMatchObject({ id, deleted: true })
+  })
+
   test('is told that there is no remix', async () => {
     await using app = videosApp()
     expect(await app.openai.videos.remix('video_x', { prompt: 'more' }).catch((error: unknown) => error)).toMatchObject({
@@ -125,6 +139,7 @@ describe('who gets a job', () => {
     const applied = async (headers: Record<string, string>) =>
       (await app.post({ ...cat, background: true }, { headers })).headers.get('preference-applied')
     expect([await applied({}), await applied({ prefer: 'respond-async' })]).toEqual([null, 'respond-async'])
+    expect([await applied({ prefer: 'wait=10' }), await applied({ prefer: 'wait=10, respond-async' })]).toEqual([null, 'respond-async'])
   })
 })
 

@@ -1,7 +1,7 @@
-// SGLang's diffusion engine behind the seam: starts it, keeps it alive, and owns every request inside it.
+// SGLang's diffusion engine behind the seam: one life of a bridge after another, and every request inside it.
 
 import { rmSync } from 'node:fs'
-import { AppError, toAppError } from '../../../lib/errors.ts'
+import { AppError, requestCancelled } from '../../../lib/errors.ts'
 import { decode } from '../../../transport/msgpack.ts'
 import type {
   DiffusionDone,
@@ -11,10 +11,9 @@ import type {
   DiffusionListener,
   DiffusionRequest,
 } from '../../diffusion/diffusion.ts'
-import { type Kept, keepAlive } from '../../supervisor.ts'
-import { Calls } from '../control.ts'
 import { type BridgeProcess, startProcess } from '../launch/process.ts'
-import { cancelled, DiffusionJobs } from './jobs.ts'
+import { BridgeLife, engineWords } from '../life/bridge-life.ts'
+import { DiffusionJobs } from './jobs.ts'
 import { cancelFrame, type DiffusionReady, generateFrame, helloAckFrame, toInfo, toUs } from './messages.ts'
 import type { SglangDiffusionOptions } from './options.ts'
 import { makeFrameFolder } from './shared-frames.ts'
@@ -27,66 +26,53 @@ const cancelMs = 5000
 
 export class SglangDiffusion implements DiffusionEngine {
   private readonly options: SglangDiffusionOptions
-  private readonly listeners = new Set<(event: DiffusionEvent) => void>()
   private readonly jobs = new DiffusionJobs()
-  private readonly calls = new Calls()
-  private readonly life = new AbortController()
-  private bridge: Bridge | undefined
-  private facts: DiffusionInfo | undefined
-  private kept: Kept | undefined
-  private stopping: Promise<void> | undefined
-  /** A start that has not come to its end; never rejects. */
-  private launching: Promise<unknown> = Promise.resolve()
-  private retryAt = 0
+  private readonly life: BridgeLife<Bridge, DiffusionInfo>
 
   constructor(options: SglangDiffusionOptions) {
     this.options = options
+    this.life = new BridgeLife<Bridge, DiffusionInfo>({
+      starting: 'starting',
+      words: engineWords,
+      shutdownMs,
+      notice: (text) => options.onNotice?.(text),
+      launch: (signal, down) => this.launch(signal, down),
+      info: toInfo,
+      begin: ({ ready }) => `SGLang ${ready.sglang} makes ${this.info.makes}s`,
+      failAll: (error) => this.jobs.failAll(error),
+      unavailable: () => this.unavailable(),
+    })
   }
 
   get info(): DiffusionInfo {
-    if (!this.facts) throw new Error('the engine has not started')
-    return this.facts
+    return this.life.info
   }
 
   get ready(): boolean {
-    return this.bridge !== undefined && !this.stopping
+    return this.life.ready
   }
 
   /** The processes of the running engine: the bridge first, then SGLang's workers. */
   get pids(): number[] {
-    return this.bridge ? [this.bridge.hello.pid, ...this.bridge.ready.workers] : []
+    const { bridge } = this.life
+    return bridge ? [bridge.hello.pid, ...bridge.ready.workers] : []
   }
 
-  async start(): Promise<DiffusionInfo> {
-    this.emit({ kind: 'state', ready: false, reason: 'starting' })
-    const first = await this.launchOnce()
-    this.kept = keepAlive(
-      {
-        start: () => this.launchOnce(),
-        onDown: (reason, delayMs) => {
-          this.retryAt = Date.now() + delayMs
-          this.options.onNotice?.(`${reason}; starting again in ${delayMs / 1000} s`)
-          this.emit({ kind: 'state', ready: false, reason })
-        },
-      },
-      first.died,
-    )
-    return this.info
+  start(): Promise<DiffusionInfo> {
+    return this.life.start()
   }
 
   generate(request: DiffusionRequest, listener: DiffusionListener, signal: AbortSignal): Promise<DiffusionDone> {
-    const bridge = this.bridge
-    if (signal.aborted) return Promise.reject(cancelled())
-    if (!bridge || this.stopping) return Promise.reject(this.unavailable())
+    const { bridge, stopping } = this.life
+    if (signal.aborted) return Promise.reject(requestCancelled())
+    if (!bridge || stopping) return Promise.reject(this.unavailable())
     const { job, ended } = this.jobs.open(listener, signal, (number) => bridge.send(cancelFrame(number)))
     bridge.send(generateFrame(job, request, this.options.makes))
     return ended
   }
 
   control(name: string, args: Record<string, unknown>): Promise<unknown> {
-    const bridge = this.bridge
-    if (!bridge) return Promise.reject(this.unavailable())
-    return this.calls.call((frame) => bridge.send(frame), name, args)
+    return this.life.call(name, args)
   }
 
   inFlight(): number {
@@ -94,39 +80,18 @@ export class SglangDiffusion implements DiffusionEngine {
   }
 
   on(listener: (event: DiffusionEvent) => void): () => void {
-    this.listeners.add(listener)
-    return () => this.listeners.delete(listener)
+    return this.life.on(listener)
   }
 
   stop(deadlineMs: number): Promise<void> {
-    this.stopping ??= this.shutDown(deadlineMs)
-    return this.stopping
+    return this.life.stop(async () => {
+      await this.jobs.drained(deadlineMs)
+      for (const job of this.jobs.numbers()) this.life.bridge?.send(cancelFrame(job))
+      await this.jobs.drained(cancelMs)
+    })
   }
 
-  private async shutDown(deadlineMs: number): Promise<void> {
-    this.kept?.end()
-    await this.jobs.drained(deadlineMs)
-    for (const job of this.jobs.numbers()) this.bridge?.send(cancelFrame(job))
-    await this.jobs.drained(cancelMs)
-    const error = new AppError('shutting_down', { message: 'The engine is shutting down.' })
-    this.jobs.failAll(error)
-    this.calls.failAll(error)
-    const bridge = this.bridge
-    this.bridge = undefined
-    if (bridge) await bridge.stop(shutdownMs)
-    this.life.abort()
-    await this.launching
-    this.emit({ kind: 'state', ready: false, reason: 'stopped' })
-  }
-
-  private launchOnce(): Promise<{ died: Promise<string> }> {
-    const launch = this.launch()
-    this.launching = launch.catch(() => {})
-    return launch
-  }
-
-  /** One life of the bridge. Rejects with a start-up AppError. */
-  private async launch(): Promise<{ died: Promise<string> }> {
+  private async launch(signal: AbortSignal, down: (reason: string) => void): Promise<Bridge> {
     const options = this.options
     let shared: string | undefined
     const bridge = await startProcess<DiffusionReady>(
@@ -150,64 +115,38 @@ export class SglangDiffusion implements DiffusionEngine {
         },
         helloAck: helloAckFrame,
         message: (type, bytes) => this.take(type, decode(bytes) as unknown[]),
-        down: (reason) => this.wentDown(reason),
+        down,
       },
-      this.life.signal,
+      signal,
     )
-    const wrong = this.refusal(bridge.ready)
-    if (wrong || this.stopping) {
+    const wrong = refusal(bridge.ready)
+    if (wrong) {
       await bridge.stop(shutdownMs)
-      throw wrong ?? new AppError('shutting_down', { message: 'The engine is shutting down.' })
+      throw wrong
     }
-    this.bridge = bridge
-    this.facts = toInfo(bridge.ready)
-    this.emit({ kind: 'state', ready: true, reason: `SGLang ${bridge.ready.sglang} makes ${this.facts.makes}s` })
-    return { died: bridge.died }
+    return bridge
   }
 
   private take(type: number, message: unknown[]): void {
-    if (type === toUs.reply) this.calls.reply(message[1] as number, message[2] as boolean, message[3])
+    if (type === toUs.reply) this.life.calls.reply(message[1] as number, message[2] as boolean, message[3])
     else this.jobs.take(message)
   }
 
-  private refusal(ready: DiffusionReady): AppError | undefined {
-    if (ready.hooks.includes('steps') && ready.hooks.includes('execute')) return undefined
-    return new AppError('sglang_unsupported', {
-      message: `SGLang ${ready.sglang} lacks seams of its diffusion engine that are needed (found: ${ready.hooks.join(', ') || 'none'}).`,
-    })
-  }
-
-  /** It is gone: everybody inside learns it now, the restart follows when its processes have ended. */
-  private wentDown(reason: string): void {
-    this.retryAt = Date.now() + 1000
-    this.bridge = undefined
-    const error = new AppError('engine_failed', {
-      message: 'The engine stopped while it worked on this request.',
-      cause: new Error(reason),
-    })
-    this.jobs.failAll(error)
-    this.calls.failAll(error)
-    if (!this.stopping) this.emit({ kind: 'state', ready: false, reason })
-  }
-
   private unavailable(): AppError {
-    if (this.stopping) return new AppError('engine_unavailable', { message: 'The engine is shutting down.', retryAfterSecs: 5 })
-    const retryAfterSecs = Math.max(1, Math.ceil((this.retryAt - Date.now()) / 1000))
-    return new AppError('engine_unavailable', { message: 'The engine is not ready. Try again shortly.', retryAfterSecs })
-  }
-
-  private emit(event: DiffusionEvent): void {
-    for (const listener of this.listeners) {
-      try {
-        listener(event)
-      } catch (thrown) {
-        this.options.onNotice?.(`a listener threw: ${toAppError(thrown).message}`)
-      }
-    }
+    const { stopping, retryAfterSecs } = this.life
+    if (stopping) return new AppError('engine_unavailable', { message: engineWords.stopping, retryAfterSecs: 5 })
+    return new AppError('engine_unavailable', { message: engineWords.absent, retryAfterSecs })
   }
 }
 
 /** Nothing is started before `start`. */
 export function sglangDiffusion(options: SglangDiffusionOptions): SglangDiffusion {
   return new SglangDiffusion(options)
+}
+
+function refusal({ hooks, sglang }: DiffusionReady): AppError | undefined {
+  if (hooks.includes('steps') && hooks.includes('execute')) return undefined
+  return new AppError('sglang_unsupported', {
+    message: `SGLang ${sglang} lacks seams of its diffusion engine that are needed (found: ${hooks.join(', ') || 'none'}).`,
+  })
 }

@@ -1,6 +1,6 @@
 // The requests inside the engine: who listens, what was told, how each ends. Exactly one end each, and no frame stays behind.
 import { rmSync } from 'node:fs'
-import { AppError } from '../../../lib/errors.ts'
+import { AppError, requestCancelled } from '../../../lib/errors.ts'
 import type { Frames } from '../../../media/frames.ts'
 import type { DiffusionDone, DiffusionListener } from '../../diffusion/diffusion.ts'
 import { type Done, type Failed, type FailureKind, type FramesTold, type Preview, type Step, toUs } from './messages.ts'
@@ -46,12 +46,12 @@ export class DiffusionJobs {
         cancel: abort,
         resolve(done) {
           leave()
-          if (signal.aborted) reject(cancelled())
+          if (signal.aborted) reject(requestCancelled())
           else resolve(done)
         },
         reject(error) {
           leave()
-          reject(signal.aborted ? cancelled() : error)
+          reject(signal.aborted ? requestCancelled() : error)
         },
       })
       signal.addEventListener('abort', abort, { once: true })
@@ -130,10 +130,6 @@ function tellPreview(listener: DiffusionListener, [, , output, step, family, cha
   // A copy, because the bytes may begin at an odd place.
   const half = new Float16Array(new Uint8Array(data).buffer)
   listener.preview(output, step, { family, data: new Float32Array(half), channels, width, height })
-}
-
-export function cancelled(): AppError {
-  return new AppError('client_closed_request', { message: 'The request was cancelled.' })
 }
 
 const codes = {

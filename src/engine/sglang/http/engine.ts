@@ -1,5 +1,5 @@
 // The engine seam over a stock SGLang HTTP server that somebody else runs: attach only, never start or stop it.
-import { AppError, toAppError } from '../../../lib/errors.ts'
+import { AppError, requestCancelled, toAppError } from '../../../lib/errors.ts'
 import type { Engine } from '../../engine.ts'
 import type { Embedding, EmbedRequest, EngineEvent, EngineInfo, EngineUsage, GenerateRequest, Sink } from '../../types.ts'
 import { followKvEvents } from '../kv/follow.ts'
@@ -130,7 +130,7 @@ class HttpEngine implements Engine {
     } catch (thrown) {
       if (signal.aborted) {
         this.running.get(rid)?.()
-        throw new AppError('client_closed_request', { message: 'The request was cancelled.' })
+        throw requestCancelled()
       }
       throw thrown instanceof AppError ? thrown : this.broken(thrown)
     } finally {

@@ -1,5 +1,5 @@
 // Embeddings inside the engine: the same slots as generation, one vector as the answer (EMB_OUT).
-import { AppError } from '../../../lib/errors.ts'
+import { AppError, requestCancelled } from '../../../lib/errors.ts'
 import { decode } from '../../../transport/msgpack.ts'
 import type { Embedding, Sink } from '../../types.ts'
 import { toFinish } from './finish.ts'
@@ -28,18 +28,18 @@ export class Embeddings {
     abort: (running: Running) => void,
     rank?: number,
   ): Promise<Embedding> {
-    if (signal.aborted) return Promise.reject(cancelled())
+    if (signal.aborted) return Promise.reject(requestCancelled())
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         abort(running)
-        this.slots.fail(running, cancelled())
+        this.slots.fail(running, requestCancelled())
       }
       const sink: Sink = {
         push() {},
         end: (finish) => {
           const refusal = finish.kind === 'abort' ? finish : { message: 'The engine gave no vector.', status: 500 }
           const status = refusal.status ?? 499
-          if (status === 499) reject(cancelled())
+          if (status === 499) reject(requestCancelled())
           else reject(new AppError(status >= 500 ? 'engine_failed' : 'engine_rejected', { message: refusal.message, status }))
         },
         fail: reject,
@@ -68,8 +68,4 @@ export class Embeddings {
       this.slots.end(running, toFinish(finish?.[0] ?? 'stop', finish?.[1], finish?.[2], finish?.[3], finish?.[4]))
     }
   }
-}
-
-function cancelled(): AppError {
-  return new AppError('client_closed_request', { message: 'The request was cancelled.' })
 }

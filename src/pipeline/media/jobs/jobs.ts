@@ -6,7 +6,7 @@ import type { JobOrder, MadeOrder } from './order.ts'
 import type { Page, PageRequest } from './page.ts'
 
 export interface MediaJobs {
-  /** Writes the job down and starts it. Rejects with `overloaded` (too many wait), `storage_failed` (it cannot be written), `shutting_down`. */
+  /** Writes the job down and starts it. Rejects with `overloaded` (too many wait), `storage_failed` (it cannot be written), `shutting_down`; then there is none. */
   create(order: JobOrder): Promise<MediaJob>
   /**
    * Stores clips that were made while the client waited, so that they can be asked for like a job's. Rejects with `storage_failed`, and with
@@ -20,7 +20,7 @@ export interface MediaJobs {
   list(request: PageRequest): Page
   /** What waits ends at once, what runs before its next step; what has ended stays as it is. Rejects with `media_not_found`. */
   cancel(id: string): Promise<MediaJob>
-  /** Ends the job and forgets it with its files. Rejects with `media_not_found`, `storage_failed`. */
+  /** Ends the job and forgets it with its files. Rejects with `media_not_found`, and with `storage_failed`: then it has ended, and can be removed again. */
   remove(id: string): Promise<void>
   /** The clip `index` of a completed job. Rejects with `media_not_found`, `job_not_finished`, `job_failed`, `job_cancelled`. */
   content(id: string, index?: number): Promise<{ file: JobFile; stored: StoredFile }>

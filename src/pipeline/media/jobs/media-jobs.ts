@@ -1,5 +1,5 @@
 // Videos made in the background: `create` answers at once, the job goes on whoever leaves, and its state outlives the server.
-import { AppError, toAppError } from '../../../lib/errors.ts'
+import { AppError, clientGone, toAppError } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
 import { within } from '../../../lib/within.ts'
 import type { StoredFile } from '../../../media/store.ts'
@@ -9,7 +9,8 @@ import { fileOf, noVideo } from './file-of.ts'
 import { hasEnded, type JobEvent, type JobFile, jobError, jobStep, type MediaJob } from './job.ts'
 import { JobFolder } from './job-folder.ts'
 import type { MediaJobs } from './jobs.ts'
-import { keepFiles } from './keep-files.ts'
+import { dropFiles, keepFiles } from './keep-files.ts'
+import { completion, notTaken, queued } from './life.ts'
 import type { MediaJobsOptions } from './options.ts'
 import type { JobOrder, MadeOrder } from './order.ts'
 import { type Page, type PageRequest, pageOf } from './page.ts'
@@ -36,6 +37,10 @@ class Jobs implements MediaJobs {
   readonly #folder: JobFolder
   readonly #jobs = new Map<string, MediaJob>()
   readonly #runs = new Map<string, Run>()
+  /** Jobs that are being removed: what the folder still has of them is nothing new. */
+  readonly #leaving = new Set<string>()
+  /** Jobs that are being written down for the first time. */
+  readonly #beginnings = new Set<Promise<void>>()
   readonly #sweeper: ReturnType<typeof setInterval>
   /** Another living server makes some of the jobs in the folder: it may end, also without a word. */
   #foreign = false
@@ -58,32 +63,43 @@ class Jobs implements MediaJobs {
   }
 
   async create(order: JobOrder): Promise<MediaJob> {
-    if (this.#refusing)
-      throw new AppError('shutting_down', { message: 'The server is stopping and takes no new video.', retryAfterSecs: 5 })
+    if (this.#refusing) throw notTaken()
     const { model } = order.shown
     needRoom(this.#options.room?.(model), this.#unfinished(model), model)
     this.#lastCreatedMs = Math.max(this.#now(), this.#lastCreatedMs + 1)
     const job = queued(`video_${newId()}`, this.#lastCreatedMs, order.shown)
     this.#jobs.set(job.id, job)
+    const beginning = this.#begin(job, order).finally(() => this.#beginnings.delete(beginning))
+    this.#beginnings.add(beginning)
+    await beginning
+    return job
+  }
+
+  /** Writes the new job down and starts it. Rejects when there is to be none. */
+  async #begin(job: MediaJob, order: JobOrder): Promise<void> {
     try {
       await this.#folder.write(job)
     } catch (thrown) {
       this.#jobs.delete(job.id)
       throw thrown
     }
-    const stop = new AbortController()
     // Cancelled or removed while it was written down.
-    if (this.#current(job.id) === job) this.#runs.set(job.id, { stop, over: this.#run(job.id, order, stop.signal) })
-    return job
+    if (this.#current(job.id) !== job) return
+    if (this.#refusing) {
+      await this.#forget(job).catch((cause: unknown) => this.#notice(`video ${job.id}, which was refused, stays on disk`, cause))
+      throw notTaken()
+    }
+    const stop = new AbortController()
+    this.#runs.set(job.id, { stop, over: this.#run(job.id, order, stop.signal) })
   }
 
   async adopt({ id, createdMs, shown, pathOf }: MadeOrder, made: Made, signal: AbortSignal): Promise<MediaJob> {
     const files = await keepFiles(made.files, (index, file) => pathOf(id, index, file), this.#options.store)
     if (signal.aborted) {
-      await this.#drop(files)
-      throw new AppError('client_closed_request', { message: 'The client closed the connection.' })
+      await dropFiles(files, this.#options.store)
+      throw clientGone()
     }
-    const { expiresMs: _, ...done } = jobStep(queued(id, createdMs, shown), this.#completed(made, files), this.#now())
+    const { expiresMs: _, ...done } = jobStep(queued(id, createdMs, shown), completion(made, files, this.#keepMs), this.#now())
     const job: MediaJob = { ...done, adopted: true }
     this.#jobs.set(id, job)
     void this.#write(job)
@@ -113,7 +129,7 @@ class Jobs implements MediaJobs {
   async remove(id: string): Promise<void> {
     const job = this.get(id)
     this.#runs.get(id)?.stop.abort()
-    await this.#forget({ ...job, adopted: false })
+    await this.#forget(job, job.files)
   }
 
   async content(id: string, index = 0): Promise<{ file: JobFile; stored: StoredFile }> {
@@ -141,6 +157,7 @@ class Jobs implements MediaJobs {
 
   async #close(deadlineMs: number): Promise<void> {
     clearInterval(this.#sweeper)
+    await within(LAST_MS, Promise.allSettled(this.#beginnings))
     await this.#runsOver(deadlineMs)
     const error = jobError(new AppError('shutting_down', { message: 'The server was stopped before the video was made. Create it again.' }))
     for (const [id, run] of this.#runs) {
@@ -163,7 +180,7 @@ class Jobs implements MediaJobs {
     )
     this.#foreign = false
     for (const { job, foreign } of this.#folder.load(this.#notice)) {
-      if (this.#jobs.has(job.id)) continue
+      if (this.#jobs.has(job.id) || this.#leaving.has(job.id)) continue
       if (foreign && !hasEnded(job)) {
         this.#foreign = true
         continue
@@ -198,14 +215,14 @@ class Jobs implements MediaJobs {
       )
       signal.throwIfAborted()
       files = await keepFiles(made.files, (index, file) => order.pathOf(id, index, file), this.#options.store)
-      await this.#complete(id, this.#completed(made, files))
+      await this.#complete(id, completion(made, files, this.#keepMs))
     } catch (thrown) {
       await this.#fail(id, thrown)
     } finally {
       this.#runs.delete(id)
     }
     // Cancelled, removed or failed meanwhile: nothing of it may be found.
-    if (this.#jobs.get(id)?.status !== 'completed') await this.#drop(files)
+    if (this.#jobs.get(id)?.status !== 'completed') await dropFiles(files, this.#options.store)
     this.#sweep()
   }
 
@@ -240,27 +257,30 @@ class Jobs implements MediaJobs {
     return next
   }
 
-  #completed(made: Made, files: readonly JobFile[]): Extract<JobEvent, { kind: 'completed' }> {
-    const { model, width, height, frames, seed, workerId, ms } = made
-    const fps = made.fps ?? 0
-    return { kind: 'completed', result: { model, width, height, frames, fps, seed, workerId, ms, files }, keepMs: this.#keepMs }
-  }
-
   /** Where a lost write does no harm: the file then says what a restart makes the same of. */
   async #write(job: MediaJob): Promise<void> {
     await this.#folder.write(job).catch((cause: unknown) => this.#notice(`the end of video ${job.id} is not on disk`, cause))
   }
 
-  async #drop(files: readonly JobFile[]): Promise<void> {
-    for (const { path } of files)
-      await this.#options.store.remove(path).catch((cause: unknown) => this.#notice(`${path} could not be removed`, cause))
-  }
-
-  /** From here on the job's run finds none and keeps nothing. */
-  async #forget({ id, files, adopted }: MediaJob): Promise<void> {
+  /**
+   * From here on the job's run finds none and keeps nothing. When something of it cannot be removed, the job is there again, ended: its removal
+   * can be asked for once more.
+   */
+  async #forget(job: MediaJob, files = job.adopted === true ? [] : job.files): Promise<void> {
+    const { id } = job
     this.#jobs.delete(id)
-    const own = adopted === true ? [] : files
-    await Promise.all([this.#folder.remove(id), ...own.map((file) => this.#options.store.remove(file.path))])
+    this.#leaving.add(id)
+    try {
+      // The job last: it alone tells where its files are.
+      const removed = await Promise.allSettled(files.map(({ path }) => this.#options.store.remove(path)))
+      for (const one of removed) if (one.status === 'rejected') throw one.reason
+      await this.#folder.remove(id)
+    } catch (thrown) {
+      this.#jobs.set(id, jobStep(job, { kind: 'cancelled', keepMs: this.#keepMs }, this.#now()))
+      throw thrown
+    } finally {
+      this.#leaving.delete(id)
+    }
   }
 
   #sweep(): void {
@@ -271,14 +291,8 @@ class Jobs implements MediaJobs {
   }
 
   #unfinished(model: string): number {
-    let count = 0
-    for (const job of this.#jobs.values()) if (!hasEnded(job) && job.model === model) count++
-    return count
+    return [...this.#jobs.values()].filter((job) => !hasEnded(job) && job.model === model).length
   }
 
   readonly #notice = (message: string, cause: unknown): void => this.#options.onNotice?.(message, cause)
-}
-
-function queued(id: string, createdMs: number, shown: JobOrder['shown']): MediaJob {
-  return { id, status: 'queued', progress: 0, createdMs, ...shown, files: [] }
 }

@@ -92,7 +92,8 @@ function listener(stream: IncomingStream, blobs: Blobs, wants: MakeHead['wants']
 /** Files by number. A file that is told twice (`output`, then `made`) has one number, and is pulled once. */
 class Blobs {
   private readonly held = new Map<number, Uint8Array>()
-  private readonly told = new Map<EncodedFile, FarFile>()
+  /** Weak: a file that was pulled is let go of as soon as its maker does. */
+  private readonly told = new WeakMap<EncodedFile, FarFile>()
   private next = 0
 
   add(bytes: Uint8Array): number {
@@ -110,7 +111,7 @@ class Blobs {
     return far
   }
 
-  /** The part at `start`; the last one ends the keeping. */
+  /** The part at `start`. The last one ends the keeping here: it cannot be asked for again. */
   take(blob: number, start: number): Uint8Array | undefined {
     const bytes = this.held.get(blob)
     if (bytes === undefined || start > bytes.length) return undefined

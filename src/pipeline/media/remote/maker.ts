@@ -1,5 +1,5 @@
 // A maker on another machine: the MediaMaker seam over the request plane.
-import { AppError, toAppError } from '../../../lib/errors.ts'
+import { AppError, requestCancelled, toAppError } from '../../../lib/errors.ts'
 import type { OutgoingStream, PlaneClient } from '../../../transport/request-plane.ts'
 import type { EncodedFile, Made, MakerInfo, MediaListener, MediaMaker, MediaRequest } from '../media.ts'
 import type { MediaCard } from './card.ts'
@@ -76,7 +76,7 @@ class OverPlane implements RemoteMaker {
 
   async make(request: MediaRequest, listener: MediaListener, signal: AbortSignal): Promise<Made> {
     if (!this.ready) throw unavailable()
-    if (signal.aborted) throw cancelled()
+    if (signal.aborted) throw requestCancelled()
     this.running++
     try {
       return await this.run(request, listener, signal)
@@ -106,7 +106,7 @@ class OverPlane implements RemoteMaker {
         end()
       }
       const failed = (thrown: unknown) => settle(() => reject(fromWorker(toAppError(thrown))))
-      const onAbort = () => failed(cancelled())
+      const onAbort = () => failed(requestCancelled())
       /** Files are pulled one after the other, so that what is told comes in order. */
       let told = Promise.resolve()
       const pulled = new Map<number, EncodedFile>()
@@ -213,10 +213,6 @@ function unavailable(): AppError {
 function fromWorker(error: AppError): AppError {
   if (error.code !== 'shutting_down') return error
   return new AppError('engine_unavailable', { message: 'The worker was shut down before the job was done; try again.', retryAfterSecs: 1 })
-}
-
-function cancelled(): AppError {
-  return new AppError('client_closed_request', { message: 'The request was cancelled.' })
 }
 
 function unreadable(): AppError {

@@ -1,7 +1,7 @@
 // What crosses the request plane between remoteMaker (maker.ts) and hostMaker (host.ts). Files are not pushed, they are pulled in parts: who
 // makes them keeps them until then, so that a slow reader costs memory only there, and never more than its own job's.
 import { AppError } from '../../../lib/errors.ts'
-import { decode, encode } from '../../../transport/msgpack.ts'
+import { decode, encode, tagged } from '../../../transport/msgpack.ts'
 import type { EncodedFile, Made, MediaRequest } from '../media.ts'
 
 /** First byte of a head; apart from those of text engines, whose workers would refuse it by name. */
@@ -75,13 +75,6 @@ export function encodePart(bytes: Uint8Array): Uint8Array {
 /** The body of an `event` or `value` message; its bytes are a copy. */
 export function decodeBody(message: Uint8Array): unknown {
   return decode(message.slice(1))
-}
-
-function tagged(kind: number, body: Uint8Array): Uint8Array {
-  const out = new Uint8Array(1 + body.length)
-  out[0] = kind
-  out.set(body, 1)
-  return out
 }
 
 function unreadable(cause?: unknown): AppError {

@@ -12,6 +12,7 @@ import { type LocalMaker, localMaker } from '../../../pipeline/media/local-maker
 import { resolveModel } from '../../../tokenizer/hub.ts'
 import type { Controlled } from '../../control/engine.ts'
 import type { Health } from '../../health.ts'
+import { stoppedAtStart } from '../../lifecycle.ts'
 import { openCodecs } from '../../media/codecs.ts'
 import { mediaEncoders } from '../../media/encoders.ts'
 import { findFfmpeg } from '../../media/find-ffmpeg.ts'
@@ -34,7 +35,7 @@ export interface OwnMakers {
   readonly health: Health
   /** What operations are run on. */
   engines(): readonly Controlled[]
-  /** Resolves when every engine can take jobs; rejects with a start-up AppError, and then `stop` is due. */
+  /** Resolves when every engine can take jobs; rejects with a start-up AppError, and then `stop` is due. After a `stop` no engine starts: `shutting_down`. */
   start(): Promise<StartedMakers>
   /** Jobs that wait, run or are encoded. */
   pending(): number
@@ -58,6 +59,10 @@ interface Own {
 /** Nothing happens until `start`. */
 export function ownMakers(options: MediaEngineOptions, canaryFreshMs: number): OwnMakers {
   const own: Own[] = []
+  let stopped = false
+  const goOn = () => {
+    if (stopped) throw stoppedAtStart()
+  }
   const fill = () => {
     for (const { id, queue } of own) {
       const { waiting = 0, running = 0, encoding = 0 } = queue?.load() ?? {}
@@ -77,39 +82,47 @@ export function ownMakers(options: MediaEngineOptions, canaryFreshMs: number): O
       ...(options.canary === undefined ? {} : { payload: options.canary }),
     }),
     engines: () => own,
-    start: () => start(options, own),
+    start: () => start(options, own, goOn),
     pending: () => own.reduce((sum, { queue }) => sum + (queue?.pending() ?? 0), 0),
     refuse,
     async stop() {
+      stopped = true
       refuse()
       await Promise.all(own.map(({ engine }) => engine.stop(0)))
       mediaScrapes.delete(fill)
     },
     kill() {
+      stopped = true
       for (const { engine } of own) void engine.stop(0)
     },
   }
 }
 
-async function start(options: MediaEngineOptions, own: Own[]): Promise<StartedMakers> {
+/** `goOn` throws when none of it is wanted any more. */
+async function start(options: MediaEngineOptions, own: Own[], goOn: () => void): Promise<StartedMakers> {
+  goOn()
   const { makes, workers, version } = options
   const media = {
     ...options.media,
     ffmpeg: makes === 'video' ? await findFfmpeg(options.media.ffmpeg, options.engine) : options.media.ffmpeg,
   }
+  goOn()
   configureKernels({ mode: media.kernels })
   await openCodecs({ makes, media })
+  goOn()
   const folder = await modelFolder(options)
   for (let i = 0; i < workers; i++) {
     const id = options.workerId(i)
     const copy = diffusionCopy(options.engine, i, workers)
     const label = workers === 1 ? options.engine.kind : id
     const engine = await makeDiffusionEngine(copy, { modelPath: folder, makes, version }, label)
+    goOn()
     const one: Own = { id, engine, reason: 'starting' }
     watch(one)
     own.push(one)
   }
   await Promise.all(own.map(({ engine }) => engine.start()))
+  goOn()
   const [id = options.model.path, ...aliases] = options.model.servedNames
   const encoders = mediaEncoders(media)
   for (const one of own) {

@@ -8,6 +8,7 @@ import { safetensors, type Tensor } from '../../../../models/safetensors.ts'
 import type { DiffusionEngine } from '../../../../src/engine/diffusion/diffusion.ts'
 import { need } from '../../../helpers/need.ts'
 import { pictureOf, runDiffusion } from '../../../helpers/run-diffusion.ts'
+import { quickStart } from '../../../helpers/sglang.ts'
 import { cpuDiffusion, diffusionEnv, diffusionPython, sglangsOwn, sha256, tinyPipeline } from '../../../helpers/sglang-diffusion.ts'
 import { diffusionSuite } from '../../../suites/diffusion.suite.ts'
 
@@ -19,7 +20,7 @@ afterAll(() => {
   for (const path of [folder, shared]) rmSync(path, { recursive: true, force: true })
 })
 
-const env = { ...diffusionEnv(), PYTHONPATH: join(import.meta.dir, 'fault'), FAULT_FILE: fault }
+const env = { ...diffusionEnv(), PYTHONPATH: [join(import.meta.dir, 'fault'), quickStart].join(':'), FAULT_FILE: fault }
 const make = () => cpuDiffusion('image', folder, { env, sharedDir: shared })
 /** Names of files with frames, in all folders of engines. */
 const left = () => readdirSync(shared, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())

@@ -1,7 +1,9 @@
 // Jobs as the handlers use them: made in the background, cancelled, deleted, failed.
-import { describe, expect, test } from 'bun:test'
-import { readdirSync, rmSync } from 'node:fs'
+import { describe, expect, spyOn, test } from 'bun:test'
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { AppError } from '../../../../src/lib/errors.ts'
+import { log } from '../../../../src/lib/log.ts'
 import { clipBytes } from '../../../helpers/fakes/clips.ts'
 import { random as randomFrom } from '../../../helpers/random.ts'
 import { ended, has, jobsSetup, order, read } from './jobs-setup.ts'
@@ -135,6 +137,69 @@ describe('remove', () => {
     while (clips.inside > 0) await Bun.sleep(1)
     await jobs.close(0)
     expect([store.files.size, readdirSync(folder), jobs.list({ limit: 9, order: 'asc' }).jobs]).toEqual([0, [], []])
+  })
+})
+
+describe('a removal that fails', () => {
+  const away = async () => {
+    throw new AppError('storage_failed', { message: 'The store is away.' })
+  }
+
+  test('for its clips can be asked for again', async () => {
+    const { jobs, store, folder, start } = setUp()
+    const { remove } = store
+    const { id } = await jobs.create(order({ outputs: 2 }))
+    const job = await ended(jobs, id)
+    store.remove = away
+    await expect(jobs.remove(id)).rejects.toMatchObject({ code: 'storage_failed' })
+    expect(jobs.get(id)).toEqual(job)
+    // Also by the next server.
+    expect(has(start(), id)).toBe(true)
+    store.remove = remove
+    await jobs.remove(id)
+    expect([has(jobs, id), store.files.size, readdirSync(folder)]).toEqual([false, 0, []])
+  })
+
+  test('for the job itself can be asked for again, and has ended what ran', async () => {
+    const { jobs, clips, store, folder } = setUp({ hangAt: 2 })
+    const { id } = await jobs.create(order())
+    while (clips.steps < 1) await Bun.sleep(1)
+    const file = join(folder, `${id}.json`)
+    rmSync(file)
+    // No file, and not to be removed as one.
+    mkdirSync(file)
+    await expect(jobs.remove(id)).rejects.toMatchObject({ code: 'storage_failed' })
+    expect(jobs.get(id).status).toBe('cancelled')
+    rmdirSync(file)
+    await jobs.remove(id)
+    while (clips.inside > 0) await Bun.sleep(1)
+    expect([has(jobs, id), store.files.size, readdirSync(folder)]).toEqual([false, 0, []])
+  })
+
+  test('because it was old is tried again by and by', async () => {
+    const { jobs, store, folder, notices } = setUp({}, { keepMs: 0, sweepMs: 5 })
+    const { remove } = store
+    store.remove = away
+    await jobs.create(order())
+    while (notices.length < 2) await Bun.sleep(1)
+    store.remove = remove
+    while (readdirSync(folder).length > 0) await Bun.sleep(1)
+    expect(store.files.size).toBe(0)
+  })
+
+  test('of clips that no video has is in the log, with what to do', async () => {
+    const warn = spyOn(log, 'warn').mockImplementation(() => {})
+    try {
+      const { jobs, store } = setUp()
+      store.failAfter = 1
+      store.remove = away
+      const { id } = await jobs.create(order({ outputs: 2 }))
+      expect(await ended(jobs, id)).toMatchObject({ status: 'failed', error: { code: 'storage_failed' } })
+      const expected = [{ paths: [`videos/${id}-0.mp4`], err: expect.anything() }, expect.stringContaining('remove them there')]
+      expect(warn.mock.calls as unknown[][]).toEqual([expected])
+    } finally {
+      warn.mockRestore()
+    }
   })
 })
 

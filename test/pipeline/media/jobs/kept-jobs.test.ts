@@ -1,5 +1,6 @@
 // Which jobs are kept, for how long, and what a restart finds of them.
 import { describe, expect, test } from 'bun:test'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { clipBytes, type ScriptedClips } from '../../../helpers/fakes/clips.ts'
 import { until } from '../../../helpers/run-request.ts'
@@ -114,6 +115,18 @@ describe('a restart', () => {
     expect(await read(await later.content(done.id))).toBe(clipBytes(42, 0))
     expect(later.get(running.id)).toMatchObject({ status: 'failed', progress: 25, error: { code: 'shutting_down' } })
   })
+
+  test.each([['a stop', 'close'] as const, ['the word that one comes', 'refuse'] as const])(
+    'after %s in the middle of an order: it was refused, and there is nothing of it',
+    async (_, what) => {
+      const { jobs, start, clips, folder } = setUp({ hangAt: 2 })
+      const creating = jobs.create(order())
+      const stopped = what === 'close' ? jobs.close(0) : jobs.refuse()
+      await expect(creating).rejects.toMatchObject({ code: 'shutting_down', status: 503 })
+      await stopped
+      expect([clips.requests.length, readdirSync(folder), start().counts().failed]).toEqual([0, [], 0])
+    },
+  )
 
   test('a stop waits for what is nearly done', async () => {
     const { jobs } = setUp({ paceMs: 5 })
