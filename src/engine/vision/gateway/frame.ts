@@ -28,6 +28,8 @@ export interface FrameRows {
 interface Release {
   data: PickleGlobal
   modality: PickleGlobal
+  /** Grids must be tensors: later ones make them of lists. */
+  tensors?: true
   /** Attributes in place of `grid_dim` and `modality`: releases before there were modalities. */
   imagesOnly?: true
 }
@@ -39,8 +41,8 @@ const modality = { module: 'sglang.srt.managers.schedule_batch', name: 'Modality
 
 /** By the first release that reads it. The newest is what 0.5.23 writes itself; 0.5.19's is read by all since. */
 export const releases = {
-  '0.5.6': { data: earlyReceiver, modality, imagesOnly: true },
-  '0.5.10': { data: earlyReceiver, modality },
+  '0.5.6': { data: earlyReceiver, modality, tensors: true, imagesOnly: true },
+  '0.5.10': { data: earlyReceiver, modality, tensors: true },
   '0.5.19': { data: receiver, modality },
   '0.5.23': { data: receiver, modality: { module: 'sglang.srt.multimodal.modality', name: 'Modality' } },
 } as const satisfies Record<string, Release>
@@ -85,9 +87,9 @@ function write(part: Part, state: State, release: ReleaseName, more: Readonly<Re
   const head = { req_id: part.reqId, num_parts: part.numParts, part_idx: part.partIdx }
   const tail = { embedding: null, send_time: null, dtype, shape: size }
   const end = { error_msg: error, error_code: code }
+  const grids = grid !== null && shape.tensors ? { call: { module: 'torch', name: 'LongTensor' }, args: [grid] } : grid
   if (shape.imagesOnly) {
-    // These concatenate grids as tensors, and keep what they gather in the first part's own lists.
-    const grids = grid && { call: { module: 'torch', name: 'LongTensor' }, args: [grid] }
+    // These keep what they gather in the first part's own lists.
     const lists = Array.from({ length: part.numParts }, (_, i) => i === part.partIdx)
     const gathered = {
       ready_list: lists,
@@ -97,7 +99,7 @@ function write(part: Part, state: State, release: ReleaseName, more: Readonly<Re
     return writePickle({ object: shape.data, state: { ...head, image_grid_dim: grids, ...tail, ...gathered, ...end } })
   }
   const kind = { call: shape.modality, args: [modalityValues[part.modality]] }
-  return writePickle({ object: shape.data, state: { ...head, grid_dim: grid, modality: kind, ...tail, _mr_ptr: null, ...end, ...more } })
+  return writePickle({ object: shape.data, state: { ...head, grid_dim: grids, modality: kind, ...tail, _mr_ptr: null, ...end, ...more } })
 }
 
 function numbers(version: string | undefined): number[] | undefined {
