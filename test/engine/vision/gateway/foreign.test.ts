@@ -1,0 +1,57 @@
+// The gateway as an encode worker for language servers that somebody else runs: pictures come by address, under the rules for users' images.
+import { afterEach, expect, test } from 'bun:test'
+import type { MediaItem } from '../../../../src/engine/types.ts'
+import { type Gateway, startGateway } from '../../../../src/engine/vision/gateway/gateway.ts'
+import { mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
+import { defaultPolicy } from '../../../../src/media/input/policy.ts'
+import type { VisionModel } from '../../../../src/media/vision/vision.ts'
+import { languageServer } from '../../../helpers/language-server.ts'
+import { noisePicture } from '../../../helpers/vision.ts'
+
+/** Patches of 14 pixels, 2 × 2 of them a row; nothing is resized. */
+const model = {
+  imageTokenId: 510,
+  plan: (width: number, height: number) => ({
+    resized: [height, width],
+    grid: [1, height / 14, width / 14],
+    tokens: (width * height) / 784,
+  }),
+} as unknown as VisionModel
+
+let gateway: Gateway
+afterEach(() => gateway.close())
+
+const dataUrl = ({ file }: MediaItem) => `data:image/png;base64,${Buffer.from(file).toString('base64')}`
+
+test('pictures by address are read, planned and encoded; one that may not be read is refused by name', async () => {
+  const encoder = mockEncoder({ modelPath: 'm', dim: 8 })
+  await encoder.start()
+  const seen: (readonly MediaItem[])[] = []
+  gateway = startGateway({
+    encoder,
+    hostname: '127.0.0.1',
+    port: 0,
+    foreign: { policy: defaultPolicy, model },
+    onDone: (items) => seen.push(items),
+  })
+  const server = languageServer()
+  const port = Number(server.ranks[0]!.split(':')[1])
+  const [a, b] = [await noisePicture(1, 112, 84), await noisePicture(2, 196, 140)]
+  const ask = (mm_items: unknown[]) => server.encode(gateway.url, { req_id: 'r_local_part_0', mm_items, embedding_port: [port] })
+
+  expect(await ask([dataUrl(a), { url: dataUrl(b), detail: 'auto' }])).toMatchObject({ status: 200 })
+  expect((await server.next()).fields).toMatchObject({ grid_dim: [a.grid, b.grid], shape: [47, 8] })
+  expect(seen[0]!.map(({ hash, tokens }) => [hash, tokens])).toEqual([a, b].map(({ hash, tokens }) => [hash, tokens]))
+
+  const refused = [
+    ['data:image/png;base64,YSBwb2VtLCBubyBwaWN0dXJl', 'mm_items[1]'],
+    ['http://127.0.0.1:1/cat.png', 'mm_items[1]'],
+    ['file:///etc/passwd', 'mm_items[1]'],
+  ]
+  for (const [url, says] of refused) {
+    expect(await ask([dataUrl(a), url])).toMatchObject({ status: 400, body: { message: expect.stringContaining(says!) } })
+    expect((await server.next()).fields).toMatchObject({ error_code: 400, error_msg: expect.stringContaining(says!) })
+  }
+  server.close()
+  await encoder.stop()
+})
