@@ -64,6 +64,18 @@ export interface MediaItem {
   /** Clips: the sampled frames as files in time order, and seconds between them. */
   frames?: Uint8Array[]
   secondsPerFrame?: number
+  /** What a tower elsewhere made of it: the engine's own is not asked. All pictures of a request have them, or none. */
+  rows?: Rows
+}
+
+/** A picture as the rows that the language model reads in place of its placeholders. */
+export interface Rows {
+  /** One for each placeholder. */
+  rows: number
+  dim: number
+  type: 'float32' | 'bfloat16' | 'float16'
+  /** rows × dim values, row by row, little endian. */
+  bytes: Uint8Array
 }
 
 export interface GenerateRequest {

@@ -1,7 +1,7 @@
 // The messages that cross between us and the bridge on the unix socket (bridge/WIRE.md): their numbers, their packing, their shapes.
 import type { PadScheme } from '../../lib/media-pads.ts'
 import { encode } from '../../transport/msgpack.ts'
-import type { EmbedRequest, GenerateRequest } from '../types.ts'
+import type { EmbedRequest, GenerateRequest, MediaItem } from '../types.ts'
 
 export const outType = 100
 export const embeddingType = 110
@@ -92,15 +92,7 @@ export function generateFrame(slot: number, rid: string, request: GenerateReques
     resume: request.resumed,
     // As a bigint it stays a whole number on the wire.
     boot: boot && [boot.host, boot.port, BigInt(boot.room), boot.prefillDpRank ?? null],
-    media: request.media?.map(({ kind, file, hash, offset, tokens, placeholder, single }) => [
-      kind,
-      file,
-      hash,
-      offset,
-      tokens,
-      placeholder,
-      single,
-    ]),
+    media: request.media?.map(mediaEntry),
     text: request.promptText,
     messages: request.chat?.messages,
     tools: request.chat?.tools,
@@ -114,6 +106,11 @@ export function generateFrame(slot: number, rid: string, request: GenerateReques
     request.sampling,
     options,
   ])
+}
+
+function mediaEntry({ kind, file, hash, offset, tokens, placeholder, single, grid, rows }: MediaItem): unknown[] {
+  const given = rows && [rows.type, rows.rows, rows.dim, rows.bytes]
+  return [kind, given ? null : file, hash, offset, tokens, placeholder, single, grid, given ?? null]
 }
 
 export function embedFrame(slot: number, rid: string, request: EmbedRequest): Uint8Array {

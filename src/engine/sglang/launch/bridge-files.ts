@@ -27,6 +27,7 @@ import lock from '../bridge/requests/lock.py' with { type: 'text' }
 import pictures from '../bridge/requests/pictures.py' with { type: 'text' }
 import render from '../bridge/requests/render.py' with { type: 'text' }
 import request from '../bridge/requests/request.py' with { type: 'text' }
+import rows from '../bridge/requests/rows.py' with { type: 'text' }
 import stream from '../bridge/requests/stream.py' with { type: 'text' }
 import scheduler from '../bridge/scheduler.py' with { type: 'text' }
 import serve from '../bridge/serve.py' with { type: 'text' }
@@ -58,6 +59,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'requests/pictures.py': pictures,
   'requests/render.py': render,
   'requests/request.py': request,
+  'requests/rows.py': rows,
   'scheduler.py': scheduler,
   'serve.py': serve,
   'facts/sight.py': sight,

@@ -1,17 +1,21 @@
-"""Pictures of a request. SGLang's own processor of the model makes what the tower reads; our token ids stay as they are, so that an answer continued
-elsewhere and one that began here see the same prompt."""
+"""Pictures of a request: files, which SGLang's own processor of the model makes ready for its tower; or the rows that a tower elsewhere made of them
+(rows.py). Our token ids stay as they are, so that an answer continued elsewhere and one that began here see the same prompt."""
 
 import itertools
 
 import numpy
 
 from .. import compat
+from . import rows
 
 
 def request_fields(ids: list, media: list) -> dict:
     """The same as fields of SGLang's own GenerateReqInput (level L2)."""
-    files, hashes = [bytes(entry[1]) for entry in media], [entry[2][:16] for entry in media]
-    return {"input_ids": collapsed(ids, media), "image_data": files, "mm_hashes": hashes}
+    pictures = [Picture(entry) for entry in media]
+    if any(picture.rows is not None for picture in pictures):
+        raise ValueError("this SGLang takes files of pictures only: --bridge-level L2 has no way in for a tower elsewhere")
+    files, hashes = [bytes(picture.file) for picture in pictures], [picture.hash[:16] for picture in pictures]
+    return {"input_ids": collapsed(ids, pictures), "image_data": files, "mm_hashes": hashes}
 
 
 def ready_to_send(request):
@@ -20,22 +24,42 @@ def ready_to_send(request):
     return request if wrap is None else wrap(request)
 
 
+class Picture:
+    """One entry of GEN's `media`."""
+
+    def __init__(self, entry):
+        self.kind, self.file, self.hash, self.offset, self.tokens, self.placeholder, self.single, self.grid, self.rows = (*entry, None, None)[:9]
+
+
 class Pictures:
     """Turns GEN's `media` into `mm_inputs`."""
 
     def __init__(self, manager, io_struct):
         self._manager = manager
         self._request = io_struct.GenerateReqInput
+        # A decode engine gets the prompt's KV; of a picture it needs to know where it lies, and nothing of what is in it.
+        self._places_only = getattr(manager.server_args, "disaggregation_mode", None) == "decode"
 
     async def inputs(self, rid: str, ids, media: list):
-        """SGLang's inputs for `media`, a list of `[kind, file, hash, offset, tokens, placeholder, single]` in the order of their places in `ids` (u32 LE).
+        """SGLang's inputs for `media`, entries as WIRE.md has them, in the order of their places in `ids` (u32 LE).
         ValueError says why SGLang does not take them."""
         processor = getattr(self._manager, "mm_processor", None)
         if processor is None:
             raise ValueError("this engine takes no pictures: its model has no vision tower, or --enable-multimodal is missing")
-        ids = numpy.frombuffer(ids, "<u4").tolist()
-        files = [bytes(file) for _kind, file, *_rest in media]
-        asked = self._request(input_ids=collapsed(ids, media), image_data=files, sampling_params={}, rid=rid)
+        ids, pictures = numpy.frombuffer(ids, "<u4").tolist(), [Picture(entry) for entry in media]
+        if self._places_only or pictures[0].rows is not None:
+            made = rows.inputs(processor, collapsed(ids, pictures), pictures, self._places_only)
+        else:
+            made = await self._processed(processor, rid, collapsed(ids, pictures), pictures)
+        fit(made, ids, pictures)
+        if len(made.mm_items) == len(pictures):
+            for item, picture in zip(made.mm_items, pictures):
+                name(item, int(picture.hash[:16], 16))
+        return made
+
+    async def _processed(self, processor, rid, ids, pictures):
+        files = [bytes(picture.file) for picture in pictures]
+        asked = self._request(input_ids=ids, image_data=files, sampling_params={}, rid=rid)
         try:
             made = await processor.process_mm_data_async(
                 image_data=files,
@@ -47,31 +71,27 @@ class Pictures:
         except (RuntimeError, OSError, TypeError) as error:  # what decoders and processors raise
             raise ValueError(f"the model's processor refused a picture: {error}") from error
         if made is None or not made.mm_items:
-            raise ValueError("the model's processor made nothing of the pictures")
-        fit(made, ids, media)
-        for item, entry in zip(made.mm_items, media):
-            if len(made.mm_items) == len(media):
-                name(item, int(entry[2][:16], 16))
+            raise ValueError("the model's processor made nothing of the pictures: its prompt marks them in another way than this request's")
         return made
 
 
-def collapsed(ids: list, media: list) -> list:
+def collapsed(ids: list, pictures: list) -> list:
     """The prompt as processors want it: one placeholder a picture."""
     out, at = [], 0
-    for _kind, _file, _hash, offset, tokens, _placeholder, single in media:
-        out += ids[at:offset]
-        out.append(single)
-        at = offset + tokens
+    for picture in pictures:
+        out += ids[at : picture.offset]
+        out.append(picture.single)
+        at = picture.offset + picture.tokens
     return out + ids[at:]
 
 
-def fit(made, ids: list, media: list):
+def fit(made, ids: list, pictures: list):
     """Puts our ids in the place of those that the processor made (it writes the prompt as text and reads it again, which need not give the same ids), with
     the pictures where ours lie. ValueError when both do not have the same rows."""
     theirs = list(made.input_ids) if not hasattr(made.input_ids, "flatten") else made.input_ids.flatten().tolist()
     if theirs == ids:
         return
-    wanted, have = rows(ids, media), [run for item in made.mm_items for run in item.offsets]
+    wanted, have = runs(ids, pictures), [run for item in made.mm_items for run in item.offsets]
     if [end - start for start, end in wanted] != [end - start for start, end in have]:
         raise ValueError(
             f"SGLang counts {[end - start + 1 for start, end in have]} rows for the pictures where the prompt has {[end - start + 1 for start, end in wanted]}; "
@@ -88,12 +108,13 @@ def fit(made, ids: list, media: list):
     made.padded_input_ids = None
 
 
-def rows(ids: list, media: list) -> list:
+def runs(ids: list, pictures: list) -> list:
     """(first, last) of each unbroken run of placeholders."""
     found = []
-    for _kind, _file, _hash, offset, tokens, placeholder, _single in media:
-        at = offset
-        for same, run in itertools.groupby(ids[offset : offset + tokens], lambda token: token == placeholder):
+    for picture in pictures:
+        at = picture.offset
+        inside = ids[at : at + picture.tokens]
+        for same, run in itertools.groupby(inside, lambda token, placeholder=picture.placeholder: token == placeholder):
             size = sum(1 for _ in run)
             if same:
                 found.append((at, at + size - 1))
