@@ -101,7 +101,10 @@ class Pool implements VisionPool {
         if (domain !== this.known?.domain)
           this.onNotice(`the vision encoder ${id} stands by: it is of ${domain}, the others of ${this.known?.domain}`)
       },
-      (thrown) => this.onNotice(`the vision encoder ${id} did not start: ${toAppError(thrown).message}`),
+      (thrown) => {
+        if (this.members.get(id) === member && !this.stopped)
+          this.onNotice(`the vision encoder ${id} did not start: ${toAppError(thrown).message}`)
+      },
     )
   }
 
