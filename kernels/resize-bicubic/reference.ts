@@ -1,5 +1,6 @@
 // Another size as vision models' processors make it: two passes of a separable filter. `pil` and `tv_u8` round to bytes after each pass and have whole
-// weights, so there is one right answer; `tv_f32` keeps float32 sums between the passes and rounds once, half to even.
+// weights, so there is one right answer; `tv_f32` keeps float32 sums between the passes and rounds once, half to even. Its sums are chains of fused
+// multiply-adds, as compilers make them of ATen's loops; a float64 in between is as good, as the product of two float32 is exact in it.
 import { downFirst, type ResizeBackend, type Taps, tapsOf, type VisionFilter } from './taps.ts'
 
 export interface Size {
@@ -41,7 +42,7 @@ function pass({ values, width, height }: Picture, taps: Taps, size: number, axis
 function weigh({ count, weights, bits }: Taps, i: number, value: (tap: number) => number): number {
   let sum = 0
   if (bits === 0) {
-    for (let tap = 0; tap < count; tap++) sum = Math.fround(sum + Math.fround(weights[i * count + tap]! * value(tap)))
+    for (let tap = 0; tap < count; tap++) sum = Math.fround(sum + weights[i * count + tap]! * value(tap))
     return sum
   }
   for (let tap = 0; tap < count; tap++) sum += weights[i * count + tap]! * value(tap)

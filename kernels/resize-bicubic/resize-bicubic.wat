@@ -70,26 +70,40 @@
       (local.set $out (i32.add (local.get $out) (i32.const 3)))
       (br_if $pixel (local.tee $size (i32.sub (local.get $size) (i32.const 1))))))
 
-  ;; The same in float32: one tap at a time, sums out, 12 bytes a pixel; writes four bytes past the last one.
+  ;; A fused multiply-add of two float32, as float64 that hold float32: the product is exact, and the sum is rounded to float32.
+  (func $fused (param $sum v128) (param $value v128) (param $weight v128) (result v128)
+    (f64x2.promote_low_f32x4
+      (f32x4.demote_f64x2_zero (f64x2.add (local.get $sum) (f64x2.mul (local.get $value) (local.get $weight))))))
+
+  ;; The same in float32: one tap at a time, its weight as float64; float32 sums out, 12 bytes a pixel; writes four bytes past the last one.
   (func (export "acrossFloat") (param $source i32) (param $offsets i32) (param $weights i32) (param $taps i32) (param $size i32) (param $out i32)
-    (local $sum v128) (local $at i32) (local $left i32) (local $none v128)
+    (local $sum v128) (local $blue v128) (local $value v128) (local $weight v128) (local $at i32) (local $left i32) (local $none v128)
     (loop $pixel
       (local.set $sum (local.get $none))
+      (local.set $blue (local.get $none))
       (local.set $at (i32.add (local.get $source) (i32.load (local.get $offsets))))
       (local.set $left (local.get $taps))
       (loop $next
-        (local.set $sum
-          (f32x4.add (local.get $sum)
-            (f32x4.mul
-              (f32x4.convert_i32x4_s (i32x4.extend_low_i16x8_u (i16x8.extend_low_i8x16_u (v128.load32_zero (local.get $at)))))
-              (v128.load32_splat (local.get $weights)))))
+        (local.set $value (i32x4.extend_low_i16x8_u (i16x8.extend_low_i8x16_u (v128.load32_zero (local.get $at)))))
+        (local.set $weight (v128.load64_splat (local.get $weights)))
+        (local.set $sum (call $fused (local.get $sum) (f64x2.convert_low_i32x4_s (local.get $value)) (local.get $weight)))
+        (local.set $blue
+          (call $fused (local.get $blue)
+            (f64x2.convert_low_i32x4_s (i8x16.shuffle 8 9 10 11 12 13 14 15 16 16 16 16 16 16 16 16 (local.get $value) (local.get $none)))
+            (local.get $weight)))
         (local.set $at (i32.add (local.get $at) (i32.const 3)))
-        (local.set $weights (i32.add (local.get $weights) (i32.const 4)))
+        (local.set $weights (i32.add (local.get $weights) (i32.const 8)))
         (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-      (v128.store (local.get $out) (local.get $sum))
+      (v128.store (local.get $out) (call $together (local.get $sum) (local.get $blue)))
       (local.set $offsets (i32.add (local.get $offsets) (i32.const 4)))
       (local.set $out (i32.add (local.get $out) (i32.const 12)))
       (br_if $pixel (local.tee $size (i32.sub (local.get $size) (i32.const 1))))))
+
+  ;; Two pairs of float64 as four float32.
+  (func $together (param $a v128) (param $b v128) (result v128)
+    (i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 23
+      (f32x4.demote_f64x2_zero (local.get $a))
+      (f32x4.demote_f64x2_zero (local.get $b))))
 
   ;; One new row of $length bytes at $out, out of 2 * $pairs rows from $source on, $stride bytes apart. $weights: a word of two weights for each pair of rows.
   ;; Works in steps of 16 bytes, so it reads and writes up to 15 bytes too many.
@@ -172,14 +186,15 @@
           (local.get $bits)))
       (br_if $block (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 16))) (local.get $length)))))
 
-  (func $sum (param $sum v128) (param $at i32) (param $weight v128) (result v128)
-    (f32x4.add (local.get $sum) (f32x4.mul (v128.load (local.get $at)) (local.get $weight))))
-
   (func $round (param $sum v128) (result v128)
     (i32x4.trunc_sat_f32x4_s
       (f32x4.nearest (f32x4.min (f32x4.max (local.get $sum) (v128.const f32x4 0 0 0 0)) (v128.const f32x4 255 255 255 255)))))
 
-  ;; The same in float32: $length samples (rows of float32, $stride bytes apart), $taps rows, cut and rounded to bytes, halves to even.
+  (func $tap (param $sum v128) (param $at i32) (param $weight v128) (result v128)
+    (call $fused (local.get $sum) (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $at))) (local.get $weight)))
+
+  ;; The same in float32, eight samples at a time: $length samples (rows of float32, $stride bytes apart), $taps rows, weights as float64; cut and rounded to
+  ;; bytes, halves to even. Reads and writes up to seven samples too many.
   (func (export "downFloat") (param $source i32) (param $stride i32) (param $length i32) (param $weights i32) (param $taps i32) (param $out i32)
     (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $weight v128) (local $none v128)
     (local $at i32) (local $from i32) (local $w i32) (local $left i32)
@@ -192,15 +207,16 @@
       (local.set $w (local.get $weights))
       (local.set $left (local.get $taps))
       (loop $next
-        (local.set $weight (v128.load32_splat (local.get $w)))
-        (local.set $a (call $sum (local.get $a) (local.get $from) (local.get $weight)))
-        (local.set $b (call $sum (local.get $b) (i32.add (local.get $from) (i32.const 16)) (local.get $weight)))
-        (local.set $c (call $sum (local.get $c) (i32.add (local.get $from) (i32.const 32)) (local.get $weight)))
-        (local.set $d (call $sum (local.get $d) (i32.add (local.get $from) (i32.const 48)) (local.get $weight)))
+        (local.set $weight (v128.load64_splat (local.get $w)))
+        (local.set $a (call $tap (local.get $a) (local.get $from) (local.get $weight)))
+        (local.set $b (call $tap (local.get $b) (i32.add (local.get $from) (i32.const 8)) (local.get $weight)))
+        (local.set $c (call $tap (local.get $c) (i32.add (local.get $from) (i32.const 16)) (local.get $weight)))
+        (local.set $d (call $tap (local.get $d) (i32.add (local.get $from) (i32.const 24)) (local.get $weight)))
         (local.set $from (i32.add (local.get $from) (local.get $stride)))
-        (local.set $w (i32.add (local.get $w) (i32.const 4)))
+        (local.set $w (i32.add (local.get $w) (i32.const 8)))
         (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-      (v128.store (i32.add (local.get $out) (local.get $at))
-        (call $pack
-          (call $round (local.get $a)) (call $round (local.get $b)) (call $round (local.get $c)) (call $round (local.get $d)) (i32.const 0)))
-      (br_if $block (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 16))) (local.get $length))))))
+      (local.set $a (call $round (call $together (local.get $a) (local.get $b))))
+      (local.set $c (call $round (call $together (local.get $c) (local.get $d))))
+      (v128.store64_lane 0 (i32.add (local.get $out) (local.get $at))
+        (call $pack (local.get $a) (local.get $c) (local.get $a) (local.get $c) (i32.const 0)))
+      (br_if $block (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 8))) (local.get $length))))))

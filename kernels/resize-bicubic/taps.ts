@@ -15,9 +15,17 @@ export interface Taps {
   bits: number
 }
 
-const filters: Record<VisionFilter, { support: number; at(x: number): number }> = {
-  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
-  bicubic: { support: 2, at: cubic },
+interface Filter {
+  support: number
+  at(x: number): number
+  /** The same in float32, with the products that compilers fuse into sums. */
+  atFloat(x: number): number
+}
+
+const f32 = Math.fround
+const filters: Record<VisionFilter, Filter> = {
+  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)), atFloat: (x) => Math.max(0, f32(1 - Math.abs(x))) },
+  bicubic: { support: 2, at: cubic, atFloat: cubicFloat },
 }
 
 /** Keys' cubic with a = -0.5, in the order of operations of Pillow and ATen. */
@@ -28,9 +36,15 @@ function cubic(signed: number): number {
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0
 }
 
+function cubicFloat(signed: number): number {
+  const x = Math.abs(signed)
+  if (x < 1) return f32(f32(f32(1.5 * x - 2.5) * x) * x + 1)
+  return x < 2 ? f32(f32(f32(f32(x - 5) * x + 8) * x - 4) * -0.5) : 0
+}
+
 /** From `from` pixels to `to`. */
 export function tapsOf(from: number, to: number, filter: VisionFilter, backend: ResizeBackend): Taps {
-  const { low, exact } = exactTaps(from, to, filter)
+  const { low, exact } = backend === 'tv_f32' ? floatTaps(from, to, filter) : exactTaps(from, to, filter)
   const count = Math.max(...exact.map((list) => list.length))
   const first = Int32Array.from(low, (at) => Math.min(at, from - count))
   const bits = backend === 'tv_f32' ? 0 : backend === 'pil' ? 22 : bitsFor16(exact)
@@ -62,6 +76,31 @@ function exactTaps(from: number, to: number, name: VisionFilter): { low: number[
     }
     low.push(start)
     exact.push(sum === 0 ? list : list.map((weight) => weight / sum))
+  }
+  return { low, exact }
+}
+
+/** The same as ATen computes it for float32 tensors. */
+function floatTaps(from: number, to: number, name: VisionFilter): { low: number[]; exact: number[][] } {
+  const filter = filters[name]
+  const scale = f32(from / to)
+  const support = scale >= 1 ? f32(filter.support * scale) : filter.support
+  const inverse = scale >= 1 ? f32(1 / scale) : 1
+  const low: number[] = []
+  const exact: number[][] = []
+  for (let i = 0; i < to; i++) {
+    const center = f32(scale * (i + 0.5))
+    const start = Math.max(Math.trunc(center - support + 0.5), 0)
+    const end = Math.min(Math.trunc(center + support + 0.5), from)
+    const list: number[] = []
+    let sum = 0
+    for (let x = start; x < end; x++) {
+      const weight = filter.atFloat(f32((f32(x - center) + 0.5) * inverse))
+      list.push(weight)
+      sum = f32(sum + weight)
+    }
+    low.push(start)
+    exact.push(sum === 0 ? list : list.map((weight) => f32(weight / sum)))
   }
   return { low, exact }
 }

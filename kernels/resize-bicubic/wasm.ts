@@ -52,7 +52,8 @@ export function jobOf(rgb: Uint8Array, from: Size, to: Size, downFirst: boolean,
 /** `group`: weights that the module takes at a time; in pairs, 16 bits each. Weights of 22 bits are split, high halves of a group before low ones. */
 function packed({ count, first, weights, bits }: Taps, group: 2 | 4): Packed {
   if (bits === 0) {
-    return { first, span: count, loops: count, words: new Int32Array(weights.buffer), each: count, bits }
+    // As float64, which fused sums are made with.
+    return { first, span: count, loops: count, words: new Int32Array(Float64Array.from(weights).buffer), each: 2 * count, bits }
   }
   const loops = Math.ceil(count / group)
   const split = bits === 22
