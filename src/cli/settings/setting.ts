@@ -9,6 +9,7 @@ export type Group =
   | 'mock'
   | 'worker'
   | 'diffusion'
+  | 'vision'
   | 'parsers'
   | 'routing'
   | 'admission'

@@ -13,6 +13,7 @@ import { modelSettings } from './groups/model.ts'
 import { parsersSettings } from './groups/parsers.ts'
 import { planesSettings } from './groups/planes.ts'
 import { routingSettings } from './groups/routing.ts'
+import { visionSettings } from './groups/vision.ts'
 import { workerSettings } from './groups/worker.ts'
 import type { Command, ValueOf } from './setting.ts'
 
@@ -23,6 +24,7 @@ export const table = {
   ...mockSettings,
   ...workerSettings,
   ...diffusionSettings,
+  ...visionSettings,
   ...parsersSettings,
   ...routingSettings,
   ...admissionSettings,
