@@ -104,7 +104,7 @@ class Remote implements VisionEncoder {
   private async run(item: MediaItem, signal: AbortSignal): Promise<Embeddings> {
     const job = newId()
     const rows = Promise.withResolvers<FarRows>()
-    const stream = this.client.open(encodeHead(operations.encode, { job, caller: this.caller, item }), {
+    const stream = this.client.open(encodeHead(operations.encode, { job, caller: this.caller, item: lean(item) }), {
       message: (bytes) => (bytes[0] === messages.rows ? rows.resolve(decodeMessage<FarRows>(bytes)) : rows.reject(unreadable())),
       end: () => rows.reject(unreadable()),
       fail: rows.reject,
@@ -178,6 +178,11 @@ class Remote implements VisionEncoder {
     this.told = ready
     for (const listener of this.listeners) listener({ ready, reason })
   }
+}
+
+/** Rows of an earlier attempt are no part of the picture. */
+function lean({ rows: _, ...item }: MediaItem): MediaItem {
+  return item
 }
 
 /** It is not this process that shuts down, and another worker may take the picture. */

@@ -1,0 +1,173 @@
+// Many encoders as one: balance, retry, encoders that die, hang, come back, join and leave.
+import { afterEach, expect, test } from 'bun:test'
+import { type MockEncoder, type MockEncoderOptions, mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
+import { type PoolOptions, type VisionPool, visionPool } from '../../../../src/engine/vision/pool/pool.ts'
+import { AppError } from '../../../../src/lib/errors.ts'
+import { madeUpPicture } from '../../../helpers/media-items.ts'
+import { visionSuite } from '../../../suites/vision.suite.ts'
+
+const never = new AbortController().signal
+const options: MockEncoderOptions = { modelPath: 'models/tiny-vl', dim: 16, msPerPicture: 2 }
+/** Hanging is seen after 60 ms here. */
+const quick: PoolOptions = { patience: { graceMs: 60, slack: 4, msPerPatch: 0 }, giveUpMs: 300 }
+
+function poolOf(count: number): VisionPool {
+  const pool = visionPool()
+  for (let i = 0; i < count; i++) pool.add(`${i}`, mockEncoder(options))
+  return pool
+}
+
+visionSuite('pool of one', () => poolOf(1), { pictures: [madeUpPicture('a'), madeUpPicture('b', 6, 8), madeUpPicture('c')] })
+visionSuite('pool of three', () => poolOf(3), { pictures: [madeUpPicture('a'), madeUpPicture('b', 6, 8)] })
+
+const pools: VisionPool[] = []
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.stop()
+})
+
+async function start(failures: string[], more: PoolOptions = quick, each: Partial<MockEncoderOptions> = {}) {
+  const notices: string[] = []
+  const pool = visionPool({ ...more, onNotice: (text) => notices.push(text) })
+  pools.push(pool)
+  const encoders = failures.map((failure) => mockEncoder({ ...options, ...each, failure }))
+  for (const [i, encoder] of encoders.entries()) pool.add(`e${i}`, encoder)
+  await pool.start()
+  while (pool.figures().some(({ ready }) => !ready)) await Bun.sleep(1)
+  return { pool, encoders, notices }
+}
+
+test('pictures that come at once are spread by patches: three small ones weigh what a large one does', async () => {
+  const { pool } = await start(['', ''])
+  const work = [
+    pool.encode(madeUpPicture('large', 6, 10), never),
+    ...['a', 'b', 'c'].map((name) => pool.encode(madeUpPicture(name, 4, 5), never)),
+  ]
+  expect(pool.figures().map(({ patches }) => patches)).toEqual([240, 240])
+  await Promise.all(work)
+  expect(pool.figures().map(({ pictures }) => pictures)).toEqual([1, 3])
+})
+
+test('a failure, a short block of rows and a death are made good elsewhere; a bad picture is not tried twice', async () => {
+  for (const fault of ['error', 'short-row', 'die-after=0,restart=never']) {
+    const { pool, encoders } = await start([fault, ''])
+    encoders[1]!.hang()
+    const other = pool.encode(madeUpPicture('heavier', 9, 9), never)
+    const rows = pool.encode(madeUpPicture('a'), never)
+    if (fault.startsWith('die')) encoders[0]!.die()
+    encoders[1]!.revive()
+    expect((await rows).rows).toBe(12)
+    await other
+  }
+  const { pool, encoders } = await start(['', ''])
+  let asked = 0
+  for (const encoder of encoders)
+    encoder.encode = () => {
+      asked++
+      return Promise.reject(new AppError('invalid_image', { message: 'a poem, no picture' }))
+    }
+  await expect(pool.encode(madeUpPicture('a'), never)).rejects.toMatchObject({ code: 'invalid_image' })
+  expect(asked).toBe(1)
+})
+
+test('an encoder that hangs is left alone, its pictures go elsewhere, and it is tried again beside the running work', async () => {
+  const { pool, encoders, notices } = await start(['', ''])
+  const [stuck, well] = encoders as [MockEncoder, MockEncoder]
+  stuck.hang()
+  const all = await Promise.all(Array.from({ length: 10 }, (_, i) => pool.encode(madeUpPicture(`${i}`), never)))
+  expect(all.map(({ rows }) => rows)).toEqual(Array(10).fill(12))
+  expect(pool.figures()).toMatchObject([
+    { id: 'e0', ready: true, aside: true, pictures: 0 },
+    { id: 'e1', aside: false, pictures: 10 },
+  ])
+  expect(notices).toContain('the vision encoder e0 finishes nothing; its pictures go elsewhere until it does')
+  stuck.revive()
+  while (pool.figures()[0]!.aside) {
+    await pool.encode(madeUpPicture('again'), never)
+    await Bun.sleep(20)
+  }
+  while (pool.figures()[0]!.pictures === 0) {
+    await pool.encode(madeUpPicture('again'), never)
+    await Bun.sleep(5)
+  }
+  expect(notices).toContain('the vision encoder e0 answers again')
+  expect(well.encoded).toBeGreaterThan(10)
+})
+
+test('a slow encoder that goes on finishing is not taken for one that hangs', async () => {
+  const { pool } = await start([''], quick, { msPerPicture: 30 })
+  const all = await Promise.all(Array.from({ length: 8 }, (_, i) => pool.encode(madeUpPicture(`${i}`), never)))
+  expect(all).toHaveLength(8)
+  expect(pool.figures()).toMatchObject([{ failures: 0, pictures: 8 }])
+})
+
+test('a picture whose only encoder hangs fails at once; an encoder that was only slower than thought gets more time from then on', async () => {
+  const { pool } = await start([''], { ...quick, giveUpMs: 5000 }, { msPerPicture: 150 })
+  await expect(pool.encode(madeUpPicture('a'), never)).rejects.toMatchObject({
+    code: 'engine_unavailable',
+    message: expect.stringContaining('did not answer in time'),
+  })
+  expect((await pool.encode(madeUpPicture('a'), never)).rows).toBe(12)
+  expect(pool.figures()).toMatchObject([{ failures: 1, pictures: 1 }])
+})
+
+test('with no encoder left a picture waits for one, and then fails with the cause', async () => {
+  const { pool, encoders } = await start(['restart=100', ''])
+  for (const encoder of encoders) encoder.die()
+  expect(pool.ready).toBe(false)
+  expect((await pool.encode(madeUpPicture('a'), never)).rows).toBe(12)
+
+  const alone = await start(['restart=never'])
+  alone.encoders[0]!.die()
+  await expect(alone.pool.encode(madeUpPicture('a'), never)).rejects.toMatchObject({
+    code: 'engine_unavailable',
+    message: expect.stringContaining('No vision encoder is running'),
+  })
+  const broken = await start(['error'])
+  await expect(broken.pool.encode(madeUpPicture('a'), never)).rejects.toMatchObject({
+    code: 'engine_failed',
+    message: expect.stringContaining('told to fail'),
+  })
+})
+
+test('encoders join and leave while pictures run; one of another domain stands by', async () => {
+  const { pool, encoders, notices } = await start([''])
+  const leaving = pool.encode(madeUpPicture('on its way'), never)
+  pool.add('late', mockEncoder(options))
+  const gone = pool.remove('e0')
+  const next = pool.encode(madeUpPicture('b'), never)
+  expect((await leaving).rows).toBe(12)
+  await gone
+  expect(encoders[0]!.ready).toBe(false)
+  expect((await next).rows).toBe(12)
+  expect(pool.figures()).toMatchObject([{ id: 'late', pictures: 1 }])
+
+  pool.add('other', mockEncoder({ ...options, dim: 32 }))
+  await Bun.sleep(5)
+  expect(notices.at(-1)).toContain('the vision encoder other stands by')
+  expect((await pool.encode(madeUpPicture('c'), never)).dim).toBe(16)
+  await pool.remove('late')
+  expect((await pool.encode(madeUpPicture('c'), never)).dim).toBe(32)
+})
+
+test('200 pictures at once while encoders are killed, hang and come back: none is lost, each has its own rows', async () => {
+  const { pool, encoders } = await start(
+    ['restart=40', 'restart=60', 'restart=50', ''],
+    { patience: { graceMs: 100 } },
+    { msPerPicture: 3 },
+  )
+  const alone = mockEncoder(options)
+  await alone.start()
+  const pictures = Array.from({ length: 200 }, (_, i) => madeUpPicture(`picture ${i}`, 2 + (i % 5), 3 + (i % 7)))
+  const expected = await Promise.all(pictures.map(async (picture) => (await alone.encode(picture, never)).itemHash))
+  let killed = 0
+  const trouble = setInterval(() => {
+    encoders[killed++ % 3]!.die()
+    if (killed === 4) encoders[3]!.hang()
+    if (killed === 16) encoders[3]!.revive()
+  }, 25)
+  const got = await Promise.all(pictures.map(async (picture) => (await pool.encode(picture, never)).itemHash))
+  clearInterval(trouble)
+  expect(got).toEqual(expected)
+  expect(killed).toBeGreaterThan(4)
+  expect(pool.patchesInFlight()).toBe(0)
+}, 30_000)
