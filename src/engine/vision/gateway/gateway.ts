@@ -133,7 +133,8 @@ class Serving implements Gateway {
     const end = (reason: unknown) => ended.abort(reason)
     const onGone = () => end(new AppError('client_closed_request', { message: 'The language server hung up.' }))
     const onClosing = () => end(this.closing.signal.reason)
-    const timer = setTimeout(() => end(late(deadlineMs)), deadlineMs)
+    let stage: keyof typeof lateAt = 'encoding'
+    const timer = setTimeout(() => end(late(deadlineMs, stage)), deadlineMs)
     gone.addEventListener('abort', onGone, { once: true })
     this.closing.signal.addEventListener('abort', onClosing, { once: true })
     let items: MediaItem[] = []
@@ -143,8 +144,10 @@ class Serving implements Gateway {
       const { part } = asked
       items = await Promise.all(asked.items.map((item, i) => readItem(item, `mm_items[${i}]`, part.modality, this.options, signal)))
       results = await Promise.all(items.map(async (item) => checkEmbeddings(await encoder.encode(item, signal), item, encoder.info)))
+      stage = 'waiting'
       const addresses = asked.receivers ?? (await this.destinations.wait(part.reqId, signal))
       const message = rowsMessage(asked, items, results, this.release(asked))
+      stage = 'sending'
       await Promise.all(addresses.map((address) => this.receivers.push(address, message, signal)))
       onDone?.(items, results, undefined)
     } catch (thrown) {
@@ -220,11 +223,14 @@ function refusal({ message, status }: AppError, reqId: string | undefined): Resp
   return Response.json({ status: 'error', message, req_id: reqId ?? null }, { status })
 }
 
-function late(deadlineMs: number): AppError {
-  return new AppError('engine_unavailable', {
-    status: 504,
-    message: `The vision encoder did not finish within ${deadlineMs / 1000} s. Try again, or start more encoders.`,
-  })
+const lateAt = {
+  encoding: 'The vision encoder did not finish',
+  waiting: "The language server's ranks did not tell where their rows should go",
+  sending: 'The language server did not take its rows',
+}
+
+function late(deadlineMs: number, stage: keyof typeof lateAt): AppError {
+  return new AppError('engine_unavailable', { status: 504, message: `${lateAt[stage]} within ${deadlineMs / 1000} s. Try again.` })
 }
 
 function reported(thrown: unknown, reqId: string): AppError {

@@ -153,6 +153,16 @@ test('an encoder that hangs ends at the deadline, by HTTP and by a frame, and it
   expect(encoder.patchesInFlight()).toBe(0)
 })
 
+test('ranks that never tell where they are end the part at the deadline too', async () => {
+  const { url } = await start({ deadlineMs: 50 })
+  const ranks = server(2)
+  await ranks.tellReceivers(url, 'r', [1])
+  const answer = await ranks.encode(url, { req_id: 'r', mm_items: [nameOf(a)] })
+  expect(answer).toMatchObject({ status: 504, body: { message: expect.stringContaining('ranks did not tell where') } })
+  await ranks.tellReceivers(url, 'r', [0])
+  for (const rank of [0, 1]) expect((await ranks.next(rank)).fields).toMatchObject({ error_code: 504 })
+})
+
 test('a server that hangs up ends the work', async () => {
   const { url } = await start({}, 'hang-after=0')
   const leaving = new AbortController()
