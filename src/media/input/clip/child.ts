@@ -1,0 +1,129 @@
+// One ffmpeg child that reads a stranger's clip: the file has no name and is all that it may open, its output is read as fast as it is wanted, and it ends with its
+// reader, its time, or its request.
+import { closeSync, constants, openSync, rmSync, unlinkSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AppError } from '../../../lib/errors.ts'
+import { listen } from '../../video/ffmpeg-words.ts'
+import { killGroup, ours } from '../../video/process-group.ts'
+
+export interface ClipFile {
+  /** Its number in this process. */
+  fd: number
+  demuxer: string
+  close(): void
+}
+
+/** Puts the bytes where ffmpeg can seek in them; whoever opens it closes it. Rejects with `storage_failed`. */
+export function openClipFile(bytes: Uint8Array, demuxer: string): ClipFile {
+  const path = join(tmpdir(), `dynamo-sglang-clip-${crypto.randomUUID()}`)
+  let fd: number | undefined
+  try {
+    fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
+    unlinkSync(path)
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+  } catch (cause) {
+    if (fd !== undefined) closeSync(fd)
+    rmSync(path, { force: true })
+    throw new AppError('storage_failed', { message: 'There is no place for the clip while it is read.', cause })
+  }
+  const open = fd
+  return { fd: open, demuxer, close: () => closeSync(open) }
+}
+
+export interface Run {
+  ffmpeg: string
+  file: ClipFile
+  /** Before `-i`. */
+  input?: readonly string[]
+  /** After it. */
+  output: readonly string[]
+  timeoutMs: number
+  /** For messages. */
+  param: string
+  signal: AbortSignal
+}
+
+/** Frames of this many bytes at the most: what a broken head can make ffmpeg ask for. */
+const largestBlock = 1 << 29
+
+/** ffmpeg said that it cannot do what it was asked; `words` are its own. */
+export class ClipFailure extends Error {
+  readonly words: readonly string[]
+  constructor(words: readonly string[]) {
+    super(words.join('\n') || 'ffmpeg said nothing')
+    this.words = words
+  }
+}
+
+/**
+ * What the child writes, in pieces. Leaving the loop ends the child. Throws ClipFailure when it fails by itself, AppError `invalid_image` when its time is over,
+ * `client_closed_request` when the signal aborts, `unsupported_parameter` when there is no such program.
+ */
+export async function* ffmpegOutput({ ffmpeg, file, input = [], output, timeoutMs, param, signal }: Run): AsyncGenerator<Uint8Array> {
+  if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
+  const safe = ['-protocol_whitelist', 'file', '-max_alloc', String(largestBlock), '-threads', '2', ...input]
+  const words = [
+    '-hide_banner',
+    '-nostdin',
+    '-nostats',
+    '-v',
+    'error',
+    ...safe,
+    '-f',
+    file.demuxer,
+    '-i',
+    '/proc/self/fd/3',
+    ...output,
+    'pipe:1',
+  ]
+  const child = spawn([ffmpeg, ...words], file.fd, param)
+  let ending: AppError | undefined
+  const end = (why?: AppError) => {
+    ending ??= why
+    killGroup(child)
+  }
+  const timer = setTimeout(() => end(late(param, timeoutMs)), timeoutMs)
+  const onAbort = () => end(new AppError('client_closed_request', { param, message: 'The client went away.' }))
+  signal.addEventListener('abort', onAbort, { once: true })
+  const said = listen(child.stderr as ReadableStream<Uint8Array>, () => {})
+  try {
+    for await (const piece of child.stdout as unknown as AsyncIterable<Uint8Array>) yield piece
+    const code = await child.exited
+    if (ending !== undefined) throw ending
+    if (code !== 0) {
+      await Promise.race([said.ended, Bun.sleep(1000)])
+      throw new ClipFailure(said.words.lines)
+    }
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+    end()
+    await child.exited
+  }
+}
+
+function spawn(command: string[], file: number, param: string) {
+  try {
+    return ours(Bun.spawn(command, { stdio: ['ignore', 'pipe', 'pipe', file], detached: true }))
+  } catch (cause) {
+    throw noFfmpeg(param, cause)
+  }
+}
+
+/** The refusal of clips on a machine that cannot decode them. */
+export function noFfmpeg(param: string, cause?: unknown): AppError {
+  return new AppError('unsupported_parameter', {
+    param,
+    message:
+      'This server cannot read clips: it has no ffmpeg. Install one (the package ffmpeg), or name it with --ffmpeg; clips may also be sent as pictures of their frames.',
+    cause,
+  })
+}
+
+function late(param: string, timeoutMs: number): AppError {
+  return new AppError('invalid_image', {
+    param,
+    message: `The clip at ${param} was not read within ${timeoutMs / 1000} seconds. Send a shorter or smaller one.`,
+  })
+}

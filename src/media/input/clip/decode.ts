@@ -1,0 +1,120 @@
+// Clips of strangers to pixels of some of their frames, by the user's ffmpeg: known containers only, counted before anything is decoded, one frame in memory at a time.
+import { AppError } from '../../../lib/errors.ts'
+import { textOf } from '../../video/process-group.ts'
+import { atMost } from '../at-most.ts'
+import { describe } from '../sniff.ts'
+import { ClipFailure, type ClipFile, ffmpegOutput, noFfmpeg, openClipFile } from './child.ts'
+import { containerOf, knownContainers } from './containers.ts'
+import type { ClipLimits } from './limits.ts'
+import { type Frame, pixmaps } from './pixmaps.ts'
+import { listPackets, PacketList, type Timeline } from './timeline.ts'
+
+/** An open clip. */
+export interface OpenClip {
+  readonly timeline: Timeline
+  /** The frames at `positions` (ascending), upright, in order; all of one size. Rejects with `invalid_image` when the file has fewer than its index says. */
+  frames(positions: readonly number[]): AsyncGenerator<Frame>
+}
+
+export interface ClipContext {
+  limits: ClipLimits
+  /** Width times height of a frame. */
+  maxPixels: number
+  param: string
+  signal: AbortSignal
+}
+
+/** Each takes two cores and a file's worth of memory. */
+const decoding = atMost(2)
+
+/**
+ * Reads the clip's index and lets `use` look at its frames; what was taken is given back when that ends. Rejects with `invalid_image` for what is no clip, is broken,
+ * too long, too large or too slow to decode, with `unsupported_parameter` where there is no ffmpeg, and with `client_closed_request`; each names `param`.
+ */
+export function withClip<T>(bytes: Uint8Array, context: ClipContext, use: (clip: OpenClip) => Promise<T>): Promise<T> {
+  const { limits, param, signal } = context
+  const container = containerOf(bytes)
+  if (container === undefined) {
+    const what = describe(bytes)
+    return Promise.reject(invalid(param, `is ${what ?? 'no video file'}; read are ${knownContainers}`))
+  }
+  const ffmpeg = limits.ffmpeg === null ? null : Bun.which(limits.ffmpeg)
+  if (ffmpeg === null) return Promise.reject(noFfmpeg(param))
+  return decoding(async () => {
+    const file = openClipFile(bytes, container.demuxer)
+    try {
+      const timeline = await timelineOf(ffmpeg, file, context)
+      return await use({ timeline, frames: (positions) => framesOf(ffmpeg, file, positions, context) })
+    } catch (thrown) {
+      if (thrown instanceof ClipFailure) throw invalid(param, `is a broken or cut-off ${container.title} file`, thrown)
+      throw thrown
+    } finally {
+      file.close()
+    }
+  }, signal)
+}
+
+async function timelineOf(ffmpeg: string, file: ClipFile, { limits, maxPixels, param, signal }: ClipContext): Promise<Timeline> {
+  const { maxFrames, maxSecs, timeoutMs } = limits
+  const list = new PacketList()
+  for await (const piece of ffmpegOutput({ ffmpeg, file, output: listPackets, timeoutMs, param, signal })) {
+    list.push(piece)
+    if (list.frames > maxFrames) throw invalid(param, `has more than ${maxFrames} frames, the most that are read`)
+    if (list.secs > maxSecs) throw invalid(param, `is longer than ${maxSecs} seconds, the longest that is read`)
+  }
+  const timeline = list.result()
+  if (timeline.frames === 0) throw invalid(param, 'has no frames')
+  if (timeline.fps <= 0) throw invalid(param, 'does not say how fast its frames follow each other')
+  if (timeline.width * timeline.height > maxPixels) throw tooManyPixels(param, maxPixels)
+  return timeline
+}
+
+async function* framesOf(ffmpeg: string, file: ClipFile, positions: readonly number[], context: ClipContext): AsyncGenerator<Frame> {
+  const { limits, maxPixels, param, signal } = context
+  const run = {
+    ...{ ffmpeg, file, timeoutMs: limits.timeoutMs, param, signal },
+    input: ['-max_pixels', String(maxPixels)],
+    output: ['-map', '0:V:0', '-vf', picked(positions), ...(await everyFrame(ffmpeg)), '-c:v', 'ppm', '-f', 'image2pipe'],
+  }
+  let count = 0
+  let first: Frame | undefined
+  for await (const frame of pixmaps(ffmpegOutput(run))) {
+    first ??= frame
+    if (frame.width !== first.width || frame.height !== first.height) throw invalid(param, 'changes its size on the way')
+    count++
+    yield frame
+    // Those after the last one are not decoded.
+    if (count === positions.length) return
+  }
+  throw invalid(param, `ends early: of the ${positions.length} frames to look at, ${count} could be decoded`)
+}
+
+/** ffmpeg's filter that lets these frames through, counted as they are shown. Commas part filters unless they are quoted. */
+function picked(positions: readonly number[]): string {
+  return `select='${positions.map((position) => `eq(n,${position})`).join('+')}'`
+}
+
+const words = new Map<string, Promise<readonly string[]>>()
+
+/** How this ffmpeg is told neither to drop nor to repeat frames: 5.1 and later have a new word for it, and the newest no longer know the old one. */
+function everyFrame(ffmpeg: string): Promise<readonly string[]> {
+  const found =
+    words.get(ffmpeg) ?? versionOf(ffmpeg).then((version) => (version < 5.1 ? ['-vsync', 'passthrough'] : ['-fps_mode', 'passthrough']))
+  words.set(ffmpeg, found)
+  found.catch(() => words.delete(ffmpeg))
+  return found
+}
+
+/** Infinity for builds without a number (`N-12345-g…`, which are young). */
+async function versionOf(ffmpeg: string): Promise<number> {
+  const said = /^ffmpeg version n?(\d+\.\d+)/.exec(await textOf([ffmpeg, '-version']))
+  return said === null ? Number.POSITIVE_INFINITY : Number(said[1])
+}
+
+function invalid(param: string, why: string, cause?: unknown): AppError {
+  return new AppError('invalid_image', { param, message: `The clip at ${param} ${why}.`, cause })
+}
+
+function tooManyPixels(param: string, maxPixels: number): AppError {
+  return invalid(param, `has frames of more than ${Number((maxPixels / 1e6).toPrecision(3))} megapixels, the most that is read`)
+}
