@@ -80,7 +80,7 @@ class HttpEngine implements Engine {
     if (signal.aborted) return sink.end({ kind: 'abort', message: 'Aborted' }, { ...noUsage, promptTokens: request.promptIds.length })
     if (!this.ready) return sink.fail(this.unavailable())
     const rid = newRid()
-    const answer: HttpAnswer = new HttpAnswer(sink, this.facts?.cumulative, () => abort())
+    const answer: HttpAnswer = new HttpAnswer(sink, this.facts?.cumulative, () => abort(), request.media && request.promptIds.length)
     const cut = new AbortController()
     let stopTelling: (() => void) | undefined
     let forced: ReturnType<typeof setTimeout> | undefined
@@ -107,7 +107,7 @@ class HttpEngine implements Engine {
     try {
       if (answer.sinkThrew !== undefined) sink.fail(toAppError(answer.sinkThrew))
       else if (answer.finish) sink.end(answer.finish, answer.usage)
-      else if (stopTelling) sink.end({ kind: 'abort', message: 'Aborted' }, answer.usage)
+      else if (stopTelling && !answer.blind) sink.end({ kind: 'abort', message: 'Aborted' }, answer.usage)
       else sink.fail(answer.error ?? this.broken(new Error('the stream ended without a finish')))
     } catch {
       // A sink that throws at its end has nothing left to be told; its owner's own log has the reason.

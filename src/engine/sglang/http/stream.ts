@@ -30,6 +30,8 @@ export class HttpAnswer {
   /** What the sink threw: it gets nothing more but its `fail`. */
   sinkThrew: unknown
   error: AppError | undefined
+  /** The server did not see the pictures: what it answers is not an answer. */
+  blind = false
   readonly usage: EngineUsage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
   private readonly sink: Sink
   private readonly onSinkError: () => void
@@ -37,10 +39,14 @@ export class HttpAnswer {
   private received = 0
   private promptTold = false
 
-  constructor(sink: Sink, cumulative: boolean | undefined, onSinkError: () => void) {
+  /** With pictures: how many tokens the prompt must have there. A server drops pictures that it does not understand without a word. */
+  private readonly promptTokens: number | undefined
+
+  constructor(sink: Sink, cumulative: boolean | undefined, onSinkError: () => void, promptTokens?: number) {
     this.sink = sink
     this.onSinkError = onSinkError
     this.cumulative = cumulative
+    this.promptTokens = promptTokens
   }
 
   /** One event's JSON. Throws SyntaxError on what is no JSON. */
@@ -51,6 +57,7 @@ export class HttpAnswer {
       return
     }
     const meta = event.meta_info ?? {}
+    if (this.blind || this.droppedPictures(meta)) return
     this.usage.promptTokens = meta.prompt_tokens ?? this.usage.promptTokens
     this.usage.cachedTokens = meta.cached_tokens ?? this.usage.cachedTokens
     this.usage.reasoningTokens = meta.reasoning_tokens ?? this.usage.reasoningTokens
@@ -64,6 +71,16 @@ export class HttpAnswer {
       this.tell(() => this.sink.push(Int32Array.from(ids), from, ids.length, rowLogprobs(meta, from, ids.length)))
     }
     if (meta.finish_reason) this.finish = finishFromDict(meta.finish_reason)
+  }
+
+  private droppedPictures({ prompt_tokens: found }: MetaInfo): boolean {
+    if (this.promptTokens === undefined || found === undefined || found === this.promptTokens) return false
+    this.blind = true
+    this.error = new AppError('engine_failed', {
+      message: `The SGLang server read ${found} prompt tokens where the pictures make ${this.promptTokens}: it did not see them as the chat template marks them. Is it another model?`,
+    })
+    this.onSinkError()
+    return true
   }
 
   private tellPrompt(meta: MetaInfo): void {

@@ -84,3 +84,12 @@ test('events are found however the body is cut', async () => {
     expect(seen).toEqual(['{"a":"ü"}', '{"b":2}'])
   }
 })
+
+test('a server that does not see the pictures is told, and nothing of its answer is', () => {
+  const heard: string[] = []
+  const sink = { push: () => heard.push('push'), end: () => heard.push('end'), fail: () => heard.push('fail') }
+  const answer = new HttpAnswer(sink, false, () => heard.push('abort'), 40)
+  for (let i = 1; i <= 2; i++) answer.take(JSON.stringify({ output_ids: [i], meta_info: { prompt_tokens: 12, completion_tokens: i } }))
+  expect(heard).toEqual(['abort'])
+  expect(answer.error).toMatchObject({ code: 'engine_failed', message: expect.stringContaining('12 prompt tokens') })
+})

@@ -18,6 +18,12 @@ def request_fields(ids: list, media: list) -> dict:
     return {"input_ids": collapsed(ids, pictures), "image_data": files, "mm_hashes": hashes}
 
 
+def check_seen(found, wanted: int):
+    """SGLang's public stream drops pictures that it does not understand, without a word."""
+    if found is not None and found != wanted:
+        raise ValueError(f"SGLang read {found} prompt tokens where the pictures make {wanted}: it did not see them as the chat template marks them")
+
+
 def ready_to_send(request):
     """Large tensors go through shared memory where SGLang does so between its own processes."""
     wrap = compat.load("sglang.srt.managers.mm_utils", "wrap_shm_features")

@@ -77,6 +77,8 @@ class Streams:
         self._fill(values, opt, compat.fields_of(self._io.GenerateReqInput))
         sent, last = 0, None
         async for item in self._manager.generate_request(self._io.GenerateReqInput(**values), None):
+            if last is None and opt.get("media"):
+                pictures.check_seen(item["meta_info"].get("prompt_tokens"), len(ids) // 4)
             last = item
             sent += self._gather(rid, item, sent)
         if last is None or last["meta_info"].get("finish_reason") is None:
