@@ -9,7 +9,7 @@ import type { MediaPart } from './types.ts'
 /** What a served model brings to see with. */
 export interface Sight {
   readonly model: VisionModel
-  /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen. */
+  /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen, but other pictures still make other names. */
   readonly padScheme?: PadScheme
   /** Rejects with an AppError that names the part. */
   read(part: MediaPart, signal: AbortSignal): Promise<Picture>
@@ -69,7 +69,7 @@ function expanded(
   places: readonly number[],
   pictures: readonly Picture[],
   parts: readonly MediaPart[],
-  { model, padScheme }: Sight,
+  { model, padScheme = 'wide' }: Sight,
 ): Seen {
   const plans = pictures.map(({ width, height }, i) => model.plan(width, height, parts[i]!.param))
   const runs = plans.map((plan) => model.expand(plan))
@@ -89,5 +89,5 @@ function expanded(
     from = place + 1
   }
   promptIds.set(ids.subarray(from), to)
-  return { promptIds, media, routeIds: padScheme === undefined ? promptIds : padPictures(promptIds, media, padScheme) }
+  return { promptIds, media, routeIds: padPictures(promptIds, media, padScheme) }
 }

@@ -109,6 +109,8 @@ export async function readServer(base: string, headers: Record<string, string>):
       tpSize: number('tp_size', 1),
       maxPrefillTokens: number('max_prefill_tokens', 16_384),
       kvEvents: typeof events?.endpoint_port_base === 'number',
+      // Which padding it uses it does not say.
+      ...(model.has_image_understanding === true ? { sight: {} } : {}),
     },
     cumulative: typeof incremental === 'boolean' ? !incremental : undefined,
     kv:
