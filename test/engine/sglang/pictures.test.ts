@@ -100,6 +100,7 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined))('p
     test('answers', async () => {
       const engine = httpEngine({ url: server.url })
       await engine.start()
+      expect(engine.info.sight).toEqual({})
       await askAll('http', engine as never)
       await engine.stop(0)
     }, 120_000)
