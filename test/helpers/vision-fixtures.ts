@@ -1,9 +1,9 @@
 // The vision fixtures with their weights, and their towers as our own encoder wants them.
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { visionModels } from '../../models/make.ts'
 import { exportVision } from '../../src/engine/vision/export/export.ts'
 import { type OnnxEncoderOptions, usualLimits } from '../../src/engine/vision/onnx/encoder.ts'
+import { readTowerFacts } from '../../src/engine/vision/onnx/tower-file.ts'
 import { need } from './need.ts'
 import { pythonWith } from './python.ts'
 
@@ -35,7 +35,8 @@ export const visionProcess = [process.execPath, join(root, 'src/main.ts'), 'visi
 export async function tinyTower(name: VisionFixture): Promise<{ modelPath: string; tower: string } | undefined> {
   const modelPath = await visionFixture(name)
   const tower = join(modelPath, 'vision.onnx')
-  if (!existsSync(tower)) {
+  const current = await readTowerFacts(tower, 'fixture').catch(() => undefined)
+  if (current === undefined) {
     const python = exporterPython()
     if (python === undefined) return undefined
     await exportVision({ modelPath, python, env: wholeEnv() })

@@ -172,7 +172,7 @@ class OnnxEncoder implements VisionEncoder {
       return reason
     })
     if (this.stopped) process.kill()
-    else this.become(true, `runs on ${facts.device}`)
+    else this.become(true, `runs on ${facts.device}${facts.fused ? '' : ' in plain steps'}`)
     return { died }
   }
 
@@ -234,8 +234,11 @@ class OnnxEncoder implements VisionEncoder {
 }
 
 /** The domain names everything that a bit of the output depends on. */
-function encoderInfo({ modelPath, type, backend, clips }: OnnxEncoderOptions, { facts, device, runtime, settings }: Opened): EncoderInfo {
-  const parts = [facts.family, facts.weights, facts.storage, runtime, device, type, backend, clips, settings]
+function encoderInfo(
+  { modelPath, type, backend, clips }: OnnxEncoderOptions,
+  { facts, device, fused, runtime, settings }: Opened,
+): EncoderInfo {
+  const parts = [facts.family, facts.weights, facts.storage, runtime, device, fused, type, backend, clips, settings]
   const domain = `onnx:${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)}`
   return { modelPath, domain, dim: facts.width, type, patchesPerRow: facts.merge ** 2 }
 }

@@ -26,7 +26,7 @@ export function hostInputs(facts: TowerFacts, size: Frames): Record<string, Host
   const windows = facts.window ? windowOrder(facts, size) : undefined
   const inputs: Record<string, HostTensor> = {
     ...rotary(facts, size, places, windows?.order),
-    frame_shape: { values: BigInt64Array.of(BigInt(groups), BigInt(patches / groups), BigInt(facts.hidden)), shape: [3] },
+    group_shape: { values: BigInt64Array.of(BigInt(groups), BigInt(patches / groups), BigInt(facts.hidden)), shape: [3] },
   }
   if (facts.side) Object.assign(inputs, positionTaps(facts.side, size, places))
   if (windows) Object.assign(inputs, windowInputs(facts, windows, patches))

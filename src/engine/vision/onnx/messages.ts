@@ -41,6 +41,7 @@ export type ToProcess =
 export interface Opened {
   facts: TowerFacts
   device: VisionDevice
+  fused: boolean
   /** ONNX Runtime's version. */
   runtime: string
   /** What the preprocessing depends on (VisionModel.settings). */

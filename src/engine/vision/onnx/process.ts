@@ -5,11 +5,11 @@ import { log } from '../../../lib/log.ts'
 import { visionModelOf } from '../../../media/vision/open.ts'
 import type { VisionModel } from '../../../media/vision/vision.ts'
 import { itemHash } from '../embeddings.ts'
-import { chooseDevice } from './device.ts'
+import { openOnDevice } from './device.ts'
 import { type FromProcess, frame, messages, type Opening, type Task, type ToProcess } from './messages.ts'
 import { narrow } from './narrow.ts'
 import { type Prepared, prepare } from './prepare.ts'
-import { openTower, type Tower } from './runtime.ts'
+import type { Tower } from './runtime.ts'
 
 /**
  * Families whose full attention runs over a whole clip in SGLang (srt/models/qwen2_5_vl.py, 0.5.23: cu_seqlens of t × h × w), where transformers attends
@@ -35,7 +35,8 @@ export async function runEncoderProcess(input: AsyncIterable<Uint8Array>, write:
       try {
         opened = await open(head)
         const { tower, model } = opened
-        await write(frame({ kind: 'open', facts: tower.facts, device: tower.device, runtime: tower.runtime, settings: model.settings }))
+        const { facts, device, fused, runtime } = tower
+        await write(frame({ kind: 'open', facts, device, fused, runtime, settings: model.settings }))
       } catch (thrown) {
         const { code, message, param } = toAppError(thrown)
         log.error({ err: thrown }, 'the vision tower cannot be opened')
@@ -56,8 +57,8 @@ async function open(opening: Opening): Promise<Opened> {
   if (model === undefined) {
     throw new AppError('model_files_invalid', { param: '--model-path', message: `${opening.modelPath} is a model of text only.` })
   }
-  const device = await chooseDevice(opening.device)
-  return { opening, model, tower: await openTower({ tower: opening.tower, device, threads: opening.threads }) }
+  const { tower, device, threads } = opening
+  return { opening, model, tower: await openOnDevice({ tower, device, threads }) }
 }
 
 type Outcome = Prepared | AppError
@@ -88,8 +89,10 @@ async function runBatch(
   const good: { task: Task; done: Prepared }[] = []
   for (const [i, task] of tasks.entries()) {
     const done = prepared[i]!
-    if (dropped.delete(task.id)) await send({ kind: 'failed', id: task.id, code: 'client_closed_request', message: 'dropped' })
-    else if (done instanceof AppError) await send({ kind: 'failed', id: task.id, code: done.code, message: done.message })
+    if (dropped.delete(task.id)) {
+      if (!(done instanceof AppError)) done.release()
+      await send({ kind: 'failed', id: task.id, code: 'client_closed_request', message: 'dropped' })
+    } else if (done instanceof AppError) await send({ kind: 'failed', id: task.id, code: done.code, message: done.message })
     else good.push({ task, done })
   }
   if (good.length === 0) return
@@ -105,6 +108,8 @@ async function runBatch(
     const { code, message } = toAppError(thrown)
     for (const { task } of good) await send({ kind: 'failed', id: task.id, code, message })
     return
+  } finally {
+    for (const { done } of good) done.release()
   }
   const encode = performance.now() - started
   const count = (perTask * height * width) / tower.facts.merge ** 2

@@ -11,25 +11,31 @@ export interface RuntimeOptions {
   /** The file that export-vision wrote. */
   tower: string
   device: VisionDevice
-  /** Cores for one picture; 0: all. Part of the cache domain only through the device: ONNX Runtime's sums do not depend on it (test/engine/vision/onnx). */
+  /** Cores for one picture; 0: all. No bit of the output depends on it (encoder.test.ts). */
   threads: number
+  /** False: full attention in plain steps, whose memory grows with the square of the patches. */
+  fused?: boolean
 }
 
 export interface Tower {
   readonly facts: TowerFacts
   readonly device: VisionDevice
+  readonly fused: boolean
   /** ONNX Runtime's version. */
   readonly runtime: string
   /**
    * `pixels`: [patches, channels × temporal × patch × patch] of `size`, in the order of the picture processors. Resolves with [rows, facts.width], float32.
-   * Rejects with `engine_failed` when the runtime does.
+   * Rejects with `engine_failed` when the runtime does, `invalid_image` where plain attention would take too much memory.
    */
   run(pixels: Float32Array, size: Frames): Promise<Float32Array>
   close(): Promise<void>
 }
 
+/** Of a group, in plain steps: its scores are 1 GiB with 16 heads. */
+const plainPatches = 4096
+
 /** Rejects with a start-up AppError: no such file, none of ours, or no such device. */
-export async function openTower({ tower, device, threads }: RuntimeOptions): Promise<Tower> {
+export async function openTower({ tower, device, threads, fused = true }: RuntimeOptions): Promise<Tower> {
   const facts = await readTowerFacts(tower, '--vision-tower')
   const ort = await import('onnxruntime-node')
   ort.env.logLevel = 'error'
@@ -45,24 +51,23 @@ export async function openTower({ tower, device, threads }: RuntimeOptions): Pro
       enableMemPattern: false,
     })
   } catch (cause) {
-    throw new AppError('model_files_invalid', {
-      param: device === 'webgpu' ? '--vision-device' : '--vision-tower',
-      message:
-        device === 'webgpu'
-          ? `The vision tower cannot run on WebGPU here: ${firstLine(cause)}`
-          : `ONNX Runtime cannot load ${tower}: ${firstLine(cause)}`,
-      cause,
-    })
+    throw cannotLoad(tower, device, cause)
   }
   const tensor = (values: Float32Array | BigInt64Array, shape: readonly number[]): Tensor =>
     values instanceof Float32Array ? new ort.Tensor('float32', values, shape) : new ort.Tensor('int64', values, shape)
   return {
     facts,
     device,
+    fused,
     runtime: ort.env.versions.node ?? ort.env.versions.common,
     async run(pixels, size) {
       const patches = size.frames * size.height * size.width
-      const feeds: Record<string, Tensor> = { pixel_values: tensor(pixels, [patches, pixels.length / patches]) }
+      const inGroup = patches / (size.groups ?? size.frames)
+      if (!fused && inGroup > plainPatches) throw tooLarge(inGroup)
+      const feeds: Record<string, Tensor> = {
+        pixel_values: tensor(pixels, [patches, pixels.length / patches]),
+        fused: new ort.Tensor('bool', [fused], [1]),
+      }
       for (const [name, { values, shape }] of Object.entries(hostInputs(facts, size))) feeds[name] = tensor(values, shape)
       let rows: Tensor
       try {
@@ -76,6 +81,20 @@ export async function openTower({ tower, device, threads }: RuntimeOptions): Pro
   }
 }
 
-function firstLine(thrown: unknown): string {
-  return (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0]!
+function cannotLoad(tower: string, device: VisionDevice, cause: unknown): AppError {
+  const why = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!
+  if (device === 'webgpu') {
+    return new AppError('invalid_setting', {
+      param: '--vision-device',
+      message: `The vision tower cannot run on WebGPU here: ${why}`,
+      cause,
+    })
+  }
+  return new AppError('model_files_invalid', { param: '--vision-tower', message: `ONNX Runtime cannot load ${tower}: ${why}`, cause })
+}
+
+function tooLarge(patches: number): AppError {
+  return new AppError('invalid_image', {
+    message: `A picture of ${patches} patches is more than this encoder takes on its GPU (${plainPatches}). Send a smaller one, or run it with --vision-device cpu.`,
+  })
 }

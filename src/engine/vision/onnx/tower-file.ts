@@ -36,7 +36,7 @@ export interface TowerFacts {
 const key = 'dynamo-sglang.vision'
 const metadataField = 14
 /** What this program understands; raised when the graph's inputs change. */
-const version = 1
+const version = 2
 
 /** Rejects with `model_files_invalid` or `model_path_not_found` (named `param`) when the file is none of export-vision's. */
 export async function readTowerFacts(path: string, param: string): Promise<TowerFacts> {

@@ -43,7 +43,7 @@ def export(options):
     try:
         graph = Graph(storage, beside, os.path.basename(beside_path))
         output, output_shape = Tower(graph, checkpoint, shape).build()
-        facts = {**shape, "version": 1, "storage": storage, "weights": graph.digest.hexdigest(), "width": output_shape[1]}
+        facts = {**shape, "version": 2, "storage": storage, "weights": graph.digest.hexdigest(), "width": output_shape[1]}
         model = graph.model(shape["family"], output, output_shape, {"dynamo-sglang.vision": json.dumps(facts)})
         if beside is not None:
             beside.close()

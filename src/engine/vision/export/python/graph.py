@@ -49,6 +49,16 @@ class Graph:
         self._nodes.append(helper.make_node(kind, list(inputs), names, name=f"{kind}_{self._count}", domain=domain, **attributes))
         return names[0] if outputs == 1 else names
 
+    def choose(self, condition, yes, no):
+        """A float32 tensor that one of two branches computes; `yes` and `no` add nodes and return the name of the last."""
+        return self.op("If", condition, then_branch=self._branch(yes), else_branch=self._branch(no))
+
+    def _branch(self, build):
+        outer, self._nodes = self._nodes, []
+        result = helper.make_tensor_value_info(build(), TensorProto.FLOAT, None)
+        inner, self._nodes = self._nodes, outer
+        return helper.make_graph(inner, f"branch_{self._count}", [], [result])
+
     def constant(self, values, kind):
         """A small int64 or float32 constant; the same values are the same tensor."""
         array = np.asarray(values, dtype=kind)

@@ -1,8 +1,9 @@
 """The graph of one vision tower (Qwen2-VL, Qwen2.5-VL, Qwen3-VL). Nothing in it depends on a picture's content or size: which patch stands where comes in
 as inputs that the host makes (engine/vision/onnx/host-inputs.ts).
 
-One run takes `frames` frames of the same size, each of which is attended to by itself, so that full attention is a plain batch without a mask: ONNX
-Runtime's attention then works block by block, and memory grows with the number of patches and not with its square."""
+One run takes frames of the same size in groups that are attended to by themselves, so that full attention is a plain batch without a mask. ONNX Runtime's own
+attention (`fused`) then works block by block, and memory grows with the number of patches and not with its square; where a device has it wrong, the host asks
+for the plain steps."""
 
 from families import FAMILIES
 from graph import CONTRIB
@@ -30,7 +31,9 @@ class Tower:
         self.cos, self.sin = (
             g.op("Unsqueeze", g.input(name, TensorProto.FLOAT, ["patches", half]), g.ints(1)) for name in ("cos", "sin")
         )
-        self.frame_shape = g.input("frame_shape", TensorProto.INT64, [3])
+        # [groups, patches of a group, hidden].
+        self.group_shape = g.input("group_shape", TensorProto.INT64, [3])
+        self.fused = g.input("fused", TensorProto.BOOL, [1])
         x = self.linear("patch_embed.proj", pixels, flat=True)
         if shape["side"]:
             x = g.op("Add", x, self.positions())
@@ -101,7 +104,7 @@ class Tower:
         g = self.g
         normed = self.norm(f"{name}.norm1", x, self.parts["norm"])
         q, k, v = g.op("Split", self.linear(f"{name}.attn.qkv", normed), axis=1, num_outputs=3, outputs=3)
-        attend = self.window_attention if windowed else self.frame_attention
+        attend = self.window_attention if windowed else self.group_attention
         x = g.op("Add", x, self.linear(f"{name}.attn.proj", attend(self.rotate(q), self.rotate(k), v)))
         return g.op("Add", x, self.mlp(name, self.norm(f"{name}.norm2", x, self.parts["norm"])))
 
@@ -113,11 +116,22 @@ class Tower:
         second = g.op("Add", g.op("Mul", b, self.cos), g.op("Mul", a, self.sin))
         return g.op("Reshape", g.op("Concat", first, second, axis=2), g.ints(-1, self.hidden))
 
-    def frame_attention(self, q, k, v):
-        g = self.g
-        frames = [g.op("Reshape", x, self.frame_shape) for x in (q, k, v)]
-        out = g.op("MultiHeadAttention", *frames, domain=CONTRIB, num_heads=self.heads, scale=self.head_dim**-0.5)
-        return g.op("Reshape", out, g.ints(-1, self.hidden))
+    def group_attention(self, q, k, v):
+        g, scale = self.g, self.head_dim**-0.5
+        groups = [g.op("Reshape", x, self.group_shape) for x in (q, k, v)]
+
+        def fused():
+            return g.op("MultiHeadAttention", *groups, domain=CONTRIB, num_heads=self.heads, scale=scale)
+
+        def plain():
+            def heads(x, perm):
+                return g.op("Transpose", g.op("Reshape", x, g.ints(0, -1, self.heads, self.head_dim)), perm=perm)
+
+            by_head, keys, values = heads(groups[0], [0, 2, 1, 3]), heads(groups[1], [0, 2, 3, 1]), heads(groups[2], [0, 2, 1, 3])
+            shares = g.op("Softmax", g.op("Mul", g.op("MatMul", by_head, keys), g.number(scale)), axis=-1)
+            return g.op("Reshape", g.op("Transpose", g.op("MatMul", shares, values), perm=[0, 2, 1, 3]), self.group_shape)
+
+        return g.op("Reshape", g.choose(self.fused, fused, plain), g.ints(-1, self.hidden))
 
     def window_attention(self, q, k, v):
         """Windows at the edges are smaller, so each is filled up to the full size; what was filled in gets no attention and is left out again."""
