@@ -51,8 +51,8 @@ export async function build(options: Options): Promise<boolean> {
 async function sourceHash(options: Options): Promise<string> {
   const hash = new Bun.CryptoHasher('sha256')
   hash.update(`${Bun.version} ${Bun.revision} ${options.target} ${options.bytecode}\n`)
-  const files = [...new Bun.Glob('{src,models/tiny-llm,kernels}/**/*').scanSync({ cwd: root, onlyFiles: true })]
-  const wanted = files.filter((path) => !/(^|\/)__pycache__\//.test(path)).sort()
+  const files = [...new Bun.Glob('{src,models/tiny-llm,models/tiny-vl,kernels}/**/*').scanSync({ cwd: root, onlyFiles: true })]
+  const wanted = files.filter((path) => !/(^|\/)__pycache__\/|\.onnx$/.test(path)).sort()
   for (const path of [...wanted, 'package.json', 'bun.lock']) {
     hash.update(`${path}\n`).update(await Bun.file(join(root, path)).bytes())
   }

@@ -130,7 +130,9 @@ async function settingsOf(argv: string[], command: SettingsCommand): Promise<Set
 async function useFixture(settings: Settings): Promise<void> {
   const { fixtureModel } = await import('./fixture-model.ts')
   const { cacheRoots } = await import('../lib/native.ts')
-  const name = settings.makes === undefined ? 'tiny-llm' : settings.makes === 'image' ? 'tiny-FLUX.1-dev' : 'tiny-Wan2.1-T2V-1.3B'
+  const { makes, visionRole, enableMultimodal } = settings
+  const sees = enableMultimodal || visionRole === 'encode' || visionRole === 'language'
+  const name = makes === 'image' ? 'tiny-FLUX.1-dev' : makes === 'video' ? 'tiny-Wan2.1-T2V-1.3B' : sees ? 'tiny-vl' : 'tiny-llm'
   settings.modelPath = fixtureModel(name, cacheRoots({ ...process.env, ...(settings.cacheDir && { DYN_CACHE_DIR: settings.cacheDir }) }))
   if (settings.servedModelName.length === 0) settings.servedModelName = [name]
 }

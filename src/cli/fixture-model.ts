@@ -7,6 +7,12 @@ import config from '../../models/tiny-llm/config.json' with { type: 'text' }
 import generation from '../../models/tiny-llm/generation_config.json' with { type: 'text' }
 import tokenizer from '../../models/tiny-llm/tokenizer.json' with { type: 'text' }
 import tokenizerConfig from '../../models/tiny-llm/tokenizer_config.json' with { type: 'text' }
+import vlTemplate from '../../models/tiny-vl/chat_template.jinja' with { type: 'text' }
+import vlConfig from '../../models/tiny-vl/config.json' with { type: 'text' }
+import vlGeneration from '../../models/tiny-vl/generation_config.json' with { type: 'text' }
+import vlPreprocessor from '../../models/tiny-vl/preprocessor_config.json' with { type: 'text' }
+import vlTokenizer from '../../models/tiny-vl/tokenizer.json' with { type: 'text' }
+import vlTokenizerConfig from '../../models/tiny-vl/tokenizer_config.json' with { type: 'text' }
 import wan from '../../models/tiny-Wan2.1-T2V-1.3B/model_index.json' with { type: 'text' }
 
 // TypeScript knows JSON files only as objects; imported as text they are strings.
@@ -18,11 +24,19 @@ const models: Readonly<Record<FixtureName, Readonly<Record<string, unknown>>>> =
     'tokenizer.json': tokenizer,
     'tokenizer_config.json': tokenizerConfig,
   },
+  'tiny-vl': {
+    'chat_template.jinja': vlTemplate,
+    'config.json': vlConfig,
+    'generation_config.json': vlGeneration,
+    'preprocessor_config.json': vlPreprocessor,
+    'tokenizer.json': vlTokenizer,
+    'tokenizer_config.json': vlTokenizerConfig,
+  },
   'tiny-FLUX.1-dev': { 'model_index.json': flux },
   'tiny-Wan2.1-T2V-1.3B': { 'model_index.json': wan },
 }
 
-export type FixtureName = 'tiny-llm' | 'tiny-FLUX.1-dev' | 'tiny-Wan2.1-T2V-1.3B'
+export type FixtureName = 'tiny-llm' | 'tiny-vl' | 'tiny-FLUX.1-dev' | 'tiny-Wan2.1-T2V-1.3B'
 
 /** Writes the model into the first usable of `roots`, once, and returns its folder. Throws when none is usable. */
 export function fixtureModel(name: FixtureName, roots: readonly string[]): string {

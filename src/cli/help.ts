@@ -9,7 +9,7 @@ const titles: Record<Group, string> = {
   mock: 'Mock engine (those that SGLang has too are also passed to SGLang)',
   worker: 'Worker',
   diffusion: 'Images and videos (of serve)',
-  vision: 'Our own vision encoder',
+  vision: 'Pictures encoded apart from the language model',
   parsers: 'Parsers (accepted and checked; not yet in effect)',
   routing: 'Routing over several workers (of serve and frontend)',
   admission: 'Waiting and refusal (of serve and frontend)',

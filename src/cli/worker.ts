@@ -1,7 +1,7 @@
-// `worker`: an engine that frontends elsewhere use, of text or, with a diffusion role, of images or videos. Until a signal ends it.
+// `worker`: an engine that frontends elsewhere use, of text or, with a diffusion role, of images or videos; or encoders that language workers use. Until a signal ends it.
 import { log } from '../lib/log.ts'
 import type { Environment } from './deployment/environment.ts'
-import { mediaWorkerOptions, workerOptions } from './deployment/process-options.ts'
+import { encodeWorkerOptions, mediaWorkerOptions, processOptions, workerOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
 import { type Opened, untilStopped } from './until-stopped.ts'
 
@@ -10,20 +10,26 @@ export async function worker(settings: Settings, env: Environment): Promise<numb
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
   if (settings.nodeRank > 0) return (await import('./node.ts')).node(settings, env)
-  const opened = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
+  if (settings.visionRole === 'processor') return processor(settings)
+  const opened = await openRole(settings, env)
   const { id } = opened
   const { discoveryBackend: discovery, fileKv, namespace } = settings
   log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting')
-  return untilStopped(opened, ({ model, address, events }) => {
+  return untilStopped(opened, ({ model, address, events, besides = '' }) => {
     log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
     const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
-    process.stdout.write(`Worker ${id} serves ${model} at ${address} (${where}, namespace ${namespace})\n`)
+    process.stdout.write(`Worker ${id} serves ${model} at ${address}${besides} (${where}, namespace ${namespace})\n`)
   })
 }
 
 /** A process that works for frontends, whatever it makes; its start resolves with what they are told. */
-interface Working extends Opened<{ model: string; address: string; events?: string }> {
+interface Working extends Opened<{ model: string; address: string; events?: string; besides?: string }> {
   id: string
+}
+
+function openRole(settings: Settings, env: Environment): Promise<Working> {
+  if (settings.makes !== undefined) return openMedia(settings, env)
+  return settings.visionRole === 'encode' ? openEncoder(settings, env) : openText(settings, env)
 }
 
 async function openText(settings: Settings, env: Environment): Promise<Working> {
@@ -44,4 +50,27 @@ async function openMedia(settings: Settings, env: Environment): Promise<Working>
     return { model: names[0]!, address }
   }
   return { ...opened, start }
+}
+
+async function openEncoder(settings: Settings, env: Environment): Promise<Working> {
+  const { openEncodeWorker } = await import('../serve/worker/encode-worker.ts')
+  const opened = openEncodeWorker(encodeWorkerOptions(settings, env))
+  const start = async () => {
+    const { names, address, url } = await opened.start()
+    return {
+      model: `pictures of ${names[0]!}`,
+      address,
+      ...(url !== undefined && { besides: `, and SGLang's own language servers at ${url}` }),
+    }
+  }
+  return { ...opened, start }
+}
+
+async function processor(settings: Settings): Promise<number> {
+  const { openProcessor } = await import('../serve/worker/processor.ts')
+  return untilStopped(openProcessor(processOptions(settings)), () => {
+    process.stdout.write(
+      'Processor: frontends read and prepare pictures themselves here; this process has nothing to do and stays until it is stopped\n',
+    )
+  })
 }

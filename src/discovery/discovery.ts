@@ -1,9 +1,12 @@
 // Seam: how processes find each other. static, file, etcd, NATS and Kubernetes stand behind it; test/suites/discovery.suite.ts holds them all.
 
-/** `node`: a host of a model that takes no requests itself (serve/worker/node-card.ts). `media-worker`: it makes images or videos. */
-export type CardKind = 'worker' | 'frontend' | 'node' | 'media-worker'
+/**
+ * `node`: a host of a model that takes no requests itself (serve/worker/node-card.ts). `media-worker`: it makes images or videos. `encode-worker`: it makes
+ * rows of pictures for language workers.
+ */
+export type CardKind = 'worker' | 'frontend' | 'node' | 'media-worker' | 'encode-worker'
 
-/** What one process tells the others. `body` is plain JSON; who reads it checks it (engine/remote/card.ts, pipeline/media/remote/card.ts). */
+/** What one process tells the others. `body` is plain JSON; who reads it checks it (engine/remote/card.ts, engine/vision/remote/card.ts, pipeline/media/remote/card.ts). */
 export interface Card {
   /** Names this life of the process: a restart gets a new one. Letters, digits, `-`. */
   readonly id: string

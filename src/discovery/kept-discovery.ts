@@ -65,7 +65,7 @@ export function keptDiscovery(parts: DiscoveryParts): Discovery {
   }
 }
 
-const kinds: ReadonlySet<unknown> = new Set<CardKind>(['worker', 'frontend', 'node', 'media-worker'])
+const kinds: ReadonlySet<unknown> = new Set<CardKind>(['worker', 'frontend', 'node', 'media-worker', 'encode-worker'])
 
 /** What another process wrote, as a card; undefined when it is none. */
 export function readCard(value: unknown): Card | undefined {

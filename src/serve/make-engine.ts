@@ -2,6 +2,8 @@
 import type { Engine } from '../engine/engine.ts'
 import { leadingEngine } from '../engine/sglang/node/leading.ts'
 import type { SglangOptions } from '../engine/sglang/options.ts'
+import { splitEngine } from '../engine/vision/split-engine.ts'
+import type { VisionEncoder } from '../engine/vision/vision.ts'
 import { log } from '../lib/log.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { EngineOptions } from './options.ts'
@@ -16,13 +18,25 @@ export interface MockModel {
   textIds: number[]
 }
 
-/** `name` begins its lines in the log. `mockModel` is asked for only by the mock. Throws AppError `invalid_setting`. */
-export async function makeEngine(
-  options: EngineOptions,
-  serve: { version: string },
-  mockModel: () => Promise<MockModel>,
-  name = 'sglang',
-): Promise<Engine> {
+export interface EngineParts {
+  version: string
+  /** Asked for only by the mock. */
+  mockModel(): Promise<MockModel>
+  /** Begins its lines in the log. */
+  name: string
+  /** Encodes its pictures; undefined: it does so itself. */
+  pictures: VisionEncoder | undefined
+}
+
+/** Throws AppError `invalid_setting`. */
+export async function makeEngine(options: EngineOptions, parts: EngineParts): Promise<Engine> {
+  const { pictures, name } = parts
+  const whole = await wholeEngine(options, parts, name)
+  const engine = pictures === undefined ? whole : splitEngine(whole, pictures)
+  return options.kind === 'sglang' && options.nodes !== undefined ? leadingEngine(engine) : engine
+}
+
+async function wholeEngine(options: EngineOptions, { version, mockModel }: EngineParts, name: string): Promise<Engine> {
   switch (options.kind) {
     case 'http': {
       const { httpEngine } = await import('../engine/sglang/http/engine.ts')
@@ -30,11 +44,10 @@ export async function makeEngine(
     }
     case 'sglang': {
       const { sglangEngine } = await import('../engine/sglang/engine.ts')
-      const engine = sglangEngine(sglangOptions(options, name))
-      return options.nodes === undefined ? engine : leadingEngine(engine)
+      return sglangEngine(sglangOptions(options, name))
     }
     case 'mock':
-      return mock(options, serve, await mockModel())
+      return mock(options, version, await mockModel())
   }
 }
 
@@ -49,11 +62,23 @@ export function sglangOptions(options: Extract<EngineOptions, { kind: 'sglang' }
   }
 }
 
-async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: { version: string }, model: MockModel): Promise<Engine> {
+async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, version: string, model: MockModel): Promise<Engine> {
   const { mockEngine } = await import('../engine/mock/engine.ts')
   const { tokenizer } = model
-  const { speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, kvEvents, role, bootstrapHost } =
-    options
+  const {
+    speedupRatio,
+    failure,
+    seed,
+    blockSize,
+    dpSize,
+    maxRunningRequests,
+    totalKvTokens,
+    isEmbedding,
+    kvEvents,
+    role,
+    bootstrapHost,
+    rowsOnly,
+  } = options
   return mockEngine({
     modelPath: model.path,
     vocabSize: model.vocabSize,
@@ -61,7 +86,20 @@ async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, serve: { 
     eosIds: model.eosIds,
     encode: (text) => tokenizer.encode(text, false),
     contextLength: model.contextLength,
-    version: serve.version,
-    ...{ speedupRatio, failure, seed, blockSize, dpSize, maxRunningRequests, totalKvTokens, isEmbedding, kvEvents, role, bootstrapHost },
+    version,
+    ...{
+      speedupRatio,
+      failure,
+      seed,
+      blockSize,
+      dpSize,
+      maxRunningRequests,
+      totalKvTokens,
+      isEmbedding,
+      kvEvents,
+      role,
+      bootstrapHost,
+      rowsOnly,
+    },
   })
 }

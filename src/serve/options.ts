@@ -1,5 +1,6 @@
 // Everything the processes are told, in their own words; cli/deployment/ makes it from the settings.
 import type { DiscoveryOptions } from '../discovery/options.ts'
+import type { OnnxEncoderOptions } from '../engine/vision/onnx/encoder.ts'
 import type { DisaggOptions } from '../router/create.ts'
 import type { RouterOptions } from '../router/options.ts'
 import type { HubOptions } from '../tokenizer/hub.ts'
@@ -68,7 +69,44 @@ export type EngineOptions =
       role: 'aggregated' | 'prefill' | 'decode'
       /** Where a prefill mock can be reached by decode mocks; undefined: this machine only. */
       bootstrapHost: string | undefined
+      /** Its pictures are encoded elsewhere. */
+      rowsOnly: boolean
     }
+
+/** How an encoder of this process is made. */
+export interface EncoderOptions {
+  kind: 'auto' | 'onnx' | 'sglang' | 'mock'
+  /** --vision-tower; undefined: vision.onnx in the model's folder. */
+  tower: string | undefined
+  /** What our own is told, for a model's folder. */
+  onnx(folder: string): Promise<OnnxEncoderOptions>
+  /** Of a running SGLang encoder. */
+  url: string | undefined
+  /** The address of this machine that it can reach. */
+  receiveHost: string
+  /** Of one that is started here. */
+  python: string
+  args: readonly string[]
+  env: Record<string, string>
+  /** `args` are those of a language engine of this process. */
+  besideEngine: boolean
+  /** The first GPU that no language engine of this process has; undefined: it runs on the CPU. */
+  firstGpu: number | undefined
+  /** Of the mock. */
+  speedupRatio: number
+  failure: string
+}
+
+/** Pictures are encoded apart from the language model. */
+export interface VisionOptions {
+  /** The flag that said so. */
+  flag: string
+  encoder: EncoderOptions
+  /** Encoders of this process. */
+  count: number
+  /** Room for rows of earlier pictures. */
+  cacheBytes: number
+}
 
 export type DiffusionEngineOptions =
   | { kind: 'sglang'; python: string; args: readonly string[]; env: Record<string, string>; cacheDir: string }
@@ -160,6 +198,8 @@ export interface ServeOptions extends FrontOptions {
   /** Copies of the engine. */
   workers: number
   migrationLimit: number
+  /** Absent: the engine encodes pictures itself. */
+  vision?: VisionOptions
 }
 
 /** Diffusion engines of this process. */
@@ -213,4 +253,19 @@ export interface WorkerOptions extends ProcessOptions {
   engine: EngineOptions
   fleet: FleetOptions
   migrationLimit: number
+  /** Absent: the engine encodes pictures itself, or needs none of them (decode). */
+  vision?: VisionOptions
+}
+
+/** `worker` that encodes pictures for language workers. */
+export interface EncodeWorkerOptions extends ProcessOptions {
+  /** Unique in the deployment, another for each start. */
+  id: string
+  model: ModelOptions & { path: string }
+  vision: VisionOptions
+  fleet: FleetOptions
+  /** For SGLang's own language servers: where it listens, which address they are told, and who is told. Absent: they are not served. */
+  foreign?: { bind: string; host: string; port: number; registerAt: readonly string[] }
+  /** DYN_HEALTH_CHECK_PAYLOAD. */
+  canary: Record<string, unknown> | undefined
 }

@@ -79,7 +79,7 @@ function cases(name: string, make: () => Promise<BackendUnderTest>, many: (() =>
     })
 
     it('cards of every kind are told as they are', async () => {
-      const every: Record<CardKind, true> = { worker: true, frontend: true, node: true, 'media-worker': true }
+      const every: Record<CardKind, true> = { worker: true, frontend: true, node: true, 'media-worker': true, 'encode-worker': true }
       const kinds = Object.keys(every) as CardKind[]
       const [one, other] = [await join(), await join()]
       for (const kind of kinds) await one.announce({ ...cardOf(`a-${kind}`, {}, 'kinds'), kind })

@@ -31,6 +31,8 @@ export function engineOptions(settings: Settings, env: Environment, cacheDir: st
     kvEvents,
     role: mode === 'prefill' || mode === 'decode' ? mode : 'aggregated',
     bootstrapHost: settings.rpcHost,
+    // A decode engine needs the places of pictures only.
+    rowsOnly: settings.visionRole === 'language' && mode !== 'decode',
     totalKvTokens: settings.maxTotalTokens ?? (blocks === undefined ? undefined : blocks * (blockSize ?? 16)),
     ...{ blockSize, dpSize, maxRunningRequests },
   }

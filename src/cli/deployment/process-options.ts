@@ -4,6 +4,7 @@ import { homedir, hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import type {
+  EncodeWorkerOptions,
   FleetOptions,
   FrontendOptions,
   FrontOptions,
@@ -19,6 +20,7 @@ import { hubOptions } from '../../tokenizer/hub.ts'
 import type { Settings } from '../settings/settings.ts'
 import { version } from '../version.ts'
 import { discoveryOptions } from './discovery-options.ts'
+import { foreignOptions, visionOptions } from './encode-options.ts'
 import { engineOptions } from './engine-options.ts'
 import type { Environment } from './environment.ts'
 import { diffusionEngineOptions, inputOptions, mediaOptions } from './media-options.ts'
@@ -45,6 +47,7 @@ export function serveOptions(settings: Settings, env: Environment): ServeOptions
     engine: engineOptions(settings, env, cacheDir(settings, env), follow),
     workers,
     migrationLimit,
+    ...apart(settings, env),
     ...(alone ? {} : { fleet: fleetOptions(settings, env) }),
     workerAddresses: isStatic(settings) ? settings.workerAddresses : [],
   }
@@ -111,6 +114,28 @@ export function workerOptions(settings: Settings, env: Environment): WorkerOptio
     engine: engineOptions(settings, env, cacheDir(settings, env), follow),
     fleet: fleetOptions(settings, env),
     migrationLimit: settings.migrationLimit,
+    ...apart(settings, env),
+  }
+}
+
+/** Pictures encoded apart, where they are. */
+function apart(settings: Settings, env: Environment): Pick<ServeOptions, 'vision'> {
+  const vision = visionOptions(settings, env, planeOptions(settings, networkInterfaces()).tcp.host)
+  return vision === undefined ? {} : { vision }
+}
+
+/** `settings.visionRole` is `encode`. A mock without a model has got one by now (cli.ts). */
+export function encodeWorkerOptions(settings: Settings, env: Environment): EncodeWorkerOptions {
+  const fleet = fleetOptions(settings, env)
+  const foreign = foreignOptions(settings, fleet.planes)
+  return {
+    ...processOptions(settings),
+    id: processId(),
+    model: { ...modelOptions(settings, env), path: settings.modelPath! },
+    vision: visionOptions(settings, env, fleet.planes.tcp.host)!,
+    fleet,
+    ...(foreign === undefined ? {} : { foreign }),
+    canary: settings.healthCheckPayload,
   }
 }
 
@@ -125,7 +150,7 @@ function processId(): string {
   return `${host}-${process.pid}-${crypto.randomUUID().slice(0, 4)}`
 }
 
-function processOptions(settings: Settings): ProcessOptions {
+export function processOptions(settings: Settings): ProcessOptions {
   return {
     version,
     endpoint: settings.endpoint,
@@ -173,7 +198,7 @@ function modelOptions(settings: Settings, env: Environment): ModelOptions {
     contextLength: settings.contextLength,
     hub: hubOptions(hubVariables(settings, env), settings.revision, (line) => process.stderr.write(`${line}\n`)),
     engineTokenizes: settings.useSglangTokenizer,
-    mustSee: settings.enableMultimodal,
+    mustSee: settings.enableMultimodal || settings.visionRole === 'language',
     input: inputOptions(settings),
     samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
   }

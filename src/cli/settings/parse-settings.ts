@@ -9,6 +9,7 @@ import { flagWords, type Given, readArgv, readEnv, readFile, readMapping, type T
 import { checkPairs, checkTogether, invalid, refuseForeign, refuseOnFrontend } from './rules.ts'
 import { type Command, nameOf } from './setting.ts'
 import { type Settings, table, type Values } from './settings.ts'
+import { checkVision, type VisionRole, visionNotices, visionRoleOf } from './vision-role.ts'
 import { addressOf, discoveryOf } from './whereabouts.ts'
 
 /** Precedence: argv, environment, settings file, SGLang's --config, default. Throws AppError `invalid_setting` that says what to do. */
@@ -30,13 +31,16 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
   const draft = values(given)
   // A frontend may share variables and files with its workers: what they say of an engine is not its own.
   const makes = makesOf(draft, command)
+  const visionRole = visionRoleOf(draft, command)
   const engine = command === 'frontend' ? (draft.engine ?? 'mock') : chooseEngine(draft, makes)
   const discovery = discoveryOf(draft, command, env)
   checkTogether(draft, engine, command, discovery.discoveryBackend)
   if (makes !== undefined) checkDiffusion(draft, makes, engine)
+  const alone = isStatic(discovery.discoveryBackend) && draft.workerAddresses.length === 0
+  if (visionRole !== undefined) checkVision(draft, visionRole, engine, command, alone)
   if (command === 'frontend' || (command === 'serve' && makes !== undefined)) checkPlaces(draft)
   const modelPath = draft.modelPath ?? (makes !== undefined && engine === 'sglang' ? standardModels[makes] : undefined)
-  const args = () => (makes === undefined ? arrange(draft, rest, section) : diffusionArgs(rest, modelPath))
+  const args = () => (makes === undefined ? arrange(draft, rest, section, visionRole) : diffusionArgs(rest, modelPath))
   const engineArgs = command === 'frontend' ? [] : args()
   if (command !== 'frontend' && engine === 'mock' && draft.engine === undefined) refuseForeign(engineArgs)
   return {
@@ -44,6 +48,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
     command,
     engine,
     makes,
+    visionRole,
     modelPath,
     standardModel: modelPath !== draft.modelPath,
     embeddingWorker: draft.embeddingWorker || draft.isEmbedding,
@@ -55,6 +60,7 @@ export function parseSettings(argv: readonly string[], env: Readonly<Record<stri
     notices: [
       ...noticesFor({ given, written, draft, engine, engineArgs, command }),
       ...diffusionNotices(written, makes, discovery, command),
+      ...visionNotices(written, draft, visionRole, command),
     ],
   }
 }
@@ -120,16 +126,19 @@ function chooseEngine(draft: Values, makes: Settings['makes']): Settings['engine
 }
 
 /** SGLang's arguments with what our own flags add to them or take away. */
-function arrange(draft: Values, rest: readonly string[], section: string | undefined): string[] {
+function arrange(draft: Values, rest: readonly string[], section: string | undefined, visionRole: VisionRole | undefined): string[] {
   // agg and pd are Dynamo's words for SGLang's null, which is the default: the flag is simply left out.
   const alone = draft.disaggregationMode !== 'prefill' && draft.disaggregationMode !== 'decode'
   const args = alone ? withoutFlag(rest, '--disaggregation-mode') : [...rest]
   // SGLang takes one name; aliases are ours.
   if (draft.servedModelName[0] !== undefined) args.push('--served-model-name', draft.servedModelName[0])
   if (draft.embeddingWorker && !draft.isEmbedding) args.push('--is-embedding')
+  if (visionRole === 'language' && !draft.enableMultimodal) args.push('--enable-multimodal')
   if (section !== undefined) args.push('--config', writeSection(draft.disaggConfigKey!, section))
   return args
 }
+
+const isStatic = (backend: Settings['discoveryBackend']): boolean => backend === 'static' || backend === 'mem'
 
 function withoutFlag(words: readonly string[], flag: string): string[] {
   return words.filter((word, i) => word !== flag && !word.startsWith(`${flag}=`) && words[i - 1] !== flag)

@@ -35,7 +35,6 @@ export function checkTogether(draft: Values, engine: Settings['engine'], command
 }
 
 function checkRole({ disaggregationMode: mode, embeddingWorker, isEmbedding }: Values, alone: boolean): void {
-  if (mode === 'encode') throw invalid('--disaggregation-mode', '--disaggregation-mode encode is not in this version yet')
   if (mode !== 'prefill' && mode !== 'decode') return
   if (embeddingWorker || isEmbedding)
     throw invalid('--disaggregation-mode', `--disaggregation-mode ${mode}: an embedding has no ${mode} of its own`)

@@ -4,6 +4,7 @@ import { compatSettings } from './groups/compat.ts'
 import { diffusionSettings } from './groups/diffusion.ts'
 import { disaggregationSettings } from './groups/disaggregation.ts'
 import { discoverySettings } from './groups/discovery.ts'
+import { encodeSettings } from './groups/encode.ts'
 import { engineSettings } from './groups/engine.ts'
 import { httpSettings } from './groups/http.ts'
 import { laterSettings } from './groups/later.ts'
@@ -16,6 +17,7 @@ import { routingSettings } from './groups/routing.ts'
 import { visionSettings } from './groups/vision.ts'
 import { workerSettings } from './groups/worker.ts'
 import type { Command, ValueOf } from './setting.ts'
+import type { VisionRole } from './vision-role.ts'
 
 export const table = {
   ...httpSettings,
@@ -24,6 +26,7 @@ export const table = {
   ...mockSettings,
   ...workerSettings,
   ...diffusionSettings,
+  ...encodeSettings,
   ...visionSettings,
   ...parsersSettings,
   ...routingSettings,
@@ -46,6 +49,8 @@ export interface Settings extends Omit<Values, 'engine' | 'endpoint' | 'healthCh
   engine: 'sglang' | 'mock' | 'http'
   /** Of a diffusion worker; absent: text. */
   makes: 'image' | 'video' | undefined
+  /** Its part where pictures are encoded apart from the language model; absent: they are not. */
+  visionRole: VisionRole | undefined
   /** The model path is the role's usual one: nobody gave one. */
   standardModel: boolean
   /** Always whole: dyn://namespace.component.endpoint. */

@@ -14,10 +14,16 @@ const shape = /^dyn:\/\/([\w-]+)\.([\w-]+)\.([\w-]+)$/
 export function addressOf(draft: Values, given: Given): Pick<Settings, 'endpoint' | 'namespace'> {
   const base = given.has('namespace') ? draft.namespace : (draft.namespacePrefix ?? draft.namespace)
   const own = draft.namespaceSuffix === undefined ? base : `${base}-${draft.namespaceSuffix}`
-  const endpoint = draft.endpoint ?? `dyn://${own}.${draft.disaggregationMode === 'prefill' ? 'prefill' : 'backend'}.generate`
+  const endpoint = draft.endpoint ?? `dyn://${own}.${componentOf(draft)}.generate`
   const parts = shape.exec(endpoint)
   if (!parts) throw invalid('--endpoint', `--endpoint must be dyn://namespace.component.endpoint, not '${endpoint}'`)
   return { endpoint, namespace: draft.endpoint === undefined ? base : parts[1]! }
+}
+
+/** Dynamo's names of the parts. */
+function componentOf({ disaggregationMode: mode, multimodalEncodeWorker }: Values): string {
+  if (multimodalEncodeWorker || mode === 'encode') return 'encoder'
+  return mode === 'prefill' ? 'prefill' : 'backend'
 }
 
 /** The backend that was asked for by name, else the one that the other settings ask for. */

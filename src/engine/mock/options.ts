@@ -41,6 +41,8 @@ export interface MockOptions {
   /** Told as EngineInfo.tpSize and isMla; prefill and decode must agree. Default 1, false. */
   tpSize?: number | undefined
   isMla?: boolean | undefined
+  /** Its pictures are encoded elsewhere: one without rows is refused. Default false. */
+  rowsOnly?: boolean | undefined
   /** Length of an embedding. Default 64. */
   embeddingSize?: number | undefined
   timing?: Partial<Timing> | undefined
@@ -72,6 +74,7 @@ export interface MockConfig {
   readonly transfer: { readonly baseMs: number; readonly tokenMs: number }
   readonly tpSize: number
   readonly isMla: boolean
+  readonly rowsOnly: boolean
   readonly embeddingSize: number
   readonly timing: Timing
   readonly failure: Failure
@@ -123,6 +126,7 @@ export function resolveOptions(options: MockOptions): MockConfig {
     transfer: { baseMs: 2, tokenMs: 0.003, ...options.transfer },
     tpSize: count('--tp-size', options.tpSize ?? 1),
     isMla: options.isMla ?? false,
+    rowsOnly: options.rowsOnly ?? false,
     embeddingSize: count('hidden_size', options.embeddingSize ?? 64),
     timing: { ...defaultTiming, ...options.timing },
     failure: parseFailure(options.failure ?? ''),

@@ -43,7 +43,7 @@ function textsOf(prompt: Uint32Array | undefined, script: Uint32Array | undefine
 /** A plan, or why this engine does not take the request (a 400 in every case). */
 export function planRequest(request: GenerateRequest, texts: Texts, sink: Sink, config: MockConfig): SequencePlan | Refusal {
   const { sampling } = request
-  const unlike = checkMedia(request)
+  const unlike = checkMedia(request, config)
   if (unlike !== undefined) return refuse(unlike)
   // Its text and its blocks follow from the padded ids, so an answer without its picture is another answer.
   const prompt = texts.prompt ?? (request.media ? padPictures(request.promptIds, request.media, 'wide') : request.promptIds)
@@ -83,14 +83,18 @@ export function planRequest(request: GenerateRequest, texts: Texts, sink: Sink, 
   }
 }
 
-/** Pictures lie inside the prompt, in order, with at least one row each. */
-function checkMedia({ media = [], promptIds }: GenerateRequest): string | undefined {
+/** Pictures lie inside the prompt, in order, with at least one row each; rows of a tower elsewhere are as many as their places. */
+function checkMedia({ media = [], promptIds }: GenerateRequest, { rowsOnly }: MockConfig): string | undefined {
   let end = 0
-  for (const [i, { offset, tokens, placeholder, file }] of media.entries()) {
+  for (const [i, { offset, tokens, placeholder, file, rows }] of media.entries()) {
     if (offset < end || tokens < 1 || offset + tokens > promptIds.length)
       return `picture ${i} lies at ${offset} to ${offset + tokens}, outside its part of the prompt`
-    if (!promptIds.subarray(offset, offset + tokens).includes(placeholder)) return `picture ${i} has no rows in the prompt`
+    const places = promptIds.subarray(offset, offset + tokens).filter((id) => id === placeholder).length
+    if (places === 0) return `picture ${i} has no rows in the prompt`
     if (file.length === 0) return `picture ${i} has no file`
+    if (rowsOnly && rows === undefined) return `picture ${i} was not encoded, and this engine was started without a tower`
+    if (rows !== undefined && (rows.rows !== places || rows.bytes.length !== places * rows.dim * (rows.type === 'float32' ? 4 : 2)))
+      return `picture ${i} has ${rows.rows} rows in ${rows.bytes.length} bytes for ${places} places`
     end = offset + tokens
   }
   return undefined

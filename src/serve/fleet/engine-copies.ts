@@ -23,7 +23,8 @@ export function gpusOf(args: readonly string[]): number {
   return tensor * pipeline * (args.includes('--enable-dp-attention') ? 1 : data)
 }
 
-function isCpu(args: readonly string[]): boolean {
+/** No GPU is used. */
+export function isCpu(args: readonly string[]): boolean {
   return args.some((word, i) => word === '--device=cpu' || (word === '--device' && args[i + 1] === 'cpu'))
 }
 

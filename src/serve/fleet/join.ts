@@ -5,6 +5,7 @@ import type { ModelRegistry } from '../../pipeline/model.ts'
 import type { ModelRouter } from '../../router/create.ts'
 import type { Worker, Workers } from '../../router/workers.ts'
 import type { FleetOptions, ServeOptions } from '../options.ts'
+import type { Encoders } from '../vision/encoders.ts'
 import { type Hosted, hostWorker } from '../worker/host-worker.ts'
 import { followNodes } from '../worker/node-card.ts'
 import { loadedModel, type ModelParts } from './loaded-model.ts'
@@ -18,13 +19,14 @@ export interface Joined {
   close(): Promise<void>
 }
 
-/** Adds the model to the registry, and everything that discovery finds. `workers` are those of our own model, `own` our engines. */
+/** Adds the model to the registry, and everything that discovery finds. `workers` are those of our own model, `own` our engines, `encoders` those of their pictures. */
 export async function joinFleet(
   options: ServeOptions & { fleet: FleetOptions },
   model: ModelParts & { router: ModelRouter },
   workers: Workers,
   own: readonly Worker[],
   models: ModelRegistry,
+  encoders?: Encoders,
 ): Promise<Joined> {
   const remote = await openRemoteFleet(options, models)
   const hosted: Hosted[] = []
@@ -48,7 +50,7 @@ export async function joinFleet(
       if (isLeading(engine)) nodes.push(await followNodes(engine, options.engine, planes, discovery, namespace))
     }
     fleet.adopt(id, { workers, router, files: hosted[0]!.card.model.files, own: new Set(own.map((worker) => worker.id)), model: loaded })
-    await remote.watch()
+    await remote.watch(encoders?.follow(planes.connect).change)
   } catch (error) {
     await close()
     throw error

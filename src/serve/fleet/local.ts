@@ -8,6 +8,7 @@ import { type Front, openFront } from '../front.ts'
 import { loadModelFiles, mockModel } from '../load-model.ts'
 import { makeEngine } from '../make-engine.ts'
 import type { ServeOptions } from '../options.ts'
+import type { Encoders } from '../vision/encoders.ts'
 import { watchWorker } from '../worker/watch-worker.ts'
 import { engineCopy } from './engine-copies.ts'
 import type { Joined } from './join.ts'
@@ -28,6 +29,7 @@ export function openServing(options: ServeOptions): Serving {
   const models = modelRegistry()
   const workers = workerSet()
   const own: Worker[] = []
+  const apart: { encoders?: Encoders } = {}
   let joined: Joined | undefined
   const all = () => [...workers.all(), ...(joined?.others() ?? [])]
   const front = openFront(options, { models, workers: all, canary: (worker) => own.includes(worker), leaving, stop })
@@ -38,6 +40,7 @@ export function openServing(options: ServeOptions): Serving {
   async function stop(): Promise<void> {
     await joined?.close()
     await Promise.all(own.map((worker) => worker.engine.stop(0)))
+    await apart.encoders?.stop()
     for (const model of models.all()) model.router.close()
   }
 
@@ -46,10 +49,10 @@ export function openServing(options: ServeOptions): Serving {
     lifecycle: front.lifecycle,
     async start() {
       try {
-        const started = await start(options, workers, own, front.lifecycle.goOn)
+        const started = await start(options, workers, own, apart, front.lifecycle.goOn)
         if (options.fleet !== undefined) {
           const { joinFleet } = await import('./join.ts')
-          joined = await joinFleet({ ...options, fleet: options.fleet }, started, workers, own, models)
+          joined = await joinFleet({ ...options, fleet: options.fleet }, started, workers, own, models, apart.encoders)
           front.lifecycle.goOn()
         } else addModel(models, started)
         front.lifecycle.markReady()
@@ -62,6 +65,7 @@ export function openServing(options: ServeOptions): Serving {
     },
     kill() {
       for (const worker of own) void worker.engine.stop(0)
+      void apart.encoders?.stop()
     },
   }
 }
@@ -75,6 +79,7 @@ async function start(
   options: ServeOptions,
   workers: Workers,
   own: Worker[],
+  apart: { encoders?: Encoders },
   goOn: () => void,
 ): Promise<ModelParts & { router: ReturnType<typeof createRouter> }> {
   const { model, migrationLimit } = options
@@ -82,13 +87,25 @@ async function start(
   // SGLang takes tens of seconds to start, so the files are read beside it.
   const reading = path === undefined ? undefined : loadModelFiles(path, model)
   reading?.catch(() => {})
+  if (options.vision !== undefined) {
+    const { encodersFor } = await import('../vision/encoders-for.ts')
+    apart.encoders = encodersFor(options.vision, model, await reading!, (index) => `encoder-${index}`)
+  }
+  const { encoders } = apart
   const router = createRouter(workers, options.router, { model: model.servedNames[0] ?? path ?? '' })
   const starting: Promise<unknown>[] = []
+  if (encoders !== undefined) starting.push(encoders.start())
+  for (const each of starting) each.catch(() => {})
   for (let i = 0; i < options.workers; i++) {
     const copy = engineCopy(options.engine, i, options.workers)
     const id = options.workerId(i)
     const label = options.workers === 1 ? options.engine.kind : id
-    const engine = await makeEngine(copy, options, async () => mockModel(path!, await reading!, model.contextLength), label)
+    const engine = await makeEngine(copy, {
+      version: options.version,
+      mockModel: async () => mockModel(path!, await reading!, model.contextLength),
+      name: label,
+      pictures: encoders?.forPictures,
+    })
     goOn()
     const worker = { id, engine }
     watchWorker(worker)

@@ -10,6 +10,7 @@ import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import { loadModelFiles, mockModel } from '../load-model.ts'
 import { makeEngine } from '../make-engine.ts'
 import type { WorkerOptions } from '../options.ts'
+import type { Encoders } from '../vision/encoders.ts'
 import { type Hosted, hostWorker } from './host-worker.ts'
 import { followNodes } from './node-card.ts'
 import { watchWorker } from './watch-worker.ts'
@@ -27,6 +28,7 @@ export interface WorkerProcess {
 /** What has to be ended. */
 interface Parts {
   engine?: Engine
+  encoders?: Encoders
   planes?: Planes
   discovery?: Discovery
   hosted?: Hosted
@@ -52,6 +54,7 @@ export function openWorker(options: WorkerOptions): WorkerProcess {
     await parts.discovery?.close()
     await parts.nodes?.close()
     await parts.engine?.stop(0)
+    await parts.encoders?.stop()
     await parts.hosted?.close()
     await parts.planes?.close()
     await system?.stop(true)
@@ -72,24 +75,35 @@ export function openWorker(options: WorkerOptions): WorkerProcess {
     },
     kill() {
       void parts.engine?.stop(0)
+      void parts.encoders?.stop()
     },
   }
 }
 
 async function start(options: WorkerOptions, parts: Parts, workers: Worker[], lifecycle: Lifecycle) {
-  const { id, model, fleet, endpoint, migrationLimit } = options
+  const { id, model, fleet, endpoint, migrationLimit, vision } = options
   const reading = model.path === undefined ? undefined : loadModelFiles(model.path, model)
   reading?.catch(() => {})
-  const engine = await makeEngine(options.engine, options, async () => mockModel(model.path!, await reading!, model.contextLength))
+  if (vision !== undefined) {
+    const { encodersFor } = await import('../vision/encoders-for.ts')
+    parts.encoders = encodersFor(vision, model, await reading!, (index) => `${id}-encoder-${index}`)
+  }
+  const { encoders } = parts
+  const engine = await makeEngine(options.engine, {
+    version: options.version,
+    mockModel: async () => mockModel(model.path!, await reading!, model.contextLength),
+    name: 'sglang',
+    pictures: encoders?.forPictures,
+  })
   lifecycle.goOn()
   parts.engine = engine
   const worker = { id, engine }
   watchWorker(worker)
   workers.push(worker)
-  const starting = engine.start()
+  const starting = Promise.all([engine.start(), encoders?.start()])
   starting.catch(() => {})
   const early = reading === undefined ? undefined : await reading
-  const info = await starting
+  const [info] = await starting
   const files = early ?? (await loadModelFiles(info.modelPath, model))
   const names = model.servedNames.length > 0 ? model.servedNames : [model.path ?? info.modelPath]
   lifecycle.goOn()
@@ -98,6 +112,7 @@ async function start(options: WorkerOptions, parts: Parts, workers: Worker[], li
   parts.discovery = await openDiscovery(fleet.discovery)
   lifecycle.goOn()
   const { namespace } = fleet
+  if (encoders !== undefined) await parts.discovery.watch(namespace, encoders.follow(parts.planes.connect).change)
   parts.hosted = await hostWorker({ id, engine, names, files, model, endpoint, namespace, migrationLimit }, parts.planes, parts.discovery)
   if (isLeading(engine)) parts.nodes = await followNodes(engine, options.engine, parts.planes, parts.discovery, namespace)
   lifecycle.goOn()

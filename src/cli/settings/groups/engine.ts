@@ -47,7 +47,7 @@ export const engineSettings = {
     'DYN_DISAGGREGATION_MODE',
     ['null', 'agg', 'pd', 'prefill', 'decode', 'encode'],
     'null',
-    'Role: null (agg, pd) does all, prefill computes prompts, decode continues them; encode is not in this version',
+    'Role: null (agg, pd) does all, prefill computes prompts, decode continues them; encode makes rows of pictures',
     shared,
   ),
   bootstrapPort: integer(

@@ -1,0 +1,114 @@
+// The encoders of one model as a process has them: its own and those of encode workers behind one pool, with a cache of rows before it.
+import { EmbeddingCache } from '../../engine/vision/cache.ts'
+import { showVision } from '../../engine/vision/figures.ts'
+import { type VisionPool, visionPool } from '../../engine/vision/pool/pool.ts'
+import type { VisionEncoder } from '../../engine/vision/vision.ts'
+import { log } from '../../lib/log.ts'
+import { engineReady, engineRestarts } from '../../lib/metrics.ts'
+import type { PlaneClient } from '../../transport/request-plane.ts'
+import type { VisionOptions } from '../options.ts'
+import { type EncodeFleet, encodeFleet } from './encode-fleet.ts'
+import { forPictures } from './for-pictures.ts'
+import { makeEncoder } from './make-encoder.ts'
+import type { SeeingModel } from './model.ts'
+
+/** An encoder of this process. */
+export interface OwnEncoder {
+  readonly id: string
+  readonly encoder: VisionEncoder
+  /** Why it is not ready, for people. */
+  reason: string
+}
+
+export interface Encoders {
+  readonly model: SeeingModel
+  /** What a language engine's pictures go to: it waits a moment for an encoder, and says in a client's words what is wrong. */
+  readonly forPictures: VisionEncoder
+  readonly pool: VisionPool
+  readonly cache: EmbeddingCache
+  readonly own: readonly OwnEncoder[]
+  /** Resolves when every own encoder can encode; rejects with a start-up AppError, and then `stop` is due. */
+  start(): Promise<void>
+  /** Encode workers that discovery finds join and leave from now on. */
+  follow(connect: (address: string) => PlaneClient): EncodeFleet
+  stop(): Promise<void>
+}
+
+/** `encoderId` names each in logs and metrics. Nothing runs until `start`. */
+export function openEncoders(options: VisionOptions, model: SeeingModel, encoderId: (index: number) => string): Encoders {
+  const name = model.names[0]!
+  const cache = new EmbeddingCache(options.cacheBytes)
+  const pool = visionPool({ onNotice: (text) => log.warn({ model: name }, text) })
+  const own: OwnEncoder[] = []
+  const hide = showVision(name, cache, pool)
+  let stopped = false
+  pool.on(({ ready, reason }) =>
+    log[ready ? 'info' : 'warn']({ model: name, ready, reason }, ready ? 'pictures are encoded' : 'no vision encoder is ready'),
+  )
+  // Resolves with the first encoder, which may be one of another process.
+  pool.start().catch(() => {})
+
+  async function startOwn(index: number): Promise<void> {
+    const id = encoderId(index)
+    const encoder = startedOnce(await makeEncoder(options.encoder, model, index, options.count === 1 ? 'encoder' : id))
+    const one: OwnEncoder = { id, encoder, reason: 'starting' }
+    own.push(one)
+    watch(one)
+    if (stopped) return
+    await encoder.start()
+    if (stopped) await encoder.stop()
+    else pool.add(id, encoder)
+  }
+
+  return {
+    model,
+    forPictures: forPictures(pool, cache),
+    pool,
+    cache,
+    own,
+    async start() {
+      await Promise.all(Array.from({ length: options.count }, (_, index) => startOwn(index)))
+    },
+    follow: (connect) => encodeFleet(pool, model, connect),
+    async stop() {
+      stopped = true
+      hide()
+      await Promise.all([pool.stop(), ...own.map(({ encoder }) => encoder.stop())])
+    },
+  }
+}
+
+/** Its ups and downs into the log, the metrics and /health. */
+function watch(one: OwnEncoder): void {
+  const labels = { worker_id: one.id }
+  let wasReady = false
+  engineReady.set(labels, 0)
+  one.encoder.on(({ ready, reason }) => {
+    one.reason = reason
+    engineReady.set(labels, ready ? 1 : 0)
+    if (ready && wasReady) engineRestarts.inc(labels)
+    wasReady ||= ready
+    log[ready ? 'info' : 'warn']({ encoder: one.id, ready }, reason)
+  })
+}
+
+/** The pool starts what it is given; this one has started by then. */
+function startedOnce(encoder: VisionEncoder): VisionEncoder {
+  let started: ReturnType<VisionEncoder['start']> | undefined
+  return {
+    get info() {
+      return encoder.info
+    },
+    get ready() {
+      return encoder.ready
+    },
+    start() {
+      started ??= encoder.start()
+      return started
+    },
+    encode: (item, signal) => encoder.encode(item, signal),
+    patchesInFlight: () => encoder.patchesInFlight(),
+    on: (listener) => encoder.on(listener),
+    stop: () => encoder.stop(),
+  }
+}
