@@ -1,6 +1,7 @@
 // What a family of vision models is: how it is known by its files, and what they say about a picture of any size. Families are data and pure functions;
 // preprocess.ts does what a recipe says.
 import type { PatchOrder } from '../../../kernels/normalize-patchify/reference.ts'
+import type { ClipRules } from './clips.ts'
 import type { Plan } from './vision.ts'
 
 export type Json = Readonly<Record<string, unknown>>
@@ -65,6 +66,8 @@ export interface Eye {
   /** Throws `invalid_image` naming `param`. */
   recipe(size: Size, param: string): Recipe
   expand(plan: Plan): readonly number[]
+  /** Absent: no clips. `marks`: the ids around each group of frames, where the prompt shows their times. */
+  clips?: ClipRules & { marks?: readonly [number, number] }
 }
 
 export interface Family {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AppError } from '../../lib/errors.ts'
 import { readJsonIfThere } from '../../tokenizer/json-file.ts'
 import { readModelFolder } from '../../tokenizer/model-files.ts'
+import { clipModel } from './clip-model.ts'
 import { families, familyOf } from './families.ts'
 import type { Family, Json, ModelFiles } from './family.ts'
 import { object } from './fields.ts'
@@ -33,7 +34,7 @@ export function knownTypes(): string {
 
 /** A model out of the contents of its files. */
 export function visionModel(family: Family, files: ModelFiles): VisionModel {
-  const { imageTokenId, videoTokenId, placeholderId, settings, numbers, recipe, expand } = family.eye(files)
+  const { imageTokenId, videoTokenId, placeholderId, settings, numbers, recipe, expand, clips } = family.eye(files)
   return {
     family: family.name,
     imageTokenId,
@@ -43,6 +44,7 @@ export function visionModel(family: Family, files: ModelFiles): VisionModel {
     plan: (width, height, param) => recipe({ width, height }, param).plan,
     expand,
     preprocess: (rgb, width, height, backend) => preprocess(rgb, { width, height }, recipe({ width, height }, 'image'), numbers, backend),
+    ...(clips === undefined ? {} : { clips: clipModel(clips, numbers) }),
   }
 }
 

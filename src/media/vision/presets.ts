@@ -17,7 +17,14 @@ export const presets = {
   qwen2vl_max100k: { families: ['qwen2_vl', 'qwen2_5_vl'], config: qwen2, processor: { min_pixels: 3136, max_pixels: 100_352 } },
   qwen3vl: {
     families: ['qwen3_vl'],
-    config: { model_type: 'qwen3_vl', image_token_id: 151655, video_token_id: 151656, vision_config: { patch_size: 16 } },
+    config: {
+      model_type: 'qwen3_vl',
+      image_token_id: 151655,
+      video_token_id: 151656,
+      vision_start_token_id: 151652,
+      vision_end_token_id: 151653,
+      vision_config: { patch_size: 16 },
+    },
     processor: { size: { shortest_edge: 65_536, longest_edge: 16_777_216 }, patch_size: 16 },
   },
   clip336: { families: ['llava'], config: llava, processor: clip336 },

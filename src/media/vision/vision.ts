@@ -43,4 +43,38 @@ export interface VisionModel {
   expand(plan: Plan): readonly number[]
   /** `rgb`: [height, width, 3], 8-bit sRGB, upright. */
   preprocess(rgb: Uint8Array, width: number, height: number, backend: Backend): Promise<Patches>
+  /** Absent: the model takes no clips here. */
+  readonly clips?: ClipModel
+}
+
+/** What a client wants to be looked at, where it does not leave that to the model. */
+export interface SamplingWishes {
+  /** So many, evenly. The others are not heard then. */
+  frames?: number
+  /** Frames of a second. */
+  fps?: number
+  minFrames?: number
+  maxFrames?: number
+}
+
+/** How a model reads clips: some of the frames, all resized alike. */
+export interface ClipModel {
+  /** Positions of the frames that are looked at, ascending. Throws `invalid_image` or `invalid_value` naming `param` where there are too few. */
+  sample(total: number, fps: number, param: string, wishes?: SamplingWishes): readonly number[]
+  /** A frame, [height, width, 3], as the first of two resizes leaves it where `frames` are looked at: what comes of it is the same, and it is small. Again changes nothing. */
+  shrink(
+    rgb: Uint8Array,
+    width: number,
+    height: number,
+    frames: number,
+    param: string,
+  ): Promise<{ rgb: Uint8Array; width: number; height: number }>
+  /** Of that many sampled frames. Throws `invalid_image` naming `param`. */
+  plan(frames: number, width: number, height: number, param: string): Plan
+  /** Seconds that the prompt shows before each group of frames (Qwen3-VL), of the frames at `positions`; undefined where it shows none. */
+  seconds(positions: readonly number[], fps: number): readonly number[] | undefined
+  /** The ids around the rows of each group, where the prompt shows seconds. */
+  readonly marks?: readonly [start: number, end: number]
+  /** Of the sampled frames, each [height, width, 3]. There is no Pillow way for clips: `pil` is `tv_u8`. */
+  preprocess(frames: readonly Uint8Array[], width: number, height: number, backend: Backend): Promise<Patches>
 }

@@ -6,11 +6,25 @@ import { type PixelLimits, smartResize } from '../smart-resize.ts'
 interface Usual extends PixelLimits {
   patch: number
   norm: Pick<Numbers, 'mean' | 'std'>
+  /** Of clips; of all their frames together, and with times in the prompt, or not. */
+  clip: PixelLimits & { wholeClip: boolean }
 }
 
 /** What the processor's class has where the file is silent. */
-const qwen2: Usual = { patch: 14, minPixels: 56 * 56, maxPixels: 28 * 28 * 1280, norm: clip }
-const qwen3: Usual = { patch: 16, minPixels: 256 * 256, maxPixels: 4096 * 4096, norm: half }
+const qwen2: Usual = {
+  patch: 14,
+  minPixels: 56 * 56,
+  maxPixels: 28 * 28 * 1280,
+  norm: clip,
+  clip: { minPixels: 128 * 28 * 28, maxPixels: 768 * 28 * 28, wholeClip: false },
+}
+const qwen3: Usual = {
+  patch: 16,
+  minPixels: 256 * 256,
+  maxPixels: 4096 * 4096,
+  norm: half,
+  clip: { minPixels: 128 * 32 * 32, maxPixels: 768 * 32 * 32, wholeClip: true },
+}
 
 export const qwenFamilies: readonly Family[] = [
   { name: 'qwen2_vl', title: 'Qwen2-VL', modelTypes: ['qwen2_vl'], eye: (files) => eye(files, qwen2) },
@@ -30,6 +44,9 @@ function eye(files: ModelFiles, usual: Usual): Eye {
   const merge = whole(processor.merge_size) ?? whole(tower.spatial_merge_size) ?? 2
   const temporal = whole(processor.temporal_patch_size) ?? whole(tower.temporal_patch_size) ?? 2
   const limits = limitsOf(processor, usual)
+  // Without a file of its own the clips' processor reads the pictures' one.
+  const clipLimits = limitsOf(Object.keys(files.video).length === 0 ? processor : files.video, usual.clip)
+  const { wholeClip } = usual.clip
   const imageTokenId = idOf(config, ['image_token_id'], files.tokenId('<|image_pad|>'))
   const numbers: Numbers = {
     ...numbersOf(files, { filter: 'bicubic', ...usual.norm }),
@@ -39,7 +56,7 @@ function eye(files: ModelFiles, usual: Usual): Eye {
   return {
     imageTokenId,
     videoTokenId: idOf(config, ['video_token_id'], files.tokenId('<|video_pad|>') ?? imageTokenId + 1),
-    settings: { ...limits, ...numbers },
+    settings: { ...limits, ...numbers, clip: clipLimits },
     numbers,
     recipe({ width, height }, param) {
       const resized = smartResize(width, height, patch * merge, limits, param)
@@ -51,7 +68,16 @@ function eye(files: ModelFiles, usual: Usual): Eye {
       }
     },
     expand: ({ tokens }) => new Array<number>(tokens).fill(imageTokenId),
+    clips: { ...clipLimits, factor: patch * merge, temporal, wholeClip, ...(wholeClip ? { marks: marksOf(files) } : {}) },
   }
+}
+
+/** Of SGLang's build_input_ids_with_timestamps: what stands around each group of frames. */
+function marksOf({ config, tokenId }: ModelFiles): readonly [number, number] {
+  return [
+    idOf(config, ['vision_start_token_id'], tokenId('<|vision_start|>')),
+    idOf(config, ['vision_end_token_id'], tokenId('<|vision_end|>')),
+  ]
 }
 
 /** Both spellings: `min_pixels` and `max_pixels` at the top win over those in `size`, and over its edges, which are numbers of pixels too. */
