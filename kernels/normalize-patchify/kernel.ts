@@ -20,17 +20,18 @@ export async function patchifyBytes(frames: readonly Uint8Array[], order: PatchO
   return perform(normalizePatchifyCall(frames, order, undefined))
 }
 
-/** Its result are the bytes of what `normalizePatchify` or, without `levels`, `patchifyBytes` resolve to. */
+/** `into`: where the result goes; rows of blocks may then be made by several threads that share it. Its result are the bytes of what `normalizePatchify` or, without `levels`, `patchifyBytes` resolve to. */
 export function normalizePatchifyCall(
   frames: readonly Uint8Array[],
   order: PatchOrder,
   levels: Float32Array | undefined,
+  into?: Float32Array | Uint8Array,
 ): Call<Uint8Array> {
   check(frames, order)
   const { width, height, patch, merge, temporal } = order
   const groups = Math.max(1, frames.length / temporal)
   const samples = groups * width * height * 3 * temporal
-  const out = levels === undefined ? spareBytes(samples) : spareFloats(samples)
+  const out = into ?? (levels === undefined ? spareBytes(samples) : spareFloats(samples))
   const rows = fitsWasm(order) ? patchRowsSimd : patchRows
   return {
     kernel: levels === undefined ? 'normalize-patchify bytes' : 'normalize-patchify',
@@ -38,7 +39,7 @@ export function normalizePatchifyCall(
     cpu: {
       units: groups * blockRows(order),
       step: (from, to) => rows(frames, order, levels, out, from, to),
-      result: () => new Uint8Array(out.buffer, 0, out.byteLength),
+      result: () => new Uint8Array(out.buffer, out.byteOffset, out.byteLength),
     },
     gpu: {
       passes: () => [

@@ -22,13 +22,14 @@ export async function resizeVision(
   return call === undefined ? rgb : perform(call)
 }
 
-/** Undefined where nothing changes. */
+/** Undefined where nothing changes. `into`: where the new picture goes; rows may then be made by several threads that share it. */
 export function resizeVisionCall(
   rgb: Uint8Array,
   from: Size,
   to: Size,
   filter: VisionFilter,
   backend: ResizeBackend,
+  into?: Uint8Array,
 ): Call<Uint8Array> | undefined {
   check(rgb, from, to)
   if (from.width === to.width && from.height === to.height) return undefined
@@ -36,7 +37,7 @@ export function resizeVisionCall(
   const y = axisTaps(from.height, to.height, filter, backend)
   const first = downFirst(from, to, backend)
   const job = jobOf(rgb, from, to, first, x, y)
-  const out = spareBytes(3 * to.width * to.height)
+  const out = into ?? spareBytes(3 * to.width * to.height)
   return {
     kernel: `resize-bicubic ${filter} ${backend}`,
     bytes: rgb.length + out.length,

@@ -4,6 +4,7 @@ import { levelsOf } from '../../../kernels/normalize-patchify/levels.ts'
 import { resizeVision } from '../../../kernels/resize-bicubic/kernel.ts'
 import { giveBack } from '../../../kernels/spare.ts'
 import { tilesBicubic } from '../../../kernels/tiles-bicubic/kernel.ts'
+import { byCrew } from './crew/use.ts'
 import type { Numbers, Part, Recipe, Size } from './family.ts'
 import type { Backend, Patches } from './vision.ts'
 
@@ -40,6 +41,8 @@ interface Made {
 }
 
 async function resized(rgb: Uint8Array, size: Size, { parts }: Recipe, numbers: Numbers, backend: Backend): Promise<Made[]> {
+  const together = await byCrew(rgb, size, parts, numbers, backend)
+  if (together !== undefined) return [together]
   const levels = levelsOf(numbers, numbers.bf16 ? 'torch_bf16' : backend === 'pil' ? 'pil' : 'torch')
   const made: Made[] = []
   for (const part of parts) {
