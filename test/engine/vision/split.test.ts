@@ -29,7 +29,7 @@ interface Answer {
 
 if (need('SGLang', python !== undefined)) {
   describe('a language-only server and our gateway', () => {
-    const env = { ...cpuEnv(), SGLANG_HOST_IP: '127.0.0.1', SGLANG_ENCODER_RECV_TIMEOUT: '30' }
+    const env = { ...cpuEnv(false), SGLANG_HOST_IP: '127.0.0.1', SGLANG_ENCODER_RECV_TIMEOUT: '30' }
     let language: Child
     let url = ''
     let bootstrap = ''

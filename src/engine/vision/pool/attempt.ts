@@ -10,7 +10,9 @@ export interface Trouble {
   kind: 'stalled' | 'failed' | 'unavailable' | 'final'
   error: AppError
   /** Its encoder was not known to hang. */
-  news?: true
+  news: boolean
+  /** How likely it is the picture's own fault, 0 to 1. */
+  blame: number
 }
 
 /** Runs `attempt`, which `member` has booked, and books its end. Never rejects. `signal`: nobody waits; its reason is not looked at. */
@@ -44,8 +46,8 @@ export async function runAttempt(member: Member, attempt: Attempt, item: MediaIt
   } catch (thrown) {
     const error = toAppError(thrown)
     const kind = signal.aborted ? 'final' : hangs ? 'stalled' : kindOf(error)
-    const news = kind !== 'final' && member.failed(attempt, kind, performance.now())
-    return { kind, error, ...(news && { news }) }
+    if (kind === 'final') return { kind, error, news: false, blame: 0 }
+    return { kind, error, ...member.failed(attempt, kind, performance.now()) }
   } finally {
     clearTimeout(timer!)
     signal.removeEventListener('abort', onAbort)

@@ -23,6 +23,10 @@ const failuresInRow = 3
 /** It cannot now, and does not say so by its state. */
 const unavailableAsideMs = 250
 
+const sameDeathMs = 20
+/** Pictures that are really in work when an encoder dies; what else it had was waiting. */
+const workedAtOnce = 4
+
 export interface Attempt {
   readonly patches: number
   readonly begunAt: number
@@ -44,6 +48,8 @@ export class Member {
   private msPerPatch: number | undefined
   private lastDoneAt = 0
   private strikes = 0
+  private diedAt = Number.NEGATIVE_INFINITY
+  private diedWith = 0
   /** 0: it is well, as far as is known. */
   private asideUntil = 0
 
@@ -108,29 +114,37 @@ export class Member {
     this.seconds += (now - attempt.begunAt) / 1000
   }
 
-  /** True: it hangs, and that is news. */
-  failed(attempt: Attempt, kind: 'stalled' | 'failed' | 'unavailable', now: number): boolean {
+  /** `news`: it hangs, and nobody knew. `blame`: the picture's part in it, above 0 and at most 1. */
+  failed(attempt: Attempt, kind: 'stalled' | 'failed' | 'unavailable', now: number): { news: boolean; blame: number } {
     this.failures++
     if (kind === 'unavailable') {
       if (this.encoder.ready) this.asideUntil = Math.max(this.asideUntil, now + unavailableAsideMs)
-      return false
+      return { news: false, blame: this.blame(now) }
     }
     if (kind === 'stalled') {
       // All that runs on it tells the same news.
-      if (now < this.asideUntil) return false
+      if (now < this.asideUntil) return { news: false, blame: 1 }
       // Perhaps it is only slower than thought: the next one gets more time.
       this.msPerPatch = Math.max(this.pace() * 2, (2 * (now - attempt.begunAt)) / attempt.patches)
     }
     const strikes = ++this.strikes - (kind === 'stalled' || this.suspect ? 1 : failuresInRow)
     if (strikes >= 0) this.asideUntil = now + Math.min(firstAsideMs * 2 ** strikes, longestAsideMs)
     if (kind === 'stalled') for (const each of [...this.running]) each.giveUp()
-    return kind === 'stalled'
+    return { news: kind === 'stalled', blame: 1 }
   }
 
   /** It showed that it is well, or came back as a new process. */
   forgive(): void {
     this.strikes = 0
     this.asideUntil = 0
+  }
+
+  /** Of a death: those that were far back in the queue had the least to do with it. */
+  private blame(now: number): number {
+    // All that it had fail one after the other, within one turn or a few.
+    if (now - this.diedAt > sameDeathMs) this.diedWith = this.running.size
+    this.diedAt = now
+    return Math.min(1, workedAtOnce / this.diedWith)
   }
 
   private booked(): number {

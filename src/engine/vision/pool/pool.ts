@@ -166,7 +166,9 @@ class Pool implements VisionPool {
       if (this.stopped) throw stopped()
       last = outcome
       if (outcome.kind === 'final') throw outcome.error
-      if (outcome.kind === 'unavailable' ? ++deaths >= mostDeaths : ++failures >= mostFailures) throw outcome.error
+      if (outcome.kind === 'unavailable') deaths += outcome.blame
+      else failures++
+      if (deaths > mostDeaths || failures >= mostFailures) throw outcome.error
       tried.add(member)
     }
   }

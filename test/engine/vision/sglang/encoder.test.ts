@@ -11,7 +11,7 @@ const never = new AbortController().signal
 
 if (need('SGLang', python !== undefined)) {
   const first = await noisePicture(1, 112, 84)
-  const server = { python: python!, args: vlArgs(), env: { ...cpuEnv(), SGLANG_HOST_IP: '127.0.0.1' } }
+  const server = { python: python!, args: vlArgs(), env: { ...cpuEnv(false), SGLANG_HOST_IP: '127.0.0.1' } }
   const notices: string[] = []
   visionSuite("SGLang's encoder", () => sglangEncoder({ modelPath: tinyVl, server, onNotice: (text) => notices.push(text) }), {
     pictures: [first, await noisePicture(2, 196, 140), await noisePicture(3, 84, 140)],
