@@ -17,7 +17,6 @@ import { routingSettings } from './groups/routing.ts'
 import { visionSettings } from './groups/vision.ts'
 import { workerSettings } from './groups/worker.ts'
 import type { Command, ValueOf } from './setting.ts'
-import type { VisionRole } from './vision-role.ts'
 
 export const table = {
   ...httpSettings,
@@ -49,8 +48,11 @@ export interface Settings extends Omit<Values, 'engine' | 'endpoint' | 'healthCh
   engine: 'sglang' | 'mock' | 'http'
   /** Of a diffusion worker; absent: text. */
   makes: 'image' | 'video' | undefined
-  /** Its part where pictures are encoded apart from the language model; absent: they are not. */
-  visionRole: VisionRole | undefined
+  /**
+   * Its part where pictures are encoded apart from the language model: `encode` makes rows of them, `language` reads rows that encoders make, `processor` is what
+   * our frontends do anyway. Absent: the engine encodes, or there are no pictures.
+   */
+  visionRole: 'encode' | 'language' | 'processor' | undefined
   /** The model path is the role's usual one: nobody gave one. */
   standardModel: boolean
   /** Always whole: dyn://namespace.component.endpoint. */

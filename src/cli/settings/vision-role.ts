@@ -1,10 +1,9 @@
 // The rules of encoding pictures apart from the language model: which part of it a process does, and what that part excludes.
-import { invalid } from './rules.ts'
+import { invalid as refused } from './rules.ts'
 import { type Command, nameOf } from './setting.ts'
 import { type Settings, table, type Values } from './settings.ts'
 
-/** `encode`: pictures to rows. `language`: text, from rows that encoders make. `processor`: what our frontends do anyway. */
-export type VisionRole = 'encode' | 'language' | 'processor'
+export type VisionRole = NonNullable<Settings['visionRole']>
 
 type Flags = Pick<
   Values,
@@ -58,6 +57,11 @@ export function checkVision(draft: Values, role: VisionRole, engine: Settings['e
   if (draft.nodeRank > 0 && role === 'encode') throw invalid(flag, `${flag} runs on one host: leave --node-rank out`)
   const wrong = draft.encoderRegisterUrls.find((url) => !/^https?:\/\/[^/]+/.test(url))
   if (wrong !== undefined) throw invalid('--encoder-register-urls', `--encoder-register-urls must be like http://HOST:PORT, not '${wrong}'`)
+}
+
+/** `flag` may be with its value. */
+function invalid(flag: string, message: string) {
+  return refused(flag.split(' ')[0]!, message)
 }
 
 function flagOf(draft: Values, role: VisionRole): string {

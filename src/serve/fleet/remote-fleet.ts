@@ -4,6 +4,7 @@ import { openDiscovery } from '../../discovery/open.ts'
 import { readWorkerCard, type WorkerCard } from '../../engine/remote/card.ts'
 import { type RemoteEngine, remoteEngine } from '../../engine/remote/engine.ts'
 import { remoteEvents } from '../../engine/remote/kv-follow.ts'
+import { readEncoderCard } from '../../engine/vision/remote/card.ts'
 import { toAppError } from '../../lib/errors.ts'
 import { type MediaCard, readMediaCard } from '../../pipeline/media/remote/card.ts'
 import { remoteMaker } from '../../pipeline/media/remote/maker.ts'
@@ -136,9 +137,15 @@ async function askForCard(address: string, signal: AbortSignal, namespace: strin
   signal.addEventListener('abort', onAbort)
   try {
     await engine.start()
-    const asked = engine.call('card', {}, signal)
-    const text = await asked.then((body) => readWorkerCard(body as Record<string, unknown>)).catch(onlyIfRefused)
-    if (text !== undefined) return { id: text.id, kind: 'worker', namespace, body: { ...text } }
+    const asked = (await engine.call('card', {}, signal).catch(onlyIfRefused)) as Record<string, unknown> | undefined
+    if (asked?.kind === 'encode-worker') {
+      const encoder = readEncoderCard(asked)
+      return { id: encoder.id, kind: 'encode-worker', namespace, body: { ...encoder } }
+    }
+    if (asked !== undefined) {
+      const text = readWorkerCard(asked)
+      return { id: text.id, kind: 'worker', namespace, body: { ...text } }
+    }
     const media = readMediaCard((await remoteMaker({} as MediaCard, client).control('card', {})) as Record<string, unknown>)
     return { id: media.id, kind: 'media-worker', namespace, body: { ...media } }
   } finally {

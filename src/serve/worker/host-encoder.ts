@@ -1,9 +1,11 @@
 // Shows running encoders to language workers elsewhere: a port that answers for them, and last their card, so that nobody finds them too early.
 import type { Discovery } from '../../discovery/discovery.ts'
+import { decodeNamed, encodeBody, operations as engineOperations, messages } from '../../engine/remote/protocol.ts'
 import { cachedEncoder } from '../../engine/vision/cache.ts'
 import type { EncoderCard } from '../../engine/vision/remote/card.ts'
 import { hostEncoder } from '../../engine/vision/remote/host.ts'
 import { operations } from '../../engine/vision/remote/protocol.ts'
+import { AppError } from '../../lib/errors.ts'
 import type { PlaneService } from '../../transport/request-plane.ts'
 import type { Planes } from '../fleet/planes.ts'
 import type { Encoders } from '../vision/encoders.ts'
@@ -36,7 +38,7 @@ export async function hostEncoders(parts: EncoderParts, planes: Planes, discover
   const { model, pool, cache } = encoders
   const encoder = cachedEncoder(pool, cache)
   await encoder.start()
-  const host = hostEncoder(encoder, { draining })
+  const host = hostEncoder(encoder, { draining, otherwise: answerCard(() => card) })
   const counted = countOpen(host.service)
   const server = await planes.serve(counted.service)
   const { dim, domain } = encoder.info
@@ -60,6 +62,16 @@ export async function hostEncoders(parts: EncoderParts, planes: Planes, discover
       host.close()
       await server.close()
     },
+  }
+}
+
+/** What processes that were told our address ask first: who is there. */
+function answerCard(card: () => EncoderCard): PlaneService {
+  return (head, stream) => {
+    if (head[0] !== engineOperations.call || decodeNamed(head)[0] !== 'card')
+      return stream.fail(new AppError('engine_rejected', { message: 'This worker encodes pictures, it answers no text requests.' }))
+    stream.send(encodeBody(messages.value, { ...card(), kind: 'encode-worker' }))
+    stream.end()
   }
 }
 

@@ -70,6 +70,8 @@ test('every setting that has an effect reaches a process', () => {
     isEmbedding: 'becomes embeddingWorker',
     imageDiffusionWorker: 'becomes makes',
     videoGenerationWorker: 'becomes makes',
+    multimodalProcessor: 'becomes visionRole',
+    dedicatedMmEncoder: 'becomes visionRole',
     enableMetrics: "SGLang's alone",
     disaggregationMode: "SGLang's, and of the mock",
     bootstrapPort: "SGLang's alone",

@@ -10,7 +10,7 @@ export const encodeSettings = {
     '--multimodal-encode-worker',
     'DYN_SGL_MULTIMODAL_ENCODE_WORKER',
     'Run as multimodal encode worker: pictures become rows here, for the language workers that find it (as --disaggregation-mode encode)',
-    worker,
+    engine,
   ),
   multimodalWorker: flag(
     'vision',
