@@ -38,6 +38,7 @@ class SglangEncoder implements VisionEncoder {
   private client: EncoderClient | undefined
   private server: EncoderServer | undefined
   private kept: Kept | undefined
+  private starting: Promise<EncoderInfo> | undefined
   private facts: EncoderInfo | undefined
   private transfer: Transfer = 'zmq_to_scheduler'
   private serves = false
@@ -60,7 +61,12 @@ class SglangEncoder implements VisionEncoder {
     return this.server?.pid
   }
 
-  async start(): Promise<EncoderInfo> {
+  start(): Promise<EncoderInfo> {
+    this.starting ??= this.startAndKeep()
+    return this.starting
+  }
+
+  private async startAndKeep(): Promise<EncoderInfo> {
     const first = await this.launch()
     this.kept = keepAlive(
       {
