@@ -26,6 +26,8 @@ class Remote implements VisionEncoder {
   private facts: EncoderInfo | undefined
   private far: FarState | undefined
   private watching: OutgoingStream | undefined
+  /** Counts watches, so that an earlier one is not heard any more. */
+  private round = 0
   private again: ReturnType<typeof setTimeout> | undefined
   private off: (() => void) | undefined
   private started = Promise.withResolvers<EncoderInfo>()
@@ -94,6 +96,7 @@ class Remote implements VisionEncoder {
     this.stopped = true
     clearTimeout(this.again)
     this.off?.()
+    this.round++
     this.watching?.cancel()
     for (const ended of this.running.keys()) ended.abort(unavailable())
     this.started.reject(unavailable())
@@ -142,21 +145,21 @@ class Remote implements VisionEncoder {
   private watch(): void {
     if (this.stopped) return
     clearTimeout(this.again)
+    const round = ++this.round
     this.watching?.cancel()
-    const stream = this.client.open(encodeHead(operations.watch, { caller: this.caller }), {
-      message: (bytes) => {
-        if (this.watching === stream && bytes[0] === messages.state) this.heard(decodeMessage<FarState>(bytes))
-      },
-      end: () => ended(),
-      fail: () => ended(),
-    })
-    this.watching = stream
     const ended = () => {
-      if (this.watching !== stream) return
+      if (round !== this.round) return
       this.lost('the worker tells nothing of itself')
       // A worker that went away tells so by its connection; one that only ended the stream is asked again.
       this.again = setTimeout(() => this.client.connected && this.watch(), rewatchMs)
     }
+    this.watching = this.client.open(encodeHead(operations.watch, { caller: this.caller }), {
+      message: (bytes) => {
+        if (round === this.round && bytes[0] === messages.state) this.heard(decodeMessage<FarState>(bytes))
+      },
+      end: ended,
+      fail: ended,
+    })
   }
 
   private heard(state: FarState): void {
@@ -167,6 +170,7 @@ class Remote implements VisionEncoder {
   }
 
   private lost(reason: string): void {
+    this.round++
     this.far = undefined
     this.watching = undefined
     this.tell(reason)
