@@ -1,0 +1,133 @@
+// What users of a fleet see whose pictures are encoded by workers of their own: answers as from one process, whatever happens to the encoders.
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { pngOf } from '../helpers/pictures.ts'
+import { eventually, type Started, start } from '../helpers/processes/start.ts'
+import { look, metricOf, model, startVisionFleet, type VisionFleet } from '../helpers/processes/vision-fleet.ts'
+
+setDefaultTimeout(120_000)
+
+let whole: Started
+beforeAll(async () => {
+  whole = await start({ args: ['--model-path', model, '--enable-multimodal'] })
+})
+afterAll(() => whole.stop())
+
+const ending: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const end of ending.splice(0).reverse()) await end()
+}, 60_000)
+
+function fleetOf(): VisionFleet {
+  const fleet = startVisionFleet()
+  ending.push(fleet.stop)
+  return fleet
+}
+
+/** A picture takes about a tenth of a second. */
+const slow = ['--speedup-ratio', '0.05']
+const misses = 'dynamo_component_embedding_cache_misses_total'
+const hits = 'dynamo_component_embedding_cache_hits_total'
+const encoded = 'dynamo_component_vision_encoder_pictures_total'
+const ready = 'dynamo_component_vision_encoder_ready'
+
+const pictures = (count: number, from: number) => Promise.all(Array.from({ length: count }, (_, i) => pngOf(112, 84, from + i)))
+/** Answers of one process that encodes its pictures itself. */
+const undisturbed = (files: Uint8Array[]) => Promise.all(files.map((file) => look(whole.url, [file])))
+
+test('encode, prefill and decode together: the same answers as from one process; a picture that is known is not encoded again', async () => {
+  const fleet = fleetOf()
+  const [{ url }, language, encoder] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder()])
+  await eventually('the encoder was found', async () => (await language.metric(ready)) === 1)
+  const [a, b] = (await pictures(2, 1)) as [Uint8Array, Uint8Array]
+  expect(await look(url, [a, b])).toBe(await look(whole.url, [a, b]))
+  expect([await language.metric(misses), await encoder.metric(encoded)]).toEqual([2, 2])
+  expect(await look(url, [b], 'And this one?')).toBe(await look(whole.url, [b], 'And this one?'))
+  expect([await language.metric(misses), await language.metric(hits), await encoder.metric(encoded)]).toEqual([2, 1, 2])
+  // Another language worker does not know it, the encode worker does.
+  const other = await fleet.language()
+  await eventually('the encoder was found', async () => (await other.metric(ready)) === 1)
+  await language.kill()
+  await eventually('the other one answers', async () => (await look(url, [a])) === (await look(whole.url, [a])))
+  expect([await encoder.metric(hits), await encoder.metric(encoded)]).toEqual([1, 2])
+})
+
+test('encode, prefill and decode apart: the same answers', async () => {
+  const fleet = fleetOf()
+  const [{ url }, prefill] = await Promise.all([
+    fleet.frontend(),
+    fleet.language(['--disaggregation-mode', 'prefill']),
+    fleet.language(['--disaggregation-mode', 'decode']),
+    fleet.encoder(['--disaggregation-mode', 'encode']),
+  ])
+  await eventually('the encoder was found', async () => (await prefill.metric(ready)) === 1)
+  const files = await pictures(3, 11)
+  const expected = await undisturbed(files)
+  await eventually('both halves are there', async () => (await look(url, [files[0]!])) === expected[0])
+  expect(await Promise.all(files.map((file) => look(url, [file])))).toEqual(expected)
+  expect(await prefill.metric(misses)).toBe(3)
+})
+
+test('200 pictures at once while encode workers are killed, stopped, stand still and come back: each is answered, and with its picture', async () => {
+  const fleet = fleetOf()
+  const [{ url }, first, second] = await Promise.all([fleet.frontend(), fleet.language(), fleet.language()])
+  const [a, b, c] = await Promise.all([fleet.encoder(slow), fleet.encoder(slow), fleet.encoder(slow)])
+  for (const one of [first, second]) await eventually('the encoders were found', async () => (await one.metric(ready)) === 3)
+  const files = await pictures(200, 1000)
+  const expected = await undisturbed(files)
+  expect(new Set(expected).size).toBe(200)
+  let answered = 0
+  const answers = Promise.all(
+    files.map(async (file) => {
+      const answer = await look(url, [file])
+      answered++
+      return answer
+    }),
+  )
+  const reach = (count: number) => eventually(`${count} are answered`, async () => answered >= count, 60_000)
+  await reach(10)
+  await a.kill()
+  const d = await fleet.encoder(slow)
+  await reach(40)
+  process.kill(b.pid, 'SIGSTOP')
+  try {
+    await reach(80)
+    await d.kill()
+    await fleet.encoder(slow)
+  } finally {
+    process.kill(b.pid, 'SIGCONT')
+  }
+  await reach(120)
+  expect(await c.stop(20_000)).toBe(0)
+  await fleet.encoder(slow)
+  expect(await answers).toEqual(expected)
+  expect((await first.metric(misses)) + (await second.metric(misses))).toBe(200)
+})
+
+test('without an encoder text is served, pictures fail within seconds and say why; with the next encoder they are answered', async () => {
+  const fleet = fleetOf()
+  const [{ url }, language] = await Promise.all([fleet.frontend(), fleet.language()])
+  const [known, other] = (await pictures(2, 21)) as [Uint8Array, Uint8Array]
+  await eventually('the model is served', async () => !(await look(url, [], 'Hi')).startsWith('404'))
+  for (let i = 0; i < 8; i++) expect(await look(url, [known])).toStartWith('503 encoder_unavailable')
+  // That many failures of an engine would have opened the router's breaker.
+  expect(await look(url, [], 'Hi')).toBe(await look(whole.url, [], 'Hi'))
+  const encoder = await fleet.encoder()
+  await eventually('the encoder was found', async () => (await language.metric(ready)) === 1)
+  expect(await look(url, [known])).toBe(await look(whole.url, [known]))
+  await encoder.kill()
+  await eventually('it is missed', async () => (await look(url, [other])).startsWith('503 encoder_unavailable'))
+  expect(await look(url, [known])).toBe(await look(whole.url, [known]))
+  await fleet.encoder()
+  await eventually('it is back', async () => (await look(url, [other])) === (await look(whole.url, [other])))
+})
+
+test('serve with encoders of its own, in one process', async () => {
+  const serving = await start({ args: ['--model-path', model, '--dedicated-mm-encoder', '--vision-encoders', '2'] })
+  try {
+    const files = await pictures(20, 31)
+    expect(await Promise.all(files.map((file) => look(serving.url, [file])))).toEqual(await undisturbed(files))
+    expect([await metricOf(serving.url, encoded), await metricOf(serving.url, ready)]).toEqual([20, 2])
+  } finally {
+    expect(await serving.stop()).toBe(0)
+  }
+})

@@ -1,0 +1,59 @@
+// Frontends, language workers and encode workers of models/tiny-vl as processes of their own, with mocks of both, and pictures to send them.
+
+import { type Fleet, type FleetWorker, startFleet } from './fleet.ts'
+import { freePort } from './sglang-server.ts'
+
+export const model = 'models/tiny-vl'
+
+export interface WatchedWorker extends FleetWorker {
+  /** Of its system port. */
+  readonly system: string
+  /** Sum of a family's samples there. */
+  metric(name: string): Promise<number>
+}
+
+export interface VisionFleet extends Omit<Fleet, 'worker'> {
+  /** Its pictures are encoded elsewhere. */
+  language(args?: string[]): Promise<WatchedWorker>
+  encoder(args?: string[]): Promise<WatchedWorker>
+}
+
+export function startVisionFleet(env?: Record<string, string>): VisionFleet {
+  const fleet = startFleet(env)
+  const watched = async (args: string[]): Promise<WatchedWorker> => {
+    const port = freePort()
+    const worker = await fleet.worker(['--model-path', model, ...args], { DYN_SYSTEM_PORT: String(port) })
+    const system = `http://127.0.0.1:${port}`
+    return { ...worker, system, metric: (name) => metricOf(system, name) }
+  }
+  return {
+    ...fleet,
+    language: (args = []) => watched(['--multimodal-worker', ...args]),
+    encoder: (args = []) => watched(['--multimodal-encode-worker', ...args]),
+  }
+}
+
+export async function metricOf(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const samples = text.split('\n').filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+  return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
+}
+
+/** A short greedy answer about these pictures, or the error in its place. */
+export async function look(url: string, files: readonly Uint8Array[], text = 'What is this?'): Promise<string> {
+  const pictures = files.map((file) => ({
+    type: 'image_url',
+    image_url: { url: `data:image/png;base64,${Buffer.from(file).toString('base64')}` },
+  }))
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      model,
+      messages: [{ role: 'user', content: [{ type: 'text', text }, ...pictures] }],
+      ...{ max_tokens: 12, temperature: 0, ignore_eos: true },
+    }),
+  })
+  const body = (await response.json()) as { choices: { message: { content: string } }[]; error: { code: string; message: string } }
+  return response.ok ? body.choices[0]!.message.content : `${response.status} ${body.error.code}: ${body.error.message}`
+}
