@@ -2,6 +2,7 @@
 // Commands are imported when they run, so that `version` does not wait for the server's modules.
 import type { Command as SettingsCommand } from './settings/setting.ts'
 import type { Settings } from './settings/settings.ts'
+import { UsageError } from './usage-error.ts'
 
 interface Command {
   name: string
@@ -99,11 +100,6 @@ function find(name: string): Command {
   const command = commands.find((one) => one.name === name)
   if (command) return command
   throw new UsageError(`there is no command '${name}'; the commands are: ${shown.map((one) => one.name).join(', ')}`)
-}
-
-/** A command line that cannot be understood: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
 }
 
 async function help(argv: string[]): Promise<number> {

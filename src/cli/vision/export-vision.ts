@@ -1,9 +1,9 @@
 // `dynamo-sglang export-vision`: writes a model's vision tower for our own encoder.
 import { parseArgs } from 'node:util'
 import type { Storage } from '../../engine/vision/export/export.ts'
-import { UsageError } from '../cli.ts'
 import { defined } from '../deployment/engine-options.ts'
 import { invalid } from '../settings/rules.ts'
+import { UsageError } from '../usage-error.ts'
 
 const storages: readonly Storage[] = ['float32', 'float16', 'bfloat16']
 
