@@ -1,6 +1,6 @@
 // `example` lists the setups, `example NAME --print` shows one, `example NAME [flags]` runs its processes in this terminal; Ctrl-C ends them all.
 import type { Environment } from '../deployment/environment.ts'
-import { examples, notYet } from './examples.ts'
+import { examples } from './examples.ts'
 import { fit } from './fit.ts'
 import { runAll } from './run-all.ts'
 import { script } from './script.ts'
@@ -22,8 +22,7 @@ export async function runExample(argv: string[], env: Environment): Promise<numb
   const example = examples.find((one) => one.name === name)
   if (!example) {
     const known = examples.map((one) => one.name).join(', ')
-    const text = notYet.includes(name) ? `the example '${name}' is not in this version yet` : `there is no example '${name}'`
-    process.stderr.write(`dynamo-sglang: ${text}; this version has: ${known}\n`)
+    process.stderr.write(`dynamo-sglang: there is no example '${name}'; this version has: ${known}\n`)
     return 2
   }
   if (example.file !== undefined) return print(example.file)

@@ -2,6 +2,7 @@
 import { diffusionExamples } from './diffusion.ts'
 import { composeFile, kubernetesFile } from './files.ts'
 import type { Example, ExampleProcess } from './setup.ts'
+import { visionExamples } from './vision.ts'
 
 const qwen = 'Qwen/Qwen3-0.6B'
 const chat = (model: string) => `curl localhost:8000/v1/chat/completions -H 'Content-Type: application/json' -d '{
@@ -86,6 +87,7 @@ curl -X POST localhost:8083/engine/dump_expert_distribution_record`,
     request: `curl localhost:8000/v1/embeddings -H 'Content-Type: application/json' -d '{
   "model": "Qwen/Qwen3-Embedding-0.6B", "input": ["Hello!", "Good morning"]}'`,
   },
+  ...visionExamples,
   ...diffusionExamples,
   {
     name: 'mock',
@@ -106,6 +108,3 @@ curl -X POST localhost:8083/engine/dump_expert_distribution_record`,
     file: kubernetesFile,
   },
 ]
-
-/** Scripts of the documents that later versions will bring; named so that asking for one gets a straight answer. */
-export const notYet: readonly string[] = ['agg_vision', 'multimodal_disagg', 'multimodal_epd']

@@ -30,6 +30,12 @@ services:
   #   environment: *cluster
   #   shm_size: 10gb
   #   deploy: { resources: { reservations: { devices: [{ driver: nvidia, count: 1, capabilities: [gpu] }] } } }
+  # A vision model with its encoder apart: this beside a worker with [worker, --multimodal-worker, --model-path, Qwen/Qwen2.5-VL-7B-Instruct].
+  # encoder:
+  #   image: dynamo-sglang # with a tower of export-vision in the model's folder it needs no SGLang
+  #   command: [worker, --multimodal-encode-worker, --model-path, Qwen/Qwen2.5-VL-7B-Instruct]
+  #   environment: *cluster
+  #   deploy: { resources: { reservations: { devices: [{ driver: nvidia, count: 1, capabilities: [gpu] }] } } }
 volumes:
   etcd: {}
 `
@@ -62,7 +68,9 @@ spec:
           livenessProbe: { httpGet: { path: /live, port: 9090 } }
 ${more}`
 
-export const kubernetesFile = `# kubectl create secret generic dynamo-sglang --from-literal=plane-secret="$(openssl rand -hex 16)"
+export const kubernetesFile = `# A vision model with its encoder apart: a Deployment like the worker's with args [worker, --multimodal-worker, --model-path, NAME], and one with
+# [worker, --multimodal-encode-worker, --model-path, NAME].
+# kubectl create secret generic dynamo-sglang --from-literal=plane-secret="$(openssl rand -hex 16)"
 # kubectl apply -f this-file        (all of it is for namespace 'default': replace that word for another)
 ${kubernetesManifest()}${pod(
   'frontend',

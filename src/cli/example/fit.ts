@@ -41,8 +41,10 @@ export function fit(plain: Example, flags: readonly string[]): Example {
 function withOptions(example: Example, given: readonly Words[]): { example: Example; more: Words[] } {
   const { options = {}, made } = example
   if (made === undefined) return { example, more: [...given] }
+  const flags = new Map(Object.entries(options).flatMap(([flag, { also = [] }]) => [flag, ...also].map((one) => [one, flag] as const)))
+  const own = given.filter((one) => flags.has(one.flag)).map((one) => ({ ...one, flag: flags.get(one.flag)! }))
   const values = Object.entries(options).map(([flag, option]) => {
-    const value = lastValue(given, flag) ?? option.value
+    const value = lastValue(own, flag) ?? option.value
     const good = option.values?.includes(value) ?? (option.number !== true || /^[1-9]\d*$/.test(value))
     if (good) return [flag, value] as const
     throw invalid(
@@ -50,7 +52,7 @@ function withOptions(example: Example, given: readonly Words[]): { example: Exam
       `${flag} must be ${option.values === undefined ? 'a whole number' : `one of: ${option.values.join(', ')}`}, not '${value}'`,
     )
   })
-  return { example: { ...example, ...made(Object.fromEntries(values)) }, more: given.filter(({ flag }) => !(flag in options)) }
+  return { example: { ...example, ...made(Object.fromEntries(values)) }, more: given.filter(({ flag }) => !flags.has(flag)) }
 }
 
 /** The same process with a mock engine, under the name that the example's requests use. */

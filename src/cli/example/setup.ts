@@ -11,6 +11,8 @@ export interface ExampleProcess {
 export interface ExampleOption {
   /** When it is not given. */
   value: string
+  /** Other spellings of the flag. */
+  also?: readonly string[]
   values?: readonly string[]
   /** A whole number, at least 1. */
   number?: boolean

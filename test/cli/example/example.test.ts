@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { examples, notYet } from '../../../src/cli/example/examples.ts'
+import { examples } from '../../../src/cli/example/examples.ts'
 import { fit } from '../../../src/cli/example/fit.ts'
 import { script } from '../../../src/cli/example/script.ts'
 import { parseSettings } from '../../../src/cli/settings/parse-settings.ts'
@@ -23,8 +23,7 @@ test("the documents' script names work too", async () => {
   expect((await run(['example', './launch/agg.sh', '--print'])).code).toBe(0)
 })
 
-test('what later versions bring is said so; what is unknown gets the list', async () => {
-  expect(await run(['example', notYet[0]!])).toMatchObject({ code: 2, err: expect.stringContaining('not in this version yet') })
+test('what is unknown gets the list', async () => {
   expect(await run(['example', 'nope'])).toMatchObject({ code: 2, err: expect.stringContaining('agg, agg_router') })
 })
 
@@ -97,6 +96,32 @@ describe('images and videos', () => {
     const out = await shown('diffusion_llada --dllm-algorithm-config c.yaml')
     expect(out).toContain('--dllm-algorithm LowConfidence --dllm-algorithm-config c.yaml\n')
     expect(out).toContain('curl localhost:8001/v1/chat/completions')
+  })
+})
+
+describe('models that see', () => {
+  const shown = async (line: string) => (await run(['example', ...line.split(' '), '--print'])).out
+
+  test('in one engine; the request is the documents’', async () => {
+    const out = await shown('./launch/agg_vision.sh')
+    expect(out).toContain('\ndynamo-sglang serve --enable-multimodal --model-path Qwen/Qwen3-VL-8B-Instruct')
+    expect(out).toContain('Marzorati%2520-%2520Federer%2520Retirement%25202.jpg')
+  })
+
+  test('with the encoder apart: a worker for each part, of the model that is named', async () => {
+    const out = await shown('multimodal_epd.sh --model Qwen/Qwen3-VL-4B-Instruct')
+    expect(out).toMatch(/CUDA_VISIBLE_DEVICES=0 .* worker --model-path Qwen\/Qwen3-VL-4B-Instruct .*--multimodal-encode-worker/)
+    expect(out).toMatch(/CUDA_VISIBLE_DEVICES=1 .*--multimodal-worker/)
+    expect(out).toContain('"model": "Qwen/Qwen3-VL-4B-Instruct"')
+    const three = await shown('multimodal_disagg')
+    expect(three).toMatch(/--multimodal-worker .*--disaggregation-mode prefill/)
+    expect(three).toMatch(/--multimodal-worker .*--disaggregation-mode decode/)
+  })
+
+  test('as mocks, they find each other by the name that the request has', () => {
+    const { processes } = fit(examples.find((one) => one.name === 'multimodal_epd')!, ['--mock'])
+    for (const { args } of processes.slice(1))
+      expect(args.join(' ')).toStartWith('worker --engine mock --served-model-name Qwen/Qwen2.5-VL-7B-Instruct')
   })
 })
 
