@@ -50,4 +50,6 @@ test.each([
   ['--dtype=half', { torch_dtype: 'bfloat16' }, 'float16'],
   ['--dtype auto', { torch_dtype: 'bfloat16' }, 'bfloat16'],
   ['--vision-dtype float32 --dtype bfloat16', { torch_dtype: 'bfloat16' }, 'float32'],
-])('rows have the language model’s type: "%s" %j', async (flags, config, type) => expect((await options(flags, config)).type).toBe(type))
+])(`rows have the language model’s type: "%s" %j`, async (flags, config, type) =>
+  expect(`${(await options(flags, config)).type}`).toBe(type),
+)

@@ -1,12 +1,14 @@
 // Our own encoder keeps the promises of the seam, and those of its own: a picture's bytes do not depend on its company, nothing large gets in, a process
 // that dies comes back.
 import { describe, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { MediaItem } from '../../../../src/engine/types.ts'
 import { itemHash } from '../../../../src/engine/vision/embeddings.ts'
 import { type OnnxEncoderOptions, onnxEncoder } from '../../../../src/engine/vision/onnx/encoder.ts'
 import { visionModelOf } from '../../../../src/media/vision/open.ts'
+import { need } from '../../../helpers/need.ts'
 import { pngOf, withPictures } from '../../../helpers/pictures.ts'
 import { tinyEncoderOptions, tinyTower, visionFixture, visionProcess } from '../../../helpers/vision-fixtures.ts'
 import { visionSuite } from '../../../suites/vision.suite.ts'
@@ -44,6 +46,30 @@ for (const name of ['tiny-vl', 'tiny-vl3'] as const) {
     visionSuite(`onnx encoder of ${name}`, () => onnxEncoder(tinyEncoderOptions(made!)), {
       pictures: [first!, second!, third!, fourth!],
       broken,
+    })
+
+    test('a clip becomes the rows of its frames in pairs; still, each group is what the picture would be', async () => {
+      const model = (await visionModelOf(await visionFixture(name)))!
+      const still = await pngOf(224, 196, 5)
+      const [picture] = await items(name, [[224, 196]])
+      const clip = async (frames: Uint8Array[]): Promise<MediaItem> => {
+        const { grid, tokens } = model.clips!.plan(frames.length, 224, 196, 'test')
+        return { ...picture!, kind: 'video', file: new Uint8Array(), frames, grid, tokens, hash: `clip of ${frames.length}` }
+      }
+      const encoder = await start({ type: 'float32' })
+      const moving = await clip([still, await pngOf(224, 196, 6), await pngOf(224, 196, 7), still])
+      const [one, other] = [await encoder.encode(moving, never), await encoder.encode(await clip([still, still, still, still]), never)]
+      await encoder.stop()
+      expect(one.grid[0]).toBe(2)
+      expect(one.rows).toBe((one.grid[0] * one.grid[1] * one.grid[2]) / 4)
+      expect(one.itemHash).not.toBe(other.itemHash)
+      const half = other.bytes.length / 2
+      // SGLang lets Qwen2.5-VL attend over the whole clip: of equal groups that changes nothing but the order of sums.
+      const [first, second] = [other.bytes.subarray(0, half), other.bytes.subarray(half)].map(
+        (bytes) => new Float32Array(bytes.slice().buffer),
+      )
+      const apart = first!.reduce((most, value, i) => Math.max(most, Math.abs(value - second![i]!)), 0)
+      expect(apart).toBeLessThan(1e-4)
     })
 
     test('a picture in float32 and in bfloat16 is the same picture, rounded', async () => {
@@ -109,6 +135,30 @@ for (const name of ['tiny-vl', 'tiny-vl3'] as const) {
     }, 30_000)
   })
 }
+
+const binary = join(import.meta.dir, '../../../../dist/dynamo-sglang')
+const built = need('the executable (bun run build)', existsSync(binary))
+const tiny = await tinyTower('tiny-vl')
+
+test.skipIf(!built || tiny === undefined)(
+  'the executable encodes the same bytes, alone in an empty home',
+  async () => {
+    const home = mkdtempSync(join(tmpdir(), 'vision-home-'))
+    const [picture] = await items('tiny-vl', [[300, 200]])
+    const hashes = []
+    for (const more of [{}, { command: [binary, 'vision-process'], env: { HOME: home, TMPDIR: home } }]) {
+      const encoder = onnxEncoder(tinyEncoderOptions(tiny!, more))
+      await encoder.start()
+      hashes.push((await encoder.encode(picture!, never)).itemHash)
+      await encoder.stop()
+    }
+    expect(hashes[1]).toBe(hashes[0]!)
+    // Nothing of ONNX Runtime's statistics (mat-debug-*.log, *.ses), and its libraries only once.
+    expect(readdirSync(home)).toEqual(['.cache'])
+    rmSync(home, { recursive: true })
+  },
+  60_000,
+)
 
 test('a tower that is not there, or is not ours, is refused by name at the start', async () => {
   const modelPath = await visionFixture('tiny-vl')
