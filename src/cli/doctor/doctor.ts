@@ -46,7 +46,7 @@ export async function runDoctor(argv: string[]): Promise<number> {
     return 0
   }
   const { bootstrap, rest } = takeBootstrap(argv)
-  const settings = parseSettings(rest, process.env, 'serve')
+  const settings = settingsOf(rest)
   // What is found goes to the terminal as findings, not as log lines.
   log.level = 'silent'
   const smi = output(['nvidia-smi', '--query-gpu=name,memory.total,memory.used,driver_version', '--format=csv,noheader,nounits'])
@@ -66,6 +66,19 @@ export async function runDoctor(argv: string[]): Promise<number> {
   ]
   process.stdout.write(render(findings))
   return findings.some((finding) => finding.level === 'fail') ? 1 : 0
+}
+
+/** What `serve` would be told; a worker's flags that serve refuses are read as the worker's. */
+function settingsOf(argv: readonly string[]): Settings {
+  try {
+    return parseSettings(argv, process.env, 'serve')
+  } catch (refused) {
+    try {
+      return parseSettings(argv, process.env, 'worker')
+    } catch {
+      throw refused
+    }
+  }
 }
 
 /** `--bootstrap HOST:PORT` is the doctor's own flag. */
@@ -101,11 +114,13 @@ async function checkModels({ modelPath, hfHome, makes, engine, engineArgs }: Set
 async function checkMedia(settings: Settings): Promise<Finding[]> {
   const { mediaFsUrl, gpuKernels, videoEncoder, makes } = settings
   const { checkEncoders, checkKernels, checkMediaPlace } = await import('./media.ts')
+  const { checkVision } = await import('./vision.ts')
   const { configureKernels, kernelReport } = await import('../../../kernels/perform.ts')
   configureKernels({ mode: gpuKernels })
   const [encoders, kernels] = await Promise.all([encodersOf(settings), kernelReport(true)])
   const chosen = { encoder: videoEncoder, needed: makes === 'video' }
-  return [checkEncoders(encoders, chosen), checkKernels(kernels), ...(makes === undefined ? [] : [checkMediaPlace(mediaFsUrl)])]
+  const vision = await checkVision(settings, kernels.device.kind === 'ready' ? kernels.device : undefined)
+  return [checkEncoders(encoders, chosen), checkKernels(kernels), ...vision, ...(makes === undefined ? [] : [checkMediaPlace(mediaFsUrl)])]
 }
 
 /** What the ffmpeg can do that `serve` would use. */
