@@ -10,6 +10,8 @@ import { type FromProcess, frame, messages, type Opening, type Task, type ToProc
 import { narrow } from './narrow.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import type { Tower } from './runtime.ts'
+import { checkSameModel } from './same-model.ts'
+import { readTowerFacts } from './tower-file.ts'
 
 /**
  * Families whose full attention runs over a whole clip in SGLang (srt/models/qwen2_5_vl.py, 0.5.23: cu_seqlens of t × h × w), where transformers attends
@@ -58,6 +60,7 @@ async function open(opening: Opening): Promise<Opened> {
     throw new AppError('model_files_invalid', { param: '--model-path', message: `${opening.modelPath} is a model of text only.` })
   }
   const { tower, device, threads } = opening
+  await checkSameModel(await readTowerFacts(tower, '--vision-tower'), opening.modelPath)
   return { opening, model, tower: await openOnDevice({ tower, device, threads }) }
 }
 

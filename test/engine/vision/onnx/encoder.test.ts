@@ -167,6 +167,13 @@ test('a tower that is not there, or is not ours, is refused by name at the start
     code: 'model_path_not_found',
     message: expect.stringContaining('export-vision --model-path'),
   })
+  if (tiny !== undefined) {
+    const foreign = onnxEncoder(tinyEncoderOptions({ modelPath: await visionFixture('tiny-vl3'), tower: tiny.tower }))
+    await expect(foreign.start()).rejects.toMatchObject({
+      code: 'invalid_setting',
+      message: expect.stringContaining('its family is qwen2_5_vl'),
+    })
+  }
   const other = onnxEncoder(tinyEncoderOptions({ modelPath, tower: `${modelPath}/config.json` }))
   await expect(other.start()).rejects.toMatchObject({ code: 'model_files_invalid', param: '--vision-tower' })
 })
