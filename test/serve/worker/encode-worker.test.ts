@@ -1,0 +1,66 @@
+// An encode worker from its start to its end: what it shows, what it answers, and that nothing of it stays.
+import { expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { encodeWorkerOptions } from '../../../src/cli/deployment/process-options.ts'
+import { parseSettings } from '../../../src/cli/settings/parse-settings.ts'
+import { readEncoderCard } from '../../../src/engine/vision/remote/card.ts'
+import { remoteEncoder } from '../../../src/engine/vision/remote/encoder.ts'
+import { log } from '../../../src/lib/log.ts'
+import { openEncodeWorker } from '../../../src/serve/worker/encode-worker.ts'
+import { tcpClient } from '../../../src/transport/tcp/client.ts'
+import { noisePicture } from '../../helpers/vision.ts'
+
+log.level = 'silent'
+
+function optionsFor(folder: string, more = '') {
+  const line = `--engine mock --multimodal-encode-worker --model-path models/tiny-vl --discovery-backend file --tcp-rpc-host 127.0.0.1 ${more}`
+  const settings = parseSettings([...line.trim().split(' '), '--grace-period-secs', '0'], { DYN_FILE_KV: folder }, 'worker')
+  return encodeWorkerOptions(settings, {})
+}
+
+const cards = (folder: string) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(json|tmp)$/.test(name))
+
+test('told to leave at any moment of its start: no card stays, and it ends', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'encode-worker-'))
+  for (let turns = 0; turns < 40; turns++) {
+    const worker = openEncodeWorker(optionsFor(folder))
+    const ended = worker.start().then(
+      () => 'started',
+      (error) => error.code,
+    )
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+    await worker.lifecycle.leave('test')
+    expect(['started', 'shutting_down']).toContain(await ended)
+    expect(cards(folder)).toEqual([])
+  }
+  rmSync(folder, { recursive: true })
+})
+
+test('shows a card by which language workers reach it; tells foreign servers its address, and takes it back', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'encode-worker-'))
+  const heard: string[] = []
+  const language = Bun.serve({
+    ...{ port: 0, hostname: '127.0.0.1' },
+    async fetch(request) {
+      heard.push(`${request.method} ${new URL(request.url).pathname} ${((await request.json()) as { url: string }).url}`)
+      return Response.json(null)
+    },
+  })
+  const worker = openEncodeWorker(optionsFor(folder, `--encoder-register-urls http://127.0.0.1:${language.port}`))
+  const card = await worker.start()
+  expect(readEncoderCard({ ...card })).toMatchObject({ names: ['models/tiny-vl'], dim: 64 })
+  const encoder = remoteEncoder(tcpClient(card.address, { secret: undefined }))
+  await encoder.start()
+  const item = await noisePicture(1, 56, 56)
+  expect(await encoder.encode(item, new AbortController().signal)).toMatchObject({ rows: item.tokens, dim: 64 })
+  expect((await fetch(`${card.url}/health`)).status).toBe(200)
+  await encoder.stop()
+  await worker.lifecycle.leave('test')
+  expect(heard[0]).toBe(`POST /register_encoder_url ${card.url}`)
+  expect(heard.at(-1)).toBe(`DELETE /unregister_encoder_url ${card.url}`)
+  expect(cards(folder)).toEqual([])
+  await language.stop(true)
+  rmSync(folder, { recursive: true })
+})
