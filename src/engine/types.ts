@@ -61,11 +61,25 @@ export interface MediaItem {
   placeholder: number
   /** The one id that stands for all of it in a prompt that is not expanded, as chat templates write it. */
   single: number
-  /** Clips: the sampled frames as files in time order, and seconds between them. */
+  /** Clips: the sampled frames as PNG files in time order (`file` is empty, or the client's own where the engine wants that), and seconds between them. */
   frames?: Uint8Array[]
   secondsPerFrame?: number
+  /** Clips: what they were sampled from. */
+  clip?: ClipTimes
   /** What a tower elsewhere made of it: the engine's own is not asked. All pictures of a request have them, or none. */
   rows?: Rows
+}
+
+/** The whole of a clip, by number and rate of its frames. */
+export interface ClipTimes {
+  frames: number
+  fps: number
+  /** Which of them are `MediaItem.frames`, ascending. */
+  positions: readonly number[]
+  /** The times that the prompt shows before each group of frames; absent: it shows none. */
+  seconds?: readonly number[]
+  /** The client chose which frames are looked at, or sent them as pictures: whoever samples the file again gets others. */
+  chosen: boolean
 }
 
 /** A picture as the rows that the language model reads in place of its placeholders. */
@@ -200,8 +214,11 @@ export interface EngineInfo {
   isMla?: boolean
   /** Tells `kv` events. */
   kvEvents: boolean
-  /** Takes `media`. `padScheme`: how it names KV blocks of pictures whose hash we give (lib/media-pads.ts); absent: not to be foreseen. */
-  sight?: { padScheme?: PadScheme }
+  /**
+   * Takes `media`. `padScheme`: how it names KV blocks of pictures whose hash we give (lib/media-pads.ts); absent: not to be foreseen. `clips`: in which form it takes
+   * clips: our frames, or the client's file, which it samples itself; absent: not at all.
+   */
+  sight?: { padScheme?: PadScheme; clips?: 'frames' | 'file' }
   /** Longest prompt part of one prefill step, in tokens (SGLang's --max-prefill-tokens). */
   maxPrefillTokens?: number
 }

@@ -1,7 +1,9 @@
-// The pictures of a chat: read before any engine hears of the request, counted, and put into its prompt in place of the template's placeholders.
+// The pictures and clips of a chat: read before any engine hears of the request, counted, and put into its prompt in place of the template's placeholders.
 import type { MediaItem } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { type PadScheme, padPictures } from '../lib/media-pads.ts'
+import type { Clip } from '../media/vision/clip.ts'
+import { clipRun, timeTexts } from '../media/vision/clip-prompt.ts'
 import type { Picture } from '../media/vision/picture.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
 import type { MediaPart } from './types.ts'
@@ -9,10 +11,12 @@ import type { MediaPart } from './types.ts'
 /** What a served model brings to see with. */
 export interface Sight {
   readonly model: VisionModel
-  /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen, but other pictures still make other names. */
+  /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen. */
   readonly padScheme?: PadScheme
-  /** Rejects with an AppError that names the part. */
-  read(part: MediaPart, signal: AbortSignal): Promise<Picture>
+  /** How the engine takes clips: their frames, or the client's file; absent: not at all. */
+  readonly clips?: 'frames' | 'file'
+  /** A picture for an image part, a clip for a video part. Rejects with an AppError that names the part. */
+  read(part: MediaPart, signal: AbortSignal): Promise<Picture | Clip>
 }
 
 export interface Seen {
@@ -23,37 +27,67 @@ export interface Seen {
   routeIds: Uint32Array
 }
 
+/** Ids of a text that is no part of the template (the times of a clip). */
+export type Encode = (text: string) => Uint32Array | Promise<Uint32Array>
+
+const nouns = { image: 'pictures', video: 'clips', audio: 'sounds' } as const
+
 /** Throws where a model cannot take these parts: before anything is fetched. */
 export function checkMedia(media: readonly MediaPart[], sight: Sight | undefined, model: string): Sight {
-  const takes = (kind: MediaPart['kind']) => kind === 'image' && sight !== undefined
-  const wrong = media.find(({ kind }) => !takes(kind))
+  const seesClips = sight?.clips !== undefined && sight.model.clips !== undefined && sight.model.videoTokenId !== undefined
+  const takes = { image: sight !== undefined, video: seesClips, audio: false }
+  const wrong = media.find(({ kind }) => !takes[kind])
   if (wrong === undefined && sight !== undefined) return sight
   const { kind, param } = wrong!
-  const noun = { image: 'pictures', video: 'clips', audio: 'sounds' }[kind]
+  const noun = nouns[kind]
   throw new AppError('unsupported_parameter', {
     param: param.replace(/\.\w+_url(\.url)?$/, ''),
     message:
       sight === undefined
         ? `${model} is served as a text model; it takes no ${noun}. Ask a vision model, or start the server with --enable-multimodal if this one is.`
-        : `${model} takes no ${noun} here; send pictures as image_url parts.`,
+        : `${model} takes no ${noun} here; send pictures as image_url parts${seesClips ? ' and clips as video_url parts' : ''}.`,
   })
 }
 
-/** Reads all pictures side by side; the first failure ends the others. `ids` is the rendered prompt, one placeholder a picture. */
-export async function seePictures(ids: Uint32Array, media: readonly MediaPart[], sight: Sight, signal: AbortSignal): Promise<Seen> {
-  const single = sight.model.placeholderId ?? sight.model.imageTokenId
-  const places: number[] = []
-  for (let i = 0; i < ids.length; i++) if (ids[i] === single) places.push(i)
-  if (places.length !== media.length)
-    throw new AppError('invalid_value', {
-      param: 'messages',
-      message: `The prompt has ${places.length} places for ${media.length} pictures: either the chat template drops some, or a text part contains the model's picture token. Remove the token from the text.`,
-    })
-  const pictures = await readAll(media, sight, signal)
-  return expanded(ids, places, pictures, media, sight)
+/** Reads all pictures and clips side by side; the first failure ends the others. `ids` is the rendered prompt, one placeholder each. */
+export async function seePictures(
+  ids: Uint32Array,
+  media: readonly MediaPart[],
+  sight: Sight,
+  encode: Encode,
+  signal: AbortSignal,
+): Promise<Seen> {
+  const places = placesOf(ids, media, sight.model)
+  const read = await readAll(media, sight, signal)
+  const items = await Promise.all(
+    read.map((one, i) => ('frames' in one ? clipItem(one, media[i]!, sight.model, encode) : pictureItem(one, media[i]!, sight.model))),
+  )
+  return expanded(ids, places, items, sight)
 }
 
-async function readAll(media: readonly MediaPart[], sight: Sight, signal: AbortSignal): Promise<Picture[]> {
+/** Where the template left one id for each of them. */
+function placesOf(ids: Uint32Array, media: readonly MediaPart[], { placeholderId, imageTokenId, videoTokenId }: VisionModel): number[] {
+  const image = placeholderId ?? imageTokenId
+  const places: number[] = []
+  let inOrder = true
+  for (let i = 0; i < ids.length; i++) {
+    const kind = ids[i] === image ? 'image' : ids[i] === videoTokenId ? 'video' : undefined
+    if (kind === undefined) continue
+    inOrder &&= media[places.length]?.kind === kind
+    places.push(i)
+  }
+  if (places.length === media.length && inOrder) return places
+  const what = media.some(({ kind }) => kind === 'video') ? 'pictures and clips' : 'pictures'
+  throw new AppError('invalid_value', {
+    param: 'messages',
+    message:
+      places.length === media.length
+        ? `The prompt has its places for ${what} in another order than the messages: a text part contains one of the model's own tokens. Remove it from the text.`
+        : `The prompt has ${places.length} places for ${media.length} ${what}: either the chat template drops some, or a text part contains the model's picture token. Remove the token from the text.`,
+  })
+}
+
+async function readAll(media: readonly MediaPart[], sight: Sight, signal: AbortSignal): Promise<(Picture | Clip)[]> {
   const ended = new AbortController()
   const either = AbortSignal.any([signal, ended.signal])
   try {
@@ -64,30 +98,48 @@ async function readAll(media: readonly MediaPart[], sight: Sight, signal: AbortS
   }
 }
 
-function expanded(
-  ids: Uint32Array,
-  places: readonly number[],
-  pictures: readonly Picture[],
-  parts: readonly MediaPart[],
-  { model, padScheme = 'wide' }: Sight,
-): Seen {
-  const plans = pictures.map(({ width, height }, i) => model.plan(width, height, parts[i]!.param))
-  const runs = plans.map((plan) => model.expand(plan))
-  const promptIds = new Uint32Array(ids.length + runs.reduce((sum, run) => sum + run.length - 1, 0))
+/** An item before it has its place, and what stands there for it. */
+interface Run {
+  item: Omit<MediaItem, 'offset' | 'tokens' | 'single'>
+  run: readonly number[]
+}
+
+function pictureItem({ file, contentType, width, height, hash }: Picture, { param }: MediaPart, model: VisionModel): Run {
+  const plan = model.plan(width, height, param)
+  const item = { kind: 'image', file, contentType, hash, width, height, grid: plan.grid, placeholder: model.imageTokenId } as const
+  return { item, run: model.expand(plan) }
+}
+
+const noBytes = new Uint8Array()
+
+async function clipItem(clip: Clip, { param }: MediaPart, { clips, videoTokenId }: VisionModel, encode: Encode): Promise<Run> {
+  const { frames, width, height, hash, total, fps, positions, secondsPerFrame, chosen } = clip
+  const placeholder = videoTokenId!
+  const plan = clips!.plan(frames.length, width, height, param)
+  const seconds = clips!.seconds(positions, fps)
+  const times = seconds && (await Promise.all(timeTexts(seconds).map(encode)))
+  const item = {
+    ...({ kind: 'video', file: clip.file ?? noBytes, contentType: 'video/mp4' } as const),
+    ...{ hash, width, height, grid: plan.grid, placeholder, frames, secondsPerFrame },
+    clip: { frames: total, fps, positions, chosen, ...(seconds === undefined ? {} : { seconds }) },
+  }
+  return { item, run: clipRun(clips!, plan, placeholder, times) }
+}
+
+function expanded(ids: Uint32Array, places: readonly number[], runs: readonly Run[], { padScheme }: Sight): Seen {
+  const promptIds = new Uint32Array(ids.length + runs.reduce((sum, { run }) => sum + run.length - 1, 0))
   const media: MediaItem[] = []
   let from = 0
   let to = 0
   for (const [i, place] of places.entries()) {
-    const run = runs[i]!
+    const { item, run } = runs[i]!
     promptIds.set(ids.subarray(from, place), to)
     to += place - from
     promptIds.set(run, to)
-    const { file, contentType, width, height, hash } = pictures[i]!
-    const where = { offset: to, tokens: run.length, placeholder: model.imageTokenId, single: ids[place]! }
-    media.push({ kind: 'image', file, contentType, hash, width, height, grid: plans[i]!.grid, ...where })
+    media.push({ ...item, offset: to, tokens: run.length, single: ids[place]! })
     to += run.length
     from = place + 1
   }
   promptIds.set(ids.subarray(from), to)
-  return { promptIds, media, routeIds: padPictures(promptIds, media, padScheme) }
+  return { promptIds, media, routeIds: padScheme === undefined ? promptIds : padPictures(promptIds, media, padScheme) }
 }

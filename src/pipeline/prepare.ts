@@ -51,7 +51,8 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   const sight = request.media && checkMedia(request.media, model.sight, model.served.id)
   const { text, ids } = tokenizePrompt(request.prompt, model)
   const rendered = ids instanceof Promise ? await ids : ids
-  const seen = sight && (await seePictures(rendered, request.media!, sight, signal))
+  const encode = (text: string) => model.tokenizer.encode(text, false)
+  const seen = sight && (await seePictures(rendered, request.media!, sight, encode, signal))
   const promptIds = seen?.promptIds ?? rendered
   checkBudget(promptIds.length, request, model)
   const sampling = samplingOf(request, model)

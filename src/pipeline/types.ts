@@ -1,6 +1,7 @@
 // The only words the middle speaks: what a handler asks for, and what comes back.
 import type { EmbedRequest, SamplingParams } from '../engine/types.ts'
 import type { AppError } from '../lib/errors.ts'
+import type { SamplingWishes } from '../media/vision/vision.ts'
 import type { Decision, RouterOverrides } from '../router/router.ts'
 import type { TemplateInput } from '../template/template.ts'
 
@@ -13,6 +14,10 @@ export type Prompt =
 export interface MediaPart {
   kind: 'image' | 'video' | 'audio'
   url: string
+  /** A clip that comes as pictures of its frames, each with its path in the body; `url` is empty. */
+  frames?: readonly { url: string; param: string }[]
+  /** Clips: which frames the client wants to be looked at. Of frames that come as pictures `fps` is their own rate. */
+  sampling?: SamplingWishes
   /** OpenAI's: `low` is a version that fits into 512 × 512. */
   detail?: 'auto' | 'low' | 'high' | 'original'
   /** Its path in the body, for errors. */

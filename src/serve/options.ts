@@ -31,6 +31,8 @@ export interface InputOptions {
   allowInternal: boolean
   localPath: string | undefined
   maxDataUrlMb: number | undefined
+  /** The program that decodes clips; null: none. Absent: the one in the PATH. */
+  ffmpeg?: string | null
 }
 
 /** One model on several hosts (SGLang's --nnodes). */

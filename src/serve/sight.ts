@@ -2,6 +2,7 @@
 import type { EngineInfo } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
+import { usualClipLimits } from '../media/input/clip/limits.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
 import type { Sight } from '../pipeline/pictures.ts'
 import { inputPolicy } from './input-policy.ts'
@@ -35,12 +36,27 @@ export async function visionOf(
 export function sightOf(model: VisionModel | undefined, { sight }: Pick<EngineInfo, 'sight'>, input: InputOptions): Sight | undefined {
   if (model === undefined || sight === undefined) return undefined
   const policy = inputPolicy(input)
+  const limits = { ...usualClipLimits, ...(input.ffmpeg === undefined ? {} : { ffmpeg: input.ffmpeg }) }
   return {
     model,
     ...sight,
-    async read({ url, detail, param }, signal) {
-      const { readPicture } = await import('../media/vision/picture.ts')
-      return readPicture(url, detail, policy, param, signal)
+    async read({ kind, url, frames, detail, sampling, param }, signal) {
+      if (kind === 'image') {
+        const { readPicture } = await import('../media/vision/picture.ts')
+        return readPicture(url, detail, policy, param, signal)
+      }
+      const { readClip, readFrames } = await import('../media/vision/clip.ts')
+      // That the model has a way for clips was checked before anything is read (checkMedia).
+      const reading = {
+        model: model.clips!,
+        policy,
+        limits,
+        keepFile: sight.clips === 'file',
+        param,
+        signal,
+        ...(sampling && { wishes: sampling }),
+      }
+      return frames === undefined ? readClip(url, reading) : readFrames(frames, reading)
     },
   }
 }

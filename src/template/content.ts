@@ -157,6 +157,7 @@ const mediaTypes: Record<string, string> = {
   image_url: 'image',
   input_image: 'image',
   video_url: 'video',
+  video: 'video',
   audio_url: 'audio',
   input_audio: 'audio',
 }

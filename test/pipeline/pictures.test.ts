@@ -23,9 +23,11 @@ const sight: Sight = {
 }
 const part = (url: string, i = 0): MediaPart => ({ kind: 'image', url, param: `messages[0].content[${i}].image_url.url` })
 const { signal } = new AbortController()
+/** A letter is a token. */
+const encode = (text: string) => Uint32Array.from(text, (letter) => 1000 + letter.charCodeAt(0))
 
 test('each placeholder becomes the rows of its picture, in order', async () => {
-  const seen = await seePictures(Uint32Array.of(1, placeholder, 2, placeholder, 3), [part('20'), part('30', 1)], sight, signal)
+  const seen = await seePictures(Uint32Array.of(1, placeholder, 2, placeholder, 3), [part('20'), part('30', 1)], sight, encode, signal)
   expect([...seen.promptIds]).toEqual([1, 500, 500, 2, 500, 500, 500, 3])
   expect(seen.media.map(({ offset, tokens, width }) => [offset, tokens, width])).toEqual([
     [1, 2, 20],
@@ -38,7 +40,7 @@ test('each placeholder becomes the rows of its picture, in order', async () => {
 test('another picture of the same size gives other route ids', async () => {
   const other: Sight = { ...sight, read: async (one, end) => ({ ...(await sight.read(one, end)), hash: 'b'.repeat(64) }) }
   const ids = Uint32Array.of(1, placeholder, 2)
-  const [a, b] = [await seePictures(ids, [part('20')], sight, signal), await seePictures(ids, [part('20')], other, signal)]
+  const [a, b] = [await seePictures(ids, [part('20')], sight, encode, signal), await seePictures(ids, [part('20')], other, encode, signal)]
   expect([...a.promptIds]).toEqual([...b.promptIds])
   expect([...a.routeIds]).not.toEqual([...b.routeIds])
 })
@@ -57,7 +59,7 @@ test('a broken picture is told by its place, and the others are not waited for',
           )
         : sight.read(one, end),
   }
-  const failing = seePictures(Uint32Array.of(placeholder, placeholder), [part('slow'), part('broken', 1)], waits, signal)
+  const failing = seePictures(Uint32Array.of(placeholder, placeholder), [part('slow'), part('broken', 1)], waits, encode, signal)
   expect(await failing.catch((error: AppError) => [error.code, error.param])).toEqual([
     'invalid_image',
     'messages[0].content[1].image_url.url',
@@ -66,8 +68,74 @@ test('a broken picture is told by its place, and the others are not waited for',
 })
 
 test('a text that contains the picture token cannot shift the pictures', async () => {
-  const failing = seePictures(Uint32Array.of(placeholder, placeholder), [part('20')], sight, signal)
+  const failing = seePictures(Uint32Array.of(placeholder, placeholder), [part('20')], sight, encode, signal)
   expect(await failing.catch((error: AppError) => error.message)).toContain('2 places for 1 pictures')
+})
+
+const video = 600
+/** A clip of three frames, two a group; the address is its width. */
+const clips: Sight = {
+  ...sight,
+  clips: 'frames',
+  model: {
+    ...sight.model,
+    videoTokenId: video,
+    clips: {
+      sample: () => [0, 2, 4],
+      shrink: () => Promise.reject(new Error('not asked')),
+      plan: (frames, width) => ({
+        resized: [10, width],
+        grid: [Math.ceil(frames / 2), 1, width / 10],
+        tokens: Math.ceil(frames / 2) * (width / 10),
+      }),
+      seconds: (positions, fps) => [(positions[0]! + positions[1]!) / 2 / fps, positions[2]! / fps],
+      marks: [601, 602],
+      preprocess: () => Promise.reject(new Error('not asked')),
+    },
+  },
+  async read(one, end) {
+    if (one.kind === 'image') return sight.read(one, end)
+    const times = { total: 6, fps: 2, positions: [0, 2, 4], secondsPerFrame: 0.5, chosen: false }
+    const frames = [1, 2, 3].map((value) => Uint8Array.of(value))
+    return { ...times, frames, width: Number(one.url), height: 10, hash: 'c'.repeat(64) }
+  },
+}
+const clip: MediaPart = { kind: 'video', url: '20', param: 'messages[0].content[2].video_url.url' }
+
+test('a clip among pictures: its rows with their times, each kind by its own placeholder', async () => {
+  const seen = await seePictures(Uint32Array.of(1, video, 2, placeholder, 3), [clip, part('20')], clips, encode, signal)
+  const text = (seconds: string) => [...encode(`<${seconds} seconds>`)]
+  expect([...seen.promptIds]).toEqual([1, ...text('0.5'), 601, 600, 600, 602, ...text('2.0'), 601, 600, 600, 602, 2, 500, 500, 3])
+  const [first, second] = seen.media
+  expect(first).toMatchObject({
+    kind: 'video',
+    offset: 1,
+    tokens: seen.promptIds.length - 5,
+    placeholder: video,
+    single: video,
+    grid: [2, 1, 2],
+  })
+  expect(first).toMatchObject({ secondsPerFrame: 0.5, clip: { frames: 6, fps: 2, positions: [0, 2, 4], seconds: [0.5, 2], chosen: false } })
+  expect(first!.frames).toHaveLength(3)
+  expect(second).toMatchObject({ kind: 'image', tokens: 2, placeholder, offset: seen.promptIds.length - 3 })
+  // Its rows alone are padded: their turn begins again after each time.
+  const at = seen.promptIds.indexOf(video)
+  expect(seen.routeIds[at]).not.toBe(video)
+  expect(seen.routeIds[seen.promptIds.lastIndexOf(video) - 1]).toBe(seen.routeIds[at]!)
+  expect(seen.routeIds[at - 1]).toBe(601)
+})
+
+test('pictures and clips in another order than the messages are refused', async () => {
+  const failing = seePictures(Uint32Array.of(placeholder, video), [clip, part('20')], clips, encode, signal)
+  expect(await failing.catch((error: AppError) => error.message)).toContain('in another order than the messages')
+})
+
+test('an engine or a model without clips refuses them by the part', () => {
+  for (const given of [sight, { ...clips, model: sight.model }, { ...sight, model: clips.model }])
+    expect(() => checkMedia([clip], given, 'm')).toThrow('m takes no clips here; send pictures as image_url parts.')
+  expect(checkMedia([clip, part('20')], clips, 'm')).toBe(clips)
+  const sound: MediaPart = { kind: 'audio', url: 'x', param: 'messages[0].content[1].audio_url.url' }
+  expect(() => checkMedia([sound], clips, 'm')).toThrow('send pictures as image_url parts and clips as video_url parts.')
 })
 
 test('a text model, or a kind that the model does not take, is refused by the part', () => {

@@ -34,7 +34,8 @@ export function mediaOptions(settings: Settings, env: Environment, cacheDir: str
   }
 }
 
-/** Which pictures of users are read. */
-export function inputOptions({ mmAllowInternal, mmLocalPath, mmMaxDataUrlMb }: Settings): InputOptions {
-  return { allowInternal: mmAllowInternal, localPath: mmLocalPath, maxDataUrlMb: mmMaxDataUrlMb }
+/** Which pictures and clips of users are read. */
+export function inputOptions({ mmAllowInternal, mmLocalPath, mmMaxDataUrlMb, ffmpeg }: Settings): InputOptions {
+  const program = ffmpeg === 'none' ? null : ffmpeg
+  return { allowInternal: mmAllowInternal, localPath: mmLocalPath, maxDataUrlMb: mmMaxDataUrlMb, ffmpeg: program }
 }

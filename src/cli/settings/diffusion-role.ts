@@ -95,6 +95,9 @@ export function diffusionNotices(
     const how = "to share its engines run 'worker' with the same flags, and 'frontend'"
     return alone ? [] : [`--discovery-backend ${discoveryBackend}: serve makes its images and videos alone and is not announced; ${how}`]
   }
-  const idle = Object.entries(table).filter(([name, { group, flags }]) => group === 'diffusion' && flags.length > 0 && written.has(name))
+  // Clips in chats are read by ffmpeg too.
+  const idle = Object.entries(table).filter(
+    ([name, { group, flags }]) => group === 'diffusion' && flags.length > 0 && written.has(name) && name !== 'ffmpeg',
+  )
   return idle.map(([, setting]) => `${nameOf(setting)} has no effect without --image-diffusion-worker or --video-generation-worker`)
 }

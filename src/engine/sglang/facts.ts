@@ -31,9 +31,13 @@ export function toInfo(ready: Ready): EngineInfo {
     ...(ready.max_prefill_tokens ? { maxPrefillTokens: ready.max_prefill_tokens } : {}),
     tpSize: ready.tp_size ?? 1,
     isMla: ready.is_mla === true,
-    ...(ready.sight ? { sight: ready.sight.pad ? { padScheme: ready.sight.pad } : {} } : {}),
+    ...(ready.sight ? { sight: sightOf(ready.sight) } : {}),
     kvEvents: (ready.kv_events ?? []).length > 0,
   }
+}
+
+function sightOf({ pad, clips }: NonNullable<Ready['sight']>): NonNullable<EngineInfo['sight']> {
+  return { ...(pad ? { padScheme: pad } : {}), ...(clips ? { clips: 'frames' } : {}) }
 }
 
 /** SGLang's --disaggregation-mode as a role. */

@@ -41,8 +41,8 @@ export interface Ready {
   dp_size: number
   tp_size: number
   is_mla?: boolean
-  /** Takes pictures; `pad`: how their KV blocks are named (lib/media-pads.ts). */
-  sight?: { pad: PadScheme | null } | null
+  /** Takes pictures, and clips or not; `pad`: how their KV blocks are named (lib/media-pads.ts). */
+  sight?: { pad: PadScheme | null; clips?: boolean } | null
   max_prefill_tokens?: number | null
   disaggregation_mode?: string | null
   bootstrap?: { host: string; port: number } | null
@@ -108,9 +108,11 @@ export function generateFrame(slot: number, rid: string, request: GenerateReques
   ])
 }
 
-function mediaEntry({ kind, file, hash, offset, tokens, placeholder, single, grid, rows }: MediaItem): unknown[] {
+function mediaEntry({ kind, file, hash, offset, tokens, placeholder, single, grid, rows, frames, clip }: MediaItem): unknown[] {
   const given = rows && [rows.type, rows.rows, rows.dim, rows.bytes]
-  return [kind, given ? null : file, hash, offset, tokens, placeholder, single, grid, given ?? null]
+  const sent = given || kind === 'video' ? null : file
+  const times = clip && [given ? [] : (frames ?? []), clip.frames, clip.fps, clip.positions, clip.seconds ?? null]
+  return [kind, sent, hash, offset, tokens, placeholder, single, grid, given ?? null, times ?? null]
 }
 
 export function embedFrame(slot: number, rid: string, request: EmbedRequest): Uint8Array {

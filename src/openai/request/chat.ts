@@ -19,7 +19,7 @@ export function chatRequest(
   const prompt: Prompt = ids != null ? { kind: 'ids', ids: Uint32Array.from(ids) } : { kind: 'chat', input: templateInput(body, api) }
   const param = body.max_completion_tokens != null ? 'max_completion_tokens' : 'max_tokens'
   const request = textRequest(body, call, prompt, body.max_completion_tokens ?? body.max_tokens ?? undefined, param)
-  const media = mediaOf(body.messages)
+  const media = mediaOf(body.messages, body.media_io_kwargs?.video ?? {})
   if (media !== undefined) request.media = media
   if (forcesTools(body)) {
     const { json_schema, regex, ebnf, structural_tag } = request.sampling

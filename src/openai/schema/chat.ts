@@ -5,16 +5,30 @@ import { generation, ids, int, record, unsupported } from './common.ts'
 const refusedPart = (kind: string, why: string) =>
   z.looseObject({ type: z.literal(kind) }).refine(() => false, { error: why, params: { code: 'unsupported_parameter' }, abort: true })
 
-/** Where a picture, a clip or a sound lies; some clients write the address alone. */
+/** Where a sound lies; some clients write the address alone. */
 const address = z.union([z.string().min(1), z.looseObject({ url: z.string().min(1) })])
 const detail = z.enum(['auto', 'low', 'high', 'original']).nullish()
 const picture = z.union([z.string().min(1), z.looseObject({ url: z.string().min(1), detail })])
+
+/** Which frames of a clip are looked at, in the words of SGLang (fps, max_frames), Dynamo (num_frames) and Qwen (nframes, min_frames). */
+const frameCount = int(1, 100_000).nullish()
+const sampling = {
+  fps: z.number().gt(0).max(1000).nullish(),
+  num_frames: frameCount,
+  nframes: frameCount,
+  min_frames: frameCount,
+  max_frames: frameCount,
+}
+const clipAddress = z.union([z.string().min(1), z.looseObject({ url: z.string().min(1), ...sampling })])
+/** A clip by its address, or as its frames (Qwen's form). */
+const clip = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(768)])
 
 /** Whether the model takes them is said by the pipeline, which knows the model (pipeline/pictures.ts). */
 const mediaParts = [
   z.looseObject({ type: z.literal('image_url'), image_url: picture }),
   z.looseObject({ type: z.literal('input_image'), image_url: picture, detail }),
-  z.looseObject({ type: z.literal('video_url'), video_url: address }),
+  z.looseObject({ type: z.literal('video_url'), video_url: clipAddress, ...sampling }),
+  z.looseObject({ type: z.literal('video'), video: clip, ...sampling }),
   z.looseObject({ type: z.literal('audio_url'), audio_url: address }),
   refusedPart('input_audio', 'give sounds as an audio_url part (a data: address will do)'),
   refusedPart('file', 'files are not read; give pictures as image_url parts and text as text parts'),
@@ -101,6 +115,10 @@ export const chatShape = {
   functions: unsupported('use tools'),
   function_call: unsupported('use tool_choice'),
   documents: z.array(record()).nullish(),
+  media_io_kwargs: z
+    .strictObject({ video: z.looseObject(sampling).nullish() })
+    .nullish()
+    .describe('Which frames of all clips are looked at, where a part does not say it itself.'),
   chat_template: unsupported('templates are the server’s: start it with --custom-jinja-template'),
   add_special_tokens: unsupported('the chat template writes the special tokens', false),
 }

@@ -93,8 +93,7 @@ export const diffusionSettings = {
     '--ffmpeg',
     'DYN_FFMPEG',
     'ffmpeg',
-    'ffmpeg program; without one that of the SGLang environment is used (imageio-ffmpeg); with none, videos are animated WebP files',
-    engine,
+    'ffmpeg program, for clips in chats and finished videos; without one that of the SGLang environment makes videos (imageio-ffmpeg); with none, clips are refused and videos are animated WebP files',
   ),
   mmAllowInternal: flag(
     'diffusion',

@@ -22,10 +22,25 @@ function singleIds({ promptIds, media = [] }: GenerateRequest): number[] {
   return ids
 }
 
+/** A server makes its items by kind, images first. Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for. */
 function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
-  const urlOf = ({ file, contentType }: MediaItem) =>
-    `data:${contentType};base64,${Buffer.from(file.buffer, file.byteOffset, file.length).toString('base64')}`
-  return { image_data: media.map(urlOf), mm_hashes: media.map(({ hash }) => hash.slice(0, 16)) }
+  const [images, clips] = [media.filter(({ kind }) => kind === 'image'), media.filter(({ kind }) => kind === 'video')]
+  for (const { clip, file } of clips) {
+    if (clip?.chosen === true || file.length === 0)
+      throw new AppError('unsupported_parameter', {
+        message:
+          'An attached SGLang server picks the frames of clips itself: send clips as video_url parts, without fps, num_frames or frames of your own.',
+      })
+  }
+  return {
+    ...(images.length === 0 ? {} : { image_data: images.map(urlOf) }),
+    ...(clips.length === 0 ? {} : { video_data: clips.map(urlOf) }),
+    mm_hashes: [...images, ...clips].map(({ hash }) => hash.slice(0, 16)),
+  }
+}
+
+function urlOf({ file, contentType }: MediaItem): string {
+  return `data:${contentType};base64,${Buffer.from(file.buffer, file.byteOffset, file.length).toString('base64')}`
 }
 
 /** Throws AppError `engine_rejected` for an answer that such a server cannot continue. */

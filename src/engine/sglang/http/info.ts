@@ -110,7 +110,7 @@ export async function readServer(base: string, headers: Record<string, string>):
       maxPrefillTokens: number('max_prefill_tokens', 16_384),
       kvEvents: typeof events?.endpoint_port_base === 'number',
       // Which padding it uses it does not say.
-      ...(model.has_image_understanding === true ? { sight: {} } : {}),
+      ...(model.has_image_understanding === true ? { sight: { clips: 'file' as const } } : {}),
     },
     cumulative: typeof incremental === 'boolean' ? !incremental : undefined,
     kv:

@@ -22,6 +22,7 @@ import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
 import node from '../bridge/node.py' with { type: 'text' }
 import outputs from '../bridge/outputs.py' with { type: 'text' }
+import clips from '../bridge/requests/clips.py' with { type: 'text' }
 import intake from '../bridge/requests/intake.py' with { type: 'text' }
 import lock from '../bridge/requests/lock.py' with { type: 'text' }
 import pictures from '../bridge/requests/pictures.py' with { type: 'text' }
@@ -46,6 +47,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'facts/dllm.py': dllm,
   'failure.py': failure,
   'continued/grammar.py': grammar,
+  'requests/clips.py': clips,
   'requests/intake.py': intake,
   'facts/kv_events.py': kvEvents,
   'node.py': node,

@@ -1,6 +1,7 @@
-"""Whether the engine takes pictures, and how it names KV blocks that contain one."""
+"""Whether the engine takes pictures and clips, and how it names KV blocks that contain one."""
 
 from .. import compat
+from ..requests import clips
 
 _BATCH = "sglang.srt.managers.schedule_batch"
 
@@ -10,7 +11,7 @@ def sight(manager, args: dict) -> dict | None:
     the names: language servers take embeddings and name them by their bytes."""
     if getattr(manager, "mm_processor", None) is None:
         return None
-    return {"pad": None if args.get("language_only") else scheme()}
+    return {"pad": None if args.get("language_only") else scheme(), "clips": clips.install()}
 
 
 def scheme() -> str | None:

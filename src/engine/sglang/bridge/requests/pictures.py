@@ -1,12 +1,12 @@
-"""Pictures of a request: files, which SGLang's own processor of the model makes ready for its tower; or the rows that a tower elsewhere made of them
-(rows.py). Our token ids stay as they are, so that an answer continued elsewhere and one that began here see the same prompt."""
+"""Pictures of a request: files, which SGLang's own processor of the model makes ready for its tower; clips (clips.py); or the rows that a tower elsewhere made
+of them (rows.py). Our token ids stay as they are, so that an answer continued elsewhere and one that began here see the same prompt."""
 
 import itertools
 
 import numpy
 
 from .. import compat
-from . import rows
+from . import clips, rows
 
 
 def request_fields(ids: list, media: list) -> dict:
@@ -14,8 +14,18 @@ def request_fields(ids: list, media: list) -> dict:
     pictures = [Picture(entry) for entry in media]
     if any(picture.rows is not None for picture in pictures):
         raise ValueError("this SGLang takes files of pictures only: --bridge-level L2 has no way in for a tower elsewhere")
-    files, hashes = [bytes(picture.file) for picture in pictures], [picture.hash[:16] for picture in pictures]
-    return {"input_ids": collapsed(ids, pictures), "image_data": files, "mm_hashes": hashes}
+    # SGLang makes its items by kind, images first.
+    hashes = [picture.hash[:16] for kind in ("image", "video") for picture in pictures if picture.kind == kind]
+    return {"input_ids": collapsed(ids, pictures), **data_of(pictures), "mm_hashes": hashes}
+
+
+def data_of(pictures: list) -> dict:
+    """`image_data` and `video_data` as SGLang's requests have them; None where there is none of the kind."""
+    files = [bytes(picture.file) for picture in pictures if picture.kind == "image"]
+    taken = [clips.Picked(picture.clip) for picture in pictures if picture.kind == "video"]
+    if taken and not clips.install():
+        raise ValueError("this SGLang takes no clips in the form of their frames; use a newer release")
+    return {"image_data": files or None, "video_data": taken or None}
 
 
 def check_seen(found, wanted: int):
@@ -34,7 +44,9 @@ class Picture:
     """One entry of GEN's `media`."""
 
     def __init__(self, entry):
-        self.kind, self.file, self.hash, self.offset, self.tokens, self.placeholder, self.single, self.grid, self.rows = (*entry, None, None)[:9]
+        fields = (*entry, None, None, None)[:10]
+        self.kind, self.file, self.hash, self.offset, self.tokens, self.placeholder, self.single, self.grid, self.rows, clip = fields
+        self.clip = None if clip is None else clips.Clip(*clip)
 
 
 class Pictures:
@@ -54,21 +66,27 @@ class Pictures:
             raise ValueError("this engine takes no pictures: its model has no vision tower, or --enable-multimodal is missing")
         ids, pictures = numpy.frombuffer(ids, "<u4").tolist(), [Picture(entry) for entry in media]
         if self._places_only or pictures[0].rows is not None:
+            for picture in pictures:
+                picture.places = sum(end - start + 1 for start, end in runs(ids, [picture]))
             made = rows.inputs(processor, collapsed(ids, pictures), pictures, self._places_only)
         else:
             made = await self._processed(processor, rid, collapsed(ids, pictures), pictures)
         fit(made, ids, pictures)
-        if len(made.mm_items) == len(pictures):
-            for item, picture in zip(made.mm_items, pictures):
-                name(item, int(picture.hash[:16], 16))
+        made.mm_items = [one for item in made.mm_items for one in clips.apart(item, pictures)]
+        for item in made.mm_items:
+            owners = clips.owners(item, pictures)
+            if len(owners) == 1:
+                name(item, int(owners[0].hash[:16], 16))
+        # Made of other names than these.
+        made.padded_input_ids = None
         return made
 
     async def _processed(self, processor, rid, ids, pictures):
-        files = [bytes(picture.file) for picture in pictures]
-        asked = self._request(input_ids=ids, image_data=files, sampling_params={}, rid=rid)
+        data = data_of(pictures)
+        asked = self._request(input_ids=ids, **data, sampling_params={}, rid=rid)
         try:
             made = await processor.process_mm_data_async(
-                image_data=files,
+                image_data=data["image_data"],
                 audio_data=None,
                 input_text=asked.input_ids,
                 request_obj=asked,
@@ -97,7 +115,8 @@ def fit(made, ids: list, pictures: list):
     theirs = list(made.input_ids) if not hasattr(made.input_ids, "flatten") else made.input_ids.flatten().tolist()
     if theirs == ids:
         return
-    wanted, have = runs(ids, pictures), [run for item in made.mm_items for run in item.offsets]
+    # Their items are in order of kinds, ours in order of places.
+    wanted, have = runs(ids, pictures), sorted(tuple(run) for item in made.mm_items for run in item.offsets)
     if [end - start for start, end in wanted] != [end - start for start, end in have]:
         raise ValueError(
             f"SGLang counts {[end - start + 1 for start, end in have]} rows for the pictures where the prompt has {[end - start + 1 for start, end in wanted]}; "
@@ -107,11 +126,10 @@ def fit(made, ids: list, pictures: list):
         made.mrope_positions, made.mrope_position_delta = positions(made.mrope_positions, have, wanted, len(ids))
     if getattr(made, "token_type_ids", None) is not None:
         raise ValueError("this model marks its tokens by kind, and SGLang read the prompt differently: it cannot be continued here")
-    moved = iter(wanted)
+    moved = dict(zip(have, wanted))
     for item in made.mm_items:
-        item.offsets = [next(moved) for _ in item.offsets]
+        item.offsets = [moved[tuple(run)] for run in item.offsets]
     made.input_ids = ids
-    made.padded_input_ids = None
 
 
 def runs(ids: list, pictures: list) -> list:

@@ -1,0 +1,117 @@
+// A user's clip as engines get it: the frames that are looked at, small and upright, with their times and a name in caches.
+import { createHash } from 'node:crypto'
+import { AppError } from '../../lib/errors.ts'
+import { imageCodec } from '../image/codec.ts'
+import { withClip } from '../input/clip/decode.ts'
+import type { ClipLimits } from '../input/clip/limits.ts'
+import type { Frame } from '../input/clip/pixmaps.ts'
+import { toModelPixels } from '../input/decode.ts'
+import { readFile } from '../input/input.ts'
+import type { InputPolicy } from '../input/policy.ts'
+import type { ClipModel, SamplingWishes } from './vision.ts'
+
+export interface Clip {
+  /** PNG files in time order, all of `width` × `height`: no larger than the model's preprocessing looks at. */
+  frames: Uint8Array[]
+  width: number
+  height: number
+  /** Of the whole clip: how many frames, how many a second, and which of them `frames` are. */
+  total: number
+  fps: number
+  positions: readonly number[]
+  /** Seconds between sampled frames, by the rate that was asked for. */
+  secondsPerFrame: number
+  /** The client said which frames, or sent them alone. */
+  chosen: boolean
+  /** SHA-256 of the frames' pixels and times, hex. */
+  hash: string
+  /** The client's own bytes, where `keepFile` was asked for. */
+  file?: Uint8Array
+}
+
+export interface ClipReading {
+  model: ClipModel
+  policy: InputPolicy
+  limits: ClipLimits
+  wishes?: SamplingWishes
+  keepFile?: boolean
+  param: string
+  signal: AbortSignal
+}
+
+/** What SGLang samples by, and what frames without a rate are taken for (qwen-vl-utils). */
+const usualFps = 2
+/** Sampled frames of the longest clip; SGLang's FPS_MAX_FRAMES. */
+const mostFrames = 768
+/** Frames that are packed while the next one is decoded. */
+const packedAtOnce = 2
+
+/**
+ * A clip by its address (data:, https, file, as the policy allows). Rejects with `invalid_image` for what cannot be had or decoded or is too large, `invalid_value`
+ * for addresses and wishes that are refused, `unsupported_parameter` without ffmpeg; each names `param`.
+ */
+export async function readClip(url: string, reading: ClipReading): Promise<Clip> {
+  const { model, limits, wishes = {}, keepFile = false, param, signal } = reading
+  const policy = { ...reading.policy, maxBytes: limits.maxBytes }
+  const file = await readFile({ url }, policy, param, signal)
+  return withClip(file, { limits, maxPixels: policy.maxPixels, param, signal }, async ({ timeline, frames }) => {
+    const { frames: total, fps } = timeline
+    const positions = model.sample(total, fps, param, wishes)
+    const times = { total, fps, positions, secondsPerFrame: 1 / (wishes.fps ?? usualFps), chosen: Object.keys(wishes).length > 0 }
+    return { ...(await pack(frames(positions), times, reading)), ...(keepFile ? { file } : {}) }
+  })
+}
+
+/** A clip whose frames are pictures, each looked at; `wishes.fps` is the rate at which they were taken. Rejects as above, naming the frame. */
+export async function readFrames(pictures: readonly { url: string; param: string }[], reading: ClipReading): Promise<Clip> {
+  const { wishes = {}, limits, param, signal, policy } = reading
+  if (pictures.length > mostFrames)
+    throw new AppError('invalid_value', {
+      param,
+      message: `The clip at ${param} has ${pictures.length} frames; ${mostFrames} is the most.`,
+    })
+  async function* frames(): AsyncGenerator<Frame> {
+    let left = limits.maxBytes
+    let size: Frame | undefined
+    for (const { url, param: at } of pictures) {
+      const file = await readFile({ url }, { ...policy, maxBytes: Math.min(policy.maxBytes, left) }, at, signal)
+      left -= file.length
+      const { data: rgb, width, height } = await toModelPixels(file, policy.maxPixels, at, signal)
+      size ??= { rgb, width, height }
+      if (width !== size.width || height !== size.height) {
+        const message = `The frame at ${at} is ${width} × ${height} pixels and the first one of its clip ${size.width} × ${size.height}; send frames of one size.`
+        throw new AppError('invalid_image', { param: at, message })
+      }
+      yield { rgb, width, height }
+    }
+  }
+  const total = pictures.length
+  const fps = wishes.fps ?? usualFps
+  return pack(frames(), { total, fps, positions: pictures.map((_, i) => i), secondsPerFrame: 1 / fps, chosen: true }, reading)
+}
+
+/** One after another, so that only a few large frames are in memory. */
+async function pack(
+  frames: AsyncIterable<Frame>,
+  times: Omit<Clip, 'frames' | 'width' | 'height' | 'hash'>,
+  reading: ClipReading,
+): Promise<Clip> {
+  const sharp = await imageCodec()
+  const hash = createHash('sha256')
+  const files: Promise<Uint8Array>[] = []
+  const size = { width: 0, height: 0 }
+  for await (const frame of frames) {
+    const { rgb, width, height } = await reading.model.shrink(frame.rgb, frame.width, frame.height, times.positions.length, reading.param)
+    Object.assign(size, { width, height })
+    hash.update(rgb)
+    const raw = { raw: { width, height, channels: 3 } } as const
+    const file = sharp(rgb, raw).png({ compressionLevel: 2 }).toBuffer()
+    // Awaited in order below; a failure before that must not count as unheard.
+    file.catch(() => {})
+    files.push(file)
+    await files[files.length - 1 - packedAtOnce]
+  }
+  const { total, fps, positions } = times
+  hash.update(JSON.stringify([size, total, fps, positions]))
+  return { ...times, ...size, frames: await Promise.all(files), hash: hash.digest('hex') }
+}
