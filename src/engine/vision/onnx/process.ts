@@ -9,7 +9,7 @@ import { openOnDevice } from './device.ts'
 import { type FromProcess, frame, messages, type Opening, type Task, type ToProcess } from './messages.ts'
 import { narrow } from './narrow.ts'
 import { type Prepared, prepare } from './prepare.ts'
-import type { Tower } from './runtime.ts'
+import { joined, type Tower } from './runtime.ts'
 import { checkSameModel } from './same-model.ts'
 import { readTowerFacts } from './tower-file.ts'
 
@@ -125,15 +125,4 @@ async function runBatch(
     await send(said, [bytes])
     dropped.delete(task.id)
   }
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    all.set(part, at)
-    at += part.length
-  }
-  return all
 }

@@ -113,6 +113,22 @@ describe.each(['tiny-vl', 'tiny-vl3'] as const)('%s alone', async (name) => {
     60_000,
   )
 
+  test.skipIf(made === undefined)(
+    'a long clip runs in slices, and its rows are those of its frames',
+    async () => {
+      const tower = await openTower({ tower: made!.tower, device: 'cpu', threads: 1 })
+      const { channels, temporal, patch } = tower.facts
+      const frame = 32 * 32 * channels * temporal * patch * patch
+      const pixels = Float32Array.from({ length: 9 * frame }, (_, i) => Math.sin(i * 0.7 + Math.floor(i / frame)))
+      const all = await tower.run(pixels, { frames: 9, height: 32, width: 32 })
+      const last = await tower.run(pixels.slice(8 * frame), { frames: 1, height: 32, width: 32 })
+      expect(all.length).toBe(9 * last.length)
+      expect(Buffer.compare(bytesOf(all.subarray(8 * last.length)), bytesOf(last))).toBe(0)
+      await tower.close()
+    },
+    30_000,
+  )
+
   test.skipIf(made === undefined)('plain attention is the same function, and refuses what its memory cannot hold', async () => {
     const [fused, plain] = await Promise.all(
       [true, false].map((fused) => openTower({ tower: made!.tower, device: 'cpu', threads: 1, fused })),
