@@ -112,7 +112,8 @@ export function joined(parts: readonly Float32Array[]): Float32Array {
 }
 
 function cannotLoad(tower: string, device: VisionDevice, cause: unknown): AppError {
-  const why = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!
+  // Its checks begin with the C++ place and the condition.
+  const why = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.replace(/^.* was false\. /, '')
   if (device === 'webgpu') {
     return new AppError('invalid_setting', {
       param: '--vision-device',
