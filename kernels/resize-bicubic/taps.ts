@@ -45,7 +45,7 @@ function cubicFloat(signed: number): number {
 /** From `from` pixels to `to`. */
 export function tapsOf(from: number, to: number, filter: VisionFilter, backend: ResizeBackend): Taps {
   const { low, exact } = backend === 'tv_f32' ? floatTaps(from, to, filter) : exactTaps(from, to, filter)
-  const count = Math.max(...exact.map((list) => list.length))
+  const count = exact.reduce((most, list) => Math.max(most, list.length), 1)
   const first = Int32Array.from(low, (at) => Math.min(at, from - count))
   const bits = backend === 'tv_f32' ? 0 : backend === 'pil' ? 22 : bitsFor16(exact)
   const weights = bits === 0 ? new Float32Array(to * count) : new Int32Array(to * count)

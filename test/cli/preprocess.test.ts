@@ -36,6 +36,15 @@ test("limits of a model's folder", async () => {
   })
 })
 
+test('how long it takes: as often as asked, also with threads and as bytes', async () => {
+  const large = join(import.meta.dir, '../fixtures/vision/images/large.jpg')
+  for (const more of [[], ['--threads', '2'], ['--bytes', '--threads', '2']]) {
+    const { ms } = await json([large, '--processor', 'qwen2vl', '--backend', 'tv_u8', '--repeat', '3', ...more])
+    expect(ms).toHaveLength(3)
+    expect(ms).toEqual(ms.toSorted((a: number, b: number) => a - b))
+  }
+})
+
 test('for people: a line each', async () => {
   const { out } = await run(['preprocess', picture, '--processor', 'llama4'])
   expect(out).toMatch(/^grid_thw {13}\[\[1,1,144\]\]$/m)
@@ -48,6 +57,7 @@ test.each([
   [[picture, '--processor', 'blip'], 2, '--processor blip is not known; qwen2vl, '],
   [[picture, '--processor', 'qwen2vl', '--backend', 'cuda'], 2, '--backend cuda is not known; pil, tv_u8, tv_f32 are'],
   [[picture, '--what'], 2, "Unknown option '--what'"],
+  [[picture, '--processor', 'qwen2vl', '--repeat', 'often'], 2, "--repeat must be a whole number up to 9999, not 'often'"],
   [['/nowhere.png', '--processor', 'qwen2vl'], 2, 'there is no file /nowhere.png'],
   [[import.meta.path, '--processor', 'qwen2vl'], 1, 'is no picture; PNG, JPEG, WebP and GIF are read'],
 ])('%p is refused', async (args, code, message) => {

@@ -7,7 +7,7 @@ import { clipModel } from './clip-model.ts'
 import { families, familyOf } from './families.ts'
 import type { Family, Json, ModelFiles } from './family.ts'
 import { object } from './fields.ts'
-import { preprocess } from './preprocess.ts'
+import { preprocess, preprocessBytes } from './preprocess.ts'
 import type { VisionModel } from './vision.ts'
 
 /**
@@ -44,6 +44,12 @@ export function visionModel(family: Family, files: ModelFiles): VisionModel {
     plan: (width, height, param) => recipe({ width, height }, param).plan,
     expand,
     preprocess: (rgb, width, height, backend) => preprocess(rgb, { width, height }, recipe({ width, height }, 'image'), numbers, backend),
+    ...(numbers.interpolated
+      ? {}
+      : {
+          preprocessBytes: (rgb, width, height, backend) =>
+            preprocessBytes(rgb, { width, height }, recipe({ width, height }, 'image'), numbers, backend),
+        }),
     ...(clips === undefined ? {} : { clips: clipModel(clips, numbers) }),
   }
 }

@@ -1,53 +1,84 @@
 // Does what a recipe says: a picture becomes the rows that a vision tower reads.
-import { normalizePatchify } from '../../../kernels/normalize-patchify/kernel.ts'
+import { normalizePatchify, patchifyBytes } from '../../../kernels/normalize-patchify/kernel.ts'
 import { levelsOf } from '../../../kernels/normalize-patchify/levels.ts'
 import { resizeVision } from '../../../kernels/resize-bicubic/kernel.ts'
 import { giveBack } from '../../../kernels/spare.ts'
 import { tilesBicubic } from '../../../kernels/tiles-bicubic/kernel.ts'
 import { byCrew } from './crew/use.ts'
 import type { Numbers, Part, Recipe, Size } from './family.ts'
-import type { Backend, Patches } from './vision.ts'
+import type { Backend, BytePatches, Patches } from './vision.ts'
 
 /** `rgb`: [height, width, 3]. */
 export async function preprocess(rgb: Uint8Array, size: Size, recipe: Recipe, numbers: Numbers, backend: Backend): Promise<Patches> {
-  const { patch, temporal } = numbers.order
   const made = numbers.interpolated
     ? await interpolated(rgb, size, recipe, numbers)
-    : await resized(...(recipe.pad === undefined ? ([rgb, size] as const) : padToSquare(rgb, size, recipe.pad)), recipe, numbers, backend)
-  const values = joined(made.map((part) => part.values))
+    : await resized(rgb, size, recipe, numbers, backend, levelsFor(numbers, backend))
+  const values = joined(made.map((part) => part.values as Float32Array))
   const canvases = made.flatMap((part) => part.canvas ?? [])
   const pixels = canvases.length === 0 ? undefined : joined(canvases)
-  let released = false
-  const rows = values.length / (3 * temporal * patch * patch)
   return {
     values,
-    shape: numbers.tiled ? [rows, 3, patch, patch] : [rows, 3 * temporal * patch * patch],
-    grid: recipe.plan.grid,
-    tokens: recipe.plan.tokens,
+    ...about(values.length, recipe, numbers),
     ...(pixels === undefined ? {} : { pixels }),
-    release() {
-      if (released) return
-      released = true
-      giveBack(values)
-      // A picture that already had the right size is the caller's own.
-      if (pixels !== undefined && pixels !== rgb) giveBack(pixels)
-    },
+    // A picture that already had the right size is the caller's own.
+    release: giveBackOnce([values, ...(pixels === undefined || pixels === rgb ? [] : [pixels])]),
+  }
+}
+
+/** The same rows as bytes, and the table for them. */
+export async function preprocessBytes(
+  rgb: Uint8Array,
+  size: Size,
+  recipe: Recipe,
+  numbers: Numbers,
+  backend: Backend,
+): Promise<BytePatches> {
+  const made = await resized(rgb, size, recipe, numbers, backend, undefined)
+  for (const { canvas } of made) if (canvas !== undefined && canvas !== rgb) giveBack(canvas)
+  const bytes = joined(made.map((part) => part.values as Uint8Array))
+  return { bytes, levels: levelsFor(numbers, backend), ...about(bytes.length, recipe, numbers), release: giveBackOnce([bytes]) }
+}
+
+function levelsFor(numbers: Numbers, backend: Backend): Float32Array {
+  return levelsOf(numbers, numbers.bf16 ? 'torch_bf16' : backend === 'pil' ? 'pil' : 'torch')
+}
+
+function about(samples: number, { plan }: Recipe, { order: { patch, temporal }, tiled }: Numbers) {
+  const rows = samples / (3 * temporal * patch * patch)
+  return { shape: tiled ? [rows, 3, patch, patch] : [rows, 3 * temporal * patch * patch], grid: plan.grid, tokens: plan.tokens }
+}
+
+function giveBackOnce(arrays: readonly (Float32Array | Uint8Array)[]): () => void {
+  let done = false
+  return () => {
+    if (!done) for (const array of arrays) giveBack(array)
+    done = true
   }
 }
 
 interface Made {
-  values: Float32Array
+  values: Float32Array | Uint8Array
   canvas?: Uint8Array
 }
 
-async function resized(rgb: Uint8Array, size: Size, { parts }: Recipe, numbers: Numbers, backend: Backend): Promise<Made[]> {
-  const together = await byCrew(rgb, size, parts, numbers, backend)
+/** `levels` absent: bytes as they are. */
+async function resized(
+  rgb: Uint8Array,
+  size: Size,
+  { parts, pad }: Recipe,
+  numbers: Numbers,
+  backend: Backend,
+  levels: Float32Array | undefined,
+): Promise<Made[]> {
+  const together = await byCrew(rgb, size, parts, numbers, backend, levels)
   if (together !== undefined) return [together]
-  const levels = levelsOf(numbers, numbers.bf16 ? 'torch_bf16' : backend === 'pil' ? 'pil' : 'torch')
+  const [picture, pictureSize] = pad === undefined ? [rgb, size] : padToSquare(rgb, size, pad)
   const made: Made[] = []
   for (const part of parts) {
-    const canvas = lay(await resizeVision(rgb, size, part.resized, numbers.filter, backend), part)
-    made.push({ canvas, values: await normalizePatchify([canvas], { ...part.canvas, ...numbers.order }, levels) })
+    const canvas = lay(await resizeVision(picture, pictureSize, part.resized, numbers.filter, backend), part)
+    const order = { ...part.canvas, ...numbers.order }
+    const values = levels === undefined ? await patchifyBytes([canvas], order) : await normalizePatchify([canvas], order, levels)
+    made.push({ canvas, values })
   }
   return made
 }

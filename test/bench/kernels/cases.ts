@@ -3,14 +3,18 @@ import { floatToRgbCall } from '../../../kernels/float-to-rgb/kernel.ts'
 import { floatToRgbPlain } from '../../../kernels/float-to-rgb/reference.ts'
 import { latentPreviewCall } from '../../../kernels/latent-preview/kernel.ts'
 import { latentPreviewPlain } from '../../../kernels/latent-preview/reference.ts'
+import { normalizePatchifyCall } from '../../../kernels/normalize-patchify/kernel.ts'
+import { levelsOf } from '../../../kernels/normalize-patchify/levels.ts'
 import type { Call } from '../../../kernels/perform.ts'
 import { resizeAcross, resizeDown } from '../../../kernels/resize/cpu.ts'
 import { resizeCall } from '../../../kernels/resize/kernel.ts'
 import { resizePlain, type Size } from '../../../kernels/resize/reference.ts'
 import { type ResizeFilter, tapsOf } from '../../../kernels/resize/taps.ts'
+import { resizeVisionCall } from '../../../kernels/resize-bicubic/kernel.ts'
 import { rgbToYuv420Rows } from '../../../kernels/rgb-to-yuv420/cpu.ts'
 import { rgbToYuv420Call } from '../../../kernels/rgb-to-yuv420/kernel.ts'
 import { rgbToYuv420Plain, yuv420Bytes } from '../../../kernels/rgb-to-yuv420/reference.ts'
+import { tilesBicubicCall } from '../../../kernels/tiles-bicubic/kernel.ts'
 import { sharpenRows } from '../../../kernels/upscale/cpu.ts'
 import { upscaleCall } from '../../../kernels/upscale/kernel.ts'
 import { upscalePlain } from '../../../kernels/upscale/reference.ts'
@@ -109,6 +113,27 @@ export function* benchCases(): Generator<BenchCase> {
       ...(side * factor > 1024 ? {} : { plain: () => upscalePlain(rgb, size, factor, 'lanczos-sharp') }),
     }
   }
+  yield* visionCases()
+}
+
+/** A picture of 1080p on its way to Qwen2.5-VL, and to InternVL. */
+function* visionCases(): Generator<BenchCase> {
+  const [from, to] = [
+    { width: 1920, height: 1080 },
+    { width: 1932, height: 1092 },
+  ]
+  const rgb = picture(from.width, from.height)
+  for (const backend of ['pil', 'tv_u8', 'tv_f32'] as const) {
+    const size = `${backend} ${from.width}x${from.height} to ${to.width}x${to.height}`
+    yield { kernel: 'resize-bicubic', size, call: () => resizeVisionCall(rgb, from, to, 'bicubic', backend)! }
+  }
+  const resized = picture(to.width, to.height)
+  const order = { ...to, patch: 14, merge: 2, temporal: 2 }
+  const levels = levelsOf({ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], rescale: 1 / 255 }, 'torch')
+  yield { kernel: 'normalize-patchify', size: '1932x1092', call: () => normalizePatchifyCall([resized], order, levels) }
+  yield { kernel: 'normalize-patchify', size: '1932x1092 bytes', call: () => normalizePatchifyCall([resized], order, undefined) }
+  const tiling = { ...from, tile: 448, rows: 2, columns: 4 }
+  yield { kernel: 'tiles-bicubic', size: '1920x1080 in 2x4', call: () => tilesBicubicCall(rgb, tiling, levels) }
 }
 
 function resizing(filter: ResizeFilter, [width, height]: Pair, [newWidth, newHeight]: Pair, withPlain = true): BenchCase {

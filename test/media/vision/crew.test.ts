@@ -21,6 +21,19 @@ test.each(['pil', 'tv_u8', 'tv_f32'] as Backend[])('%s: as without threads', asy
   expect(Buffer.compare(together.pixels!, alone.pixels!)).toBe(0)
 })
 
+test('bytes, and the table that makes numbers of them: the same numbers', async () => {
+  const model = presetModel('qwen2vl')
+  await useThreads(0)
+  const { values, shape } = await model.preprocess(noise(5), width, height, 'pil')
+  for (const threads of [0, 2]) {
+    await useThreads(threads)
+    const made = await model.preprocessBytes!(noise(5), width, height, 'pil')
+    expect([made.shape, made.bytes.length]).toEqual([shape, values.length])
+    const plane = 14 * 14 * 2
+    expect(made.bytes.every((byte, i) => made.levels[256 * (Math.floor(i / plane) % 3) + byte] === values[i])).toBe(true)
+  }
+})
+
 test('several pictures at once, each its own; memory that came back is used again', async () => {
   const model = presetModel('qwen3vl')
   await useThreads(0)
@@ -54,10 +67,12 @@ test('a thread that fails ends the crew', async () => {
   } as const
   const size = { width: 28, height: 28 }
   const wrong = { width: 30, height: 28 }
-  await expect(crew.prepare(new Uint8Array(3 * 28 * 28), size, wrong, numbers, 'pil')).rejects.toThrow(
+  await expect(crew.prepare(new Uint8Array(3 * 28 * 28), size, wrong, numbers, 'pil', undefined)).rejects.toThrow(
     '30 pixels are no whole blocks of 28',
   )
-  await expect(crew.prepare(new Uint8Array(3 * 28 * 28), size, size, numbers, 'pil')).rejects.toThrow('30 pixels are no whole blocks of 28')
+  await expect(crew.prepare(new Uint8Array(3 * 28 * 28), size, size, numbers, 'pil', undefined)).rejects.toThrow(
+    '30 pixels are no whole blocks of 28',
+  )
 })
 
 function bytes(values: Float32Array): Uint8Array {

@@ -61,6 +61,16 @@ test('LLaVA: one square of 576 tokens', () => {
   expect(model.expand(plan)).toEqual(new Array(576).fill(32_000))
 })
 
+test.each([
+  ['clip_vision_model', undefined, 576],
+  ['clip_vision_model', 'full', 577],
+  ['siglip_vision_model', 'full', 576],
+])('LLaVA over %s, %p: %d rows', (tower, strategy, tokens) => {
+  const config = { image_token_index: 1, vision_config: { model_type: tower, patch_size: 14 }, vision_feature_select_strategy: strategy }
+  const model = visionModel(familyOf('llava')!, { config, processor: { size: 336 }, video: {}, tokenId: () => undefined })
+  expect(model.plan(50, 50, 'image').tokens).toBe(tokens)
+})
+
 test('Gemma 3: the picture between its marks and blank lines', () => {
   const model = presetModel('gemma3')
   const run = model.expand(model.plan(10, 2000, 'image'))

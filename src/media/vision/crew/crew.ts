@@ -1,5 +1,4 @@
 // Some threads that prepare one picture together, in memory that they share: a large picture then takes a fraction of the time, and the main thread none of it.
-import { levelsOf } from '../../../../kernels/normalize-patchify/levels.ts'
 import { giveBack, spareShared } from '../../../../kernels/spare.ts'
 import { log } from '../../../lib/log.ts'
 import type { Numbers, Size } from '../family.ts'
@@ -7,7 +6,7 @@ import type { Backend } from '../vision.ts'
 import type { CrewAnswer, CrewJob } from './job.ts'
 
 export interface Made {
-  values: Float32Array
+  values: Float32Array | Uint8Array
   canvas: Uint8Array
 }
 
@@ -51,8 +50,15 @@ export class Crew {
     return this.start.promise
   }
 
-  /** Rejects when a thread fails; the crew is of no more use then. */
-  async prepare(rgb: Uint8Array, from: Size, to: Size, numbers: Numbers, backend: Backend): Promise<Made> {
+  /** `levels` absent: bytes as they are. Rejects when a thread fails; the crew is of no more use then. */
+  async prepare(
+    rgb: Uint8Array,
+    from: Size,
+    to: Size,
+    numbers: Pick<Numbers, 'filter' | 'order'>,
+    backend: Backend,
+    levels: Float32Array | undefined,
+  ): Promise<Made> {
     await this.ready()
     if (this.broken !== undefined) throw this.broken
     const samples = 3 * to.width * to.height
@@ -60,10 +66,11 @@ export class Crew {
     source.set(rgb)
     const same = from.width === to.width && from.height === to.height
     const resized = same ? source : new Uint8Array(spareShared(samples), 0, samples)
-    const values = new Float32Array(spareShared(4 * samples * numbers.order.temporal), 0, samples * numbers.order.temporal)
+    const count = samples * numbers.order.temporal
+    const values = levels === undefined ? new Uint8Array(spareShared(count), 0, count) : new Float32Array(spareShared(4 * count), 0, count)
     const job: CrewJob = {
       ...{ id: this.ids++, rgb: source, from, to, filter: numbers.filter, backend, resized, order: numbers.order, values },
-      levels: levelsOf(numbers, backend === 'pil' ? 'pil' : 'torch'),
+      ...(levels === undefined ? {} : { levels }),
       next: new Int32Array(new SharedArrayBuffer(4)),
     }
     await new Promise<void>((resolve, reject) => {

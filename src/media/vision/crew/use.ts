@@ -30,6 +30,7 @@ export async function byCrew(
   parts: readonly Part[],
   numbers: Numbers,
   backend: Backend,
+  levels: Float32Array | undefined,
 ): Promise<Made | undefined> {
   const [part] = parts
   if (threads === 0 || parts.length !== 1 || part === undefined || numbers.tiled) return undefined
@@ -40,7 +41,7 @@ export async function byCrew(
   if (crew.isBroken) threads = 0
   if (!crew.isReady || crew.isBroken) return undefined
   try {
-    return await crew.prepare(rgb, size, canvas, numbers, backend)
+    return await crew.prepare(rgb, size, canvas, numbers, backend, levels)
   } catch {
     // It has told why; this picture and all others are prepared without it.
     return undefined

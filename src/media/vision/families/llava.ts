@@ -12,8 +12,9 @@ function eye(files: ModelFiles): Eye {
   const imageTokenId = idOf(config, ['image_token_index', 'image_token_id'], files.tokenId('<image>'))
   const tower = object(config.vision_config)
   const patch = whole(tower.patch_size) ?? whole(processor.patch_size) ?? 14
-  // The class token goes along only with `full`.
-  const tokens = Math.floor(square / patch) ** 2 + (config.vision_feature_select_strategy === 'full' ? 1 : 0)
+  // CLIP's tower puts a class token before the patches, SigLIP's does not; all but `full` leave the first row away.
+  const classToken = (tower.model_type ?? 'clip_vision_model') === 'clip_vision_model' ? 1 : 0
+  const tokens = Math.floor(square / patch) ** 2 + classToken - (config.vision_feature_select_strategy === 'full' ? 0 : 1)
   const padded = processor.do_pad === true || config.image_aspect_ratio === 'pad'
   const numbers: Numbers = { ...numbersFromFile, order: { patch: square, merge: 1, temporal: 1 }, tiled: true }
   const colour = numbers.mean.map((part) => Math.trunc(part * 255)) as [number, number, number]
