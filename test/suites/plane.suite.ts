@@ -90,6 +90,26 @@ export function planeSuite(name: string, plane: PlaneKind): void {
       }
     })
 
+    test('a burst of large heads is more than a connection holds: they wait, a cancelled one is told so, small ones go first', async () => {
+      const size = 2_000_000
+      const { client } = await pair((head, stream) => {
+        stream.send(Uint8Array.of(head[0] ?? 0))
+        stream.end()
+      })
+      const order: string[] = []
+      const large = Array.from({ length: 45 }, (_, i) => openStream(client, new Uint8Array(size).fill(i)))
+      for (const [i, { done }] of large.entries()) void done.then(() => order.push(`${i}`))
+      large[44]!.stream.cancel()
+      const small = openStream(client, 'x')
+      await small.done.then(() => order.push('small'))
+      const heard = await Promise.all(large.map(({ done }) => done))
+      expect(heard.slice(0, 44).map(({ error, messages }) => error?.code ?? messages[0]![0])).toEqual(
+        Array.from({ length: 44 }, (_, i) => i),
+      )
+      expect(heard[44]!.error?.code).toBe('client_closed_request')
+      expect(order.indexOf('small')).toBeLessThan(40)
+    })
+
     test('a failure keeps its code, message, status, parameter and retry-after', async () => {
       const { client } = await pair((_, stream) =>
         stream.fail(new AppError('invalid_value', { message: 'too hot', status: 422, param: 'temperature', retryAfterSecs: 7 })),

@@ -1,5 +1,5 @@
 // The calling side of the request plane: streams over one connection that comes back by itself. Transports only say how to dial.
-import { AppError, toAppError } from '../../lib/errors.ts'
+import { AppError, requestCancelled, toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import type { OutgoingStream, PlaneClient, StreamListener } from '../request-plane.ts'
 import { type ByteLink, Channel, type ChannelEvents } from './channel.ts'
@@ -28,6 +28,9 @@ export interface CallerOptions {
 }
 
 const dialMs = 3000
+/** A head above this (a request with pictures) waits here while the connection has so much to write: a burst of them is slow, not lost, and small frames overtake it. */
+const largeHead = 64 * 1024
+const roomBytes = 1024 * 1024
 const firstBackoffMs = 50
 const mostBackoffMs = 1000
 
@@ -36,6 +39,8 @@ export class Caller implements PlaneClient, ChannelEvents {
   private readonly dial: Dial
   private readonly options: CallerOptions
   private readonly streams = new Map<number, StreamListener>()
+  /** Heads of streams that are open here and unknown to the other side, by stream. */
+  private readonly waiting = new Map<number, Uint8Array>()
   private readonly listeners = new Set<(connected: boolean) => void>()
   private channel: Channel | undefined
   private giveUp: (() => void) | undefined
@@ -57,16 +62,24 @@ export class Caller implements PlaneClient, ChannelEvents {
       listener.fail(new AppError('body_too_large', { message: `A request of ${head.length} bytes is too long for a worker.` }))
       return notOpen
     }
-    if (!this.connected || channel === undefined || channel.out.bytes + head.length > channel.maxHeldBytes) {
-      listener.fail(this.connected ? refusal('it does not read') : refusal(this.shut ? 'it was closed' : 'it is not there now'))
+    if (!this.connected || channel === undefined) {
+      listener.fail(refusal(this.shut ? 'it was closed' : 'it is not there now'))
+      return notOpen
+    }
+    const waits = head.length > largeHead && (this.waiting.size > 0 || channel.out.bytes > roomBytes)
+    if (!waits && channel.out.bytes + head.length > channel.maxHeldBytes) {
+      listener.fail(refusal('it does not read'))
       return notOpen
     }
     const id = this.nextId()
     this.streams.set(id, listener)
-    channel.send(frames.open, id, head)
+    if (waits) this.waiting.set(id, head)
+    else channel.send(frames.open, id, head)
     return {
       cancel: () => {
-        if (this.streams.has(id) && this.channel === channel) channel.send(frames.cancel, id, undefined)
+        if (!this.streams.has(id) || this.channel !== channel) return
+        if (this.waiting.delete(id)) this.forget(id, listener)
+        else channel.send(frames.cancel, id, undefined)
       },
     }
   }
@@ -120,6 +133,7 @@ export class Caller implements PlaneClient, ChannelEvents {
     if (was) this.tell()
     const lost = [...this.streams.values()]
     this.streams.clear()
+    this.waiting.clear()
     const failure = asUnavailable(error)
     for (const listener of lost) guarded(() => listener.fail(failure))
     this.again(error)
@@ -140,10 +154,29 @@ export class Caller implements PlaneClient, ChannelEvents {
         this.giveUp = undefined
       },
       data: (chunk) => channel?.received(chunk),
-      drained: () => channel?.drained(),
+      drained: () => {
+        channel?.drained()
+        if (channel === this.channel) this.admit()
+      },
       gone: (error) => (channel === undefined ? this.closed(error) : channel.lost(error)),
     })
     if (channel === undefined) this.giveUp = giveUp
+  }
+
+  /** As much of what waits as there is room for. */
+  private admit(): void {
+    for (const [id, head] of this.waiting) {
+      const { channel } = this
+      if (channel === undefined || channel.out.bytes > roomBytes) return
+      this.waiting.delete(id)
+      channel.send(frames.open, id, head)
+    }
+  }
+
+  /** A stream that the other side never heard of. */
+  private forget(id: number, listener: StreamListener): void {
+    this.streams.delete(id)
+    queueMicrotask(() => guarded(() => listener.fail(requestCancelled())))
   }
 
   private again(error: AppError): void {
