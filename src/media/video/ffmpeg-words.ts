@@ -23,15 +23,15 @@ const reasons: readonly [said: RegExp, reason: string][] = [
   [/unknown encoder|unrecognized option|option not found|unknown option/i, 'this ffmpeg cannot do what it was asked'],
 ]
 
-/** Reads `stream` to its end into the returned words; `onFatal` is called once, at the first line after which nothing good can come. */
-export function listen(stream: ReadableStream<Uint8Array>, onFatal: () => void): { words: Words; ended: Promise<void> } {
+/** Reads `stream` to its end into the returned words; `onFatal` is called once, at the first line after which nothing good can come (`when`). */
+export function listen(stream: ReadableStream<Uint8Array>, onFatal: () => void, when = fatal): { words: Words; ended: Promise<void> } {
   const lines: string[] = []
   const words = { lines, noSpace: false }
   let told = false
   const take = (line: string) => {
     if (line === '' || line.startsWith('Svt[info]')) return
     words.noSpace ||= noSpace.test(line)
-    if (!told && fatal.test(line)) {
+    if (!told && when.test(line)) {
       told = true
       onFatal()
     }

@@ -63,21 +63,9 @@ export class ClipFailure extends Error {
 export async function* ffmpegOutput({ ffmpeg, file, input = [], output, timeoutMs, param, signal }: Run): AsyncGenerator<Uint8Array> {
   if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
   const safe = ['-protocol_whitelist', 'file', '-max_alloc', String(largestBlock), '-threads', '2', ...input]
-  const words = [
-    '-hide_banner',
-    '-nostdin',
-    '-nostats',
-    '-v',
-    'error',
-    ...safe,
-    '-f',
-    file.demuxer,
-    '-i',
-    '/proc/self/fd/3',
-    ...output,
-    'pipe:1',
-  ]
-  const child = spawn([ffmpeg, ...words], file.fd, param)
+  const quiet = ['-hide_banner', '-nostdin', '-nostats', '-v', 'warning']
+  const words = [...safe, '-f', file.demuxer, '-i', '/proc/self/fd/3', ...output, 'pipe:1']
+  const child = spawn([ffmpeg, ...quiet, ...words], file.fd, param)
   let ending: AppError | undefined
   const end = (why?: AppError) => {
     ending ??= why
@@ -86,15 +74,13 @@ export async function* ffmpegOutput({ ffmpeg, file, input = [], output, timeoutM
   const timer = setTimeout(() => end(late(param, timeoutMs)), timeoutMs)
   const onAbort = () => end(new AppError('client_closed_request', { param, message: 'The client went away.' }))
   signal.addEventListener('abort', onAbort, { once: true })
-  const said = listen(child.stderr as ReadableStream<Uint8Array>, () => {})
+  const said = listen(child.stderr as ReadableStream<Uint8Array>, () => end(changes(param)), changesSize)
   try {
     for await (const piece of child.stdout as unknown as AsyncIterable<Uint8Array>) yield piece
     const code = await child.exited
+    await Promise.race([said.ended, Bun.sleep(1000)])
     if (ending !== undefined) throw ending
-    if (code !== 0) {
-      await Promise.race([said.ended, Bun.sleep(1000)])
-      throw new ClipFailure(said.words.lines)
-    }
+    if (code !== 0) throw new ClipFailure(said.words.lines)
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)
@@ -119,6 +105,13 @@ export function noFfmpeg(param: string, cause?: unknown): AppError {
       'This server cannot read clips: it has no ffmpeg. Install one (the package ffmpeg), or name it with --ffmpeg; clips may also be sent as pictures of their frames.',
     cause,
   })
+}
+
+/** What ffmpeg warns of where it is told not to begin anew (`-reinit_filter 0`): it would count frames from 0 again. */
+const changesSize = /changing video frame properties/i
+
+function changes(param: string): AppError {
+  return new AppError('invalid_image', { param, message: `The clip at ${param} changes the size of its frames on the way.` })
 }
 
 function late(param: string, timeoutMs: number): AppError {

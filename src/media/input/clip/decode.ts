@@ -51,7 +51,9 @@ export function withClip<T>(bytes: Uint8Array, context: ClipContext, use: (clip:
     } finally {
       file.close()
     }
-  }, signal)
+  }, signal).catch((thrown) => {
+    throw signal.aborted ? new AppError('client_closed_request', { param, message: 'The client went away.' }) : thrown
+  })
 }
 
 async function timelineOf(ffmpeg: string, file: ClipFile, { limits, maxPixels, param, signal }: ClipContext): Promise<Timeline> {
@@ -73,14 +75,14 @@ async function* framesOf(ffmpeg: string, file: ClipFile, positions: readonly num
   const { limits, maxPixels, param, signal } = context
   const run = {
     ...{ ffmpeg, file, timeoutMs: limits.timeoutMs, param, signal },
-    input: ['-max_pixels', String(maxPixels)],
+    input: ['-max_pixels', String(maxPixels), '-reinit_filter', '0'],
     output: ['-map', '0:V:0', '-vf', picked(positions), ...(await everyFrame(ffmpeg)), '-c:v', 'ppm', '-f', 'image2pipe'],
   }
   let count = 0
   let first: Frame | undefined
   for await (const frame of pixmaps(ffmpegOutput(run))) {
     first ??= frame
-    if (frame.width !== first.width || frame.height !== first.height) throw invalid(param, 'changes its size on the way')
+    if (frame.width !== first.width || frame.height !== first.height) throw invalid(param, 'changes the size of its frames on the way')
     count++
     yield frame
     // Those after the last one are not decoded.
@@ -90,8 +92,15 @@ async function* framesOf(ffmpeg: string, file: ClipFile, positions: readonly num
 }
 
 /** ffmpeg's filter that lets these frames through, counted as they are shown. Commas part filters unless they are quoted. */
-function picked(positions: readonly number[]): string {
-  return `select='${positions.map((position) => `eq(n,${position})`).join('+')}'`
+export function picked(positions: readonly number[]): string {
+  return `select='${anyOf(positions, 0, positions.length)}'`
+}
+
+/** Halves of halves: a plain sum of a few hundred terms is deeper than ffmpeg's parser goes. */
+function anyOf(positions: readonly number[], start: number, end: number): string {
+  if (end - start === 1) return `eq(n,${positions[start]})`
+  const middle = (start + end) >> 1
+  return `if(lt(n,${positions[middle]}),${anyOf(positions, start, middle)},${anyOf(positions, middle, end)})`
 }
 
 const words = new Map<string, Promise<readonly string[]>>()

@@ -1,0 +1,181 @@
+// Clips of strangers: what they say of themselves is counted, the frames are those asked for, and files made to do harm are refused in bounded time.
+import { describe, expect, test } from 'bun:test'
+import { readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { type OpenClip, withClip } from '../../../../src/media/input/clip/decode.ts'
+import { type ClipLimits, usualClipLimits } from '../../../../src/media/input/clip/limits.ts'
+import type { Frame } from '../../../../src/media/input/clip/pixmaps.ts'
+import { clipOf, hasFfmpeg } from '../../../helpers/clips.ts'
+
+interface Own extends Partial<ClipLimits> {
+  maxPixels?: number
+  signal?: AbortSignal
+}
+
+function open<T>(bytes: Uint8Array, use: (clip: OpenClip) => Promise<T>, { maxPixels = 50e6, signal, ...own }: Own = {}): Promise<T> {
+  return withClip(
+    bytes,
+    { limits: { ...usualClipLimits, ...own }, maxPixels, param: 'clip', signal: signal ?? new AbortController().signal },
+    use,
+  )
+}
+
+const look = (bytes: Uint8Array, positions: readonly number[], own: Own = {}) =>
+  open(
+    bytes,
+    async ({ timeline, frames }) => {
+      const all: Frame[] = []
+      for await (const frame of frames(positions)) all.push(frame)
+      return { timeline, all }
+    },
+    own,
+  )
+/** Of a clip of any length. */
+const lookAround = (bytes: Uint8Array, own: Own = {}) =>
+  open(
+    bytes,
+    async ({ timeline, frames }) => {
+      let count = 0
+      for await (const _ of frames([0, timeline.frames - 1])) count++
+      return { timeline, count }
+    },
+    own,
+  )
+const fault = (work: Promise<unknown>) =>
+  work.then(
+    (done) => ({ code: 'none', done }),
+    (thrown: { code: string; message: string }) => thrown,
+  )
+const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('dynamo-sglang-clip-'))
+
+/** Where `name` begins in an MP4. */
+const boxAt = (bytes: Uint8Array, name: string): number => Buffer.from(bytes).indexOf(name, 0, 'latin1')
+
+function patched(bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = Buffer.from(bytes)
+  copy.writeUInt32BE(value >>> 0, at)
+  return copy
+}
+
+describe.skipIf(!hasFfmpeg())('clips', () => {
+  for (const ending of ['mp4', 'mov', 'mkv', 'webm', 'avi', 'gif', 'ts'])
+    test(`${ending}: frames and rate, counted`, async () => {
+      const { timeline, all } = await look(clipOf({ ending, fps: 10, secs: 2 }), [0, 7, 19])
+      expect(timeline).toEqual({ frames: 20, fps: 10, secs: 2, width: 112, height: 84 })
+      expect(all.map(({ width, height, rgb }) => [width, height, rgb.length])).toEqual(Array(3).fill([112, 84, 3 * 112 * 84]))
+    })
+
+  test('the frames that were asked for', async () => {
+    // A picture that is as bright as its number: PNG keeps it to the bit.
+    const more = ['-vf', "format=gray,geq=lum='8*N'", '-c:v', 'png']
+    const clip = clipOf({ ending: 'mov', secs: 2, more: [...more, '-pix_fmt', 'gray'] })
+    const { all } = await look(clip, [0, 3, 4, 17, 19])
+    expect(all.map(({ rgb }) => rgb[0])).toEqual([0, 24, 32, 136, 152])
+  })
+
+  test('a rate that is no whole number', async () => {
+    const { timeline } = await look(clipOf({ fps: '24000/1001', secs: 3 }), [0])
+    expect(timeline.frames).toBe(72)
+    expect(timeline.fps).toBe(72 / 3.003)
+  })
+
+  test('a clip that is turned comes upright', async () => {
+    const plain = clipOf({ width: 64, height: 48, secs: 1 })
+    // The matrix of the track's head: a quarter turn.
+    const matrix = boxAt(plain, 'tkhd') + 4 + 40
+    let turned = plain
+    for (const [i, value] of [0, 0x10000, 0, -0x10000, 0].entries()) turned = patched(turned, matrix + 4 * i, value)
+    const { all } = await look(turned, [0])
+    expect([all[0]!.width, all[0]!.height]).toEqual([48, 64])
+  })
+
+  const mp4 = hasFfmpeg() ? clipOf() : new Uint8Array()
+  const fast = hasFfmpeg() ? clipOf({ secs: 4, more: ['-movflags', '+faststart'] }) : new Uint8Array()
+  const text = (words: string) => new TextEncoder().encode(words)
+  const hostile: [string, () => Promise<unknown>, string, RegExp][] = [
+    ['no bytes', () => lookAround(new Uint8Array()), 'invalid_image', /is no video file; read are MP4/],
+    ['a text', () => lookAround(text('hello, I am a clip')), 'invalid_image', /is no video file/],
+    ['an SVG', () => lookAround(text('<svg xmlns="http://www.w3.org/2000/svg"/>')), 'invalid_image', /is an SVG drawing/],
+    ['a playlist', () => lookAround(text('#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n')), 'invalid_image', /is no video file/],
+    ['a list of files', () => lookAround(text('ffconcat version 1.0\nfile /etc/passwd\n')), 'invalid_image', /is no video file/],
+    [
+      'a playlist behind the head of an MP4',
+      () => lookAround(text('#EXTftyp\n#EXTM3U\nfile:///etc/passwd\n')),
+      'invalid_image',
+      /broken or cut-off MP4/,
+    ],
+    [
+      'another container behind its head',
+      () => lookAround(Buffer.concat([Buffer.from('GIF89a'), mp4])),
+      'invalid_image',
+      /broken or cut-off GIF/,
+    ],
+    ['an MP4 without its index', () => lookAround(mp4.subarray(0, mp4.length / 2)), 'invalid_image', /broken or cut-off MP4/],
+    [
+      'an MP4 that ends early',
+      () => lookAround(fast.subarray(0, fast.length * 0.7)),
+      'invalid_image',
+      /ends early: of the 2 frames to look at, 1/,
+    ],
+    [
+      'noise with an MP4 head',
+      () => lookAround(Buffer.concat([mp4.subarray(0, 64), crypto.getRandomValues(new Uint8Array(50_000))])),
+      'invalid_image',
+      /./,
+    ],
+    ['more frames than are read', () => lookAround(mp4, { maxFrames: 19 }), 'invalid_image', /more than 19 frames/],
+    ['longer than is read', () => lookAround(mp4, { maxSecs: 1 }), 'invalid_image', /longer than 1 seconds/],
+    ['frames too large', () => lookAround(mp4, { maxPixels: 9000 }), 'invalid_image', /frames of more than 0.009 megapixels/],
+    ['more time than there is', () => lookAround(mp4, { timeoutMs: 1 }), 'invalid_image', /was not read within 0.001 seconds/],
+    ['a client that has left', () => lookAround(mp4, { signal: AbortSignal.abort() }), 'client_closed_request', /./],
+    ['no ffmpeg', () => lookAround(mp4, { ffmpeg: null }), 'unsupported_parameter', /has no ffmpeg. Install one/],
+    ['an ffmpeg that is not there', () => lookAround(mp4, { ffmpeg: 'no-such-ffmpeg' }), 'unsupported_parameter', /has no ffmpeg/],
+    ['an ffmpeg that cannot be run', () => lookAround(mp4, { ffmpeg: process.execPath }), 'invalid_image', /./],
+    ['frames without a duration', () => lookAround(patched(mp4, boxAt(mp4, 'stts') + 16, 0)), 'invalid_image', /ends early|how fast/],
+    ['an index of four thousand million frames', () => lookAround(patched(mp4, boxAt(mp4, 'stts') + 12, 0xffffffff)), 'none', /./],
+    [
+      'sizes of four thousand million frames',
+      () => lookAround(patched(mp4, boxAt(mp4, 'stsz') + 12, 0xffffffff)),
+      'invalid_image',
+      /broken or cut-off MP4/,
+    ],
+    ['no sizes of frames', () => lookAround(patched(mp4, boxAt(mp4, 'stsz') + 8, 0x7fffffff)), 'invalid_image', /has no frames/],
+    [
+      'a frame rate of almost nothing',
+      () => lookAround(patched(mp4, boxAt(mp4, 'mdhd') + 16, 1)),
+      'invalid_image',
+      /longer than 7200 seconds/,
+    ],
+  ]
+  for (const [name, work, code, message] of hostile)
+    test(`${name}: ${code}`, async () => {
+      const result = await fault(work())
+      expect(result).toMatchObject({ code, ...(code === 'none' ? {} : { message: expect.stringMatching(message) }) })
+      expect(leftovers()).toEqual([])
+    })
+
+  test('a GIF of a million frames is left when there are enough', async () => {
+    const head = Buffer.from('474946383961010001008000000000 00ffffff'.replaceAll(' ', ''), 'hex')
+    const frame = Buffer.from('21f9040001000000 2c00000000010001000002024401 00'.replaceAll(' ', ''), 'hex')
+    const gif = Buffer.concat([head, ...Array<Buffer>(300_000).fill(frame), Buffer.from([0x3b])])
+    expect(await fault(lookAround(gif, { maxFrames: 1000 }))).toMatchObject({
+      code: 'invalid_image',
+      message: 'The clip at clip has more than 1000 frames, the most that are read.',
+    })
+  })
+
+  test('a clip whose frames change their size is refused, not stretched or counted anew', async () => {
+    const two = Buffer.concat([clipOf({ ending: 'ts', secs: 1 }), clipOf({ ending: 'ts', secs: 1, width: 64, height: 48 })])
+    const message = 'The clip at clip changes the size of its frames on the way.'
+    expect(await fault(lookAround(two))).toMatchObject({ code: 'invalid_image', message })
+  })
+
+  test('a reader that leaves ends the child', async () => {
+    const clip = clipOf({ secs: 20, fps: 30 })
+    const positions = Array.from({ length: 600 }, (_, i) => i)
+    await open(clip, async ({ frames }) => {
+      for await (const _ of frames(positions)) break
+    })
+    expect(leftovers()).toEqual([])
+  })
+})
