@@ -1,7 +1,11 @@
 // What users of a fleet see whose pictures are encoded by workers of their own: answers as from one process, whatever happens to the encoders.
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { pngOf } from '../helpers/pictures.ts'
-import { eventually, type Started, start } from '../helpers/processes/start.ts'
+import { freePort } from '../helpers/processes/sglang-server.ts'
+import { eventually, productCommand, type Started, start } from '../helpers/processes/start.ts'
 import { look, metricOf, model, startVisionFleet, type VisionFleet } from '../helpers/processes/vision-fleet.ts'
 
 setDefaultTimeout(120_000)
@@ -103,6 +107,19 @@ test('200 pictures at once while encode workers are killed, stopped, stand still
   expect((await first.metric(misses)) + (await second.metric(misses))).toBe(200)
 })
 
+test('100 large pictures at once: more than a connection holds, and none is lost', async () => {
+  const fleet = fleetOf()
+  const [{ url }, language] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder(), fleet.encoder()])
+  await eventually('the encoders were found', async () => (await language.metric(ready)) === 2)
+  const files = await Promise.all(Array.from({ length: 10 }, (_, i) => pngOf(1200, 900, 500 + i)))
+  expect(files[0]!.length).toBeGreaterThan(1_000_000)
+  const expected = await undisturbed(files)
+  expect(await Promise.all(Array.from({ length: 100 }, (_, i) => look(url, [files[i % 10]!])))).toEqual(
+    Array.from({ length: 100 }, (_, i) => expected[i % 10]!),
+  )
+  expect(await language.metric(misses)).toBe(10)
+})
+
 test('without an encoder text is served, pictures fail within seconds and say why; with the next encoder they are answered', async () => {
   const fleet = fleetOf()
   const [{ url }, language] = await Promise.all([fleet.frontend(), fleet.language()])
@@ -129,5 +146,51 @@ test('serve with encoders of its own, in one process', async () => {
     expect([await metricOf(serving.url, encoded), await metricOf(serving.url, ready)]).toEqual([20, 2])
   } finally {
     expect(await serving.stop()).toBe(0)
+  }
+})
+
+test('serve whose pictures are encoded by workers elsewhere', async () => {
+  const fleet = fleetOf()
+  const [{ url }, encoder] = await Promise.all([
+    fleet.serve(['--model-path', model, '--dedicated-mm-encoder', '--vision-encoders', '0']),
+    fleet.encoder(),
+  ])
+  const [file] = (await pictures(1, 61)) as [Uint8Array]
+  await eventually('the encoder was found', async () => (await metricOf(url, ready)) === 1)
+  expect(await look(url, [file])).toBe(await look(whole.url, [file]))
+  expect(await encoder.metric(encoded)).toBe(1)
+})
+
+test('a processor of the documents’ scripts starts nothing, answers probes and stays until it is stopped', async () => {
+  const fleet = fleetOf()
+  const port = freePort()
+  const processor = await fleet.process(['worker', '--multimodal-processor', '--model-path', 'Qwen/Qwen2.5-VL-7B-Instruct'], {
+    ready: /Processor: frontends read/,
+    env: { DYN_SYSTEM_PORT: String(port) },
+  })
+  expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200)
+  expect(await processor.stop()).toBe(0)
+})
+
+test('a model whose pictures cannot be encoded apart is refused at start, with the reason', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'llava-'))
+  cpSync(model, folder, { recursive: true })
+  const config = { ...(await Bun.file(join(model, 'config.json')).json()), model_type: 'llava', image_token_index: 1022 }
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
+  try {
+    for (const command of [
+      ['serve', '--dedicated-mm-encoder'],
+      ['worker', '--multimodal-encode-worker'],
+    ]) {
+      const args = [...command, '--engine', 'mock', '--model-path', folder, '--http-port', String(freePort())]
+      const child = Bun.spawn([...productCommand(), ...args.slice(0, command[0] === 'serve' ? undefined : -2)], {
+        stderr: 'pipe',
+        stdout: 'ignore',
+      })
+      expect(await child.stderr.text()).toMatch(/SGLang's split of vision and language does not take llava/)
+      expect(await child.exited).toBe(2)
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
   }
 })

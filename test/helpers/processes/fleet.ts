@@ -34,6 +34,8 @@ export interface Fleet {
   frontend(args?: string[], env?: Record<string, string>): Promise<FleetFrontend>
   /** `serve` with a mock engine of the same model that joins the fleet. */
   serve(args?: string[], env?: Record<string, string>): Promise<FleetFrontend>
+  /** Any command of ours; resolves when it has printed what `ready` says. */
+  process(args: string[], more: { ready: RegExp; env?: Record<string, string> }): Promise<FleetProcess>
   /** Ends everything that still runs. */
   stop(): Promise<void>
 }
@@ -112,6 +114,9 @@ export function startFleet(env?: Record<string, string>, readyMs = 60_000): Flee
       const preset = ['serve', '--engine', 'mock', '--model-path', 'models/tiny-llm', '--speedup-ratio', '1000000']
       const [one] = await spawn([...preset, '--http-host', '127.0.0.1', '--http-port', String(port), ...args], more, /Serving .* at/)
       return { ...one, url: `http://127.0.0.1:${port}` }
+    },
+    async process(args, { ready, env: more = {} }) {
+      return (await spawn(args, more, ready))[0]
     },
     async stop() {
       await Promise.all(all.map((one) => one.stop(2000)))

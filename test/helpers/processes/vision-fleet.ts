@@ -12,14 +12,15 @@ export interface WatchedWorker extends FleetWorker {
   metric(name: string): Promise<number>
 }
 
-export interface VisionFleet extends Omit<Fleet, 'worker'> {
+export interface VisionFleet extends Fleet {
   /** Its pictures are encoded elsewhere. */
   language(args?: string[]): Promise<WatchedWorker>
   encoder(args?: string[]): Promise<WatchedWorker>
 }
 
-export function startVisionFleet(env?: Record<string, string>): VisionFleet {
-  const fleet = startFleet(env)
+/** As startFleet; a real engine needs more than a minute to be ready. */
+export function startVisionFleet(env?: Record<string, string>, readyMs = 60_000): VisionFleet {
+  const fleet = startFleet(env, readyMs)
   const watched = async (args: string[]): Promise<WatchedWorker> => {
     const port = freePort()
     const worker = await fleet.worker(['--model-path', model, ...args], { DYN_SYSTEM_PORT: String(port) })
