@@ -154,4 +154,27 @@ export const compatSettings = {
     ...front,
     state: 'reserved',
   }),
+  embeddingTransferMode: choice(
+    'compat',
+    '--embedding-transfer-mode',
+    'DYN_SGL_EMBEDDING_TRANSFER_MODE',
+    ['local', 'nixl-write', 'nixl-read'],
+    'nixl-write',
+    'How rows of pictures travel from encode workers',
+    without('they travel on the request plane'),
+  ),
+  frontendDecoding: flag(
+    'compat',
+    '--frontend-decoding',
+    'DYN_SGL_FRONTEND_DECODING',
+    'Decode pictures in the frontend',
+    without('frontends check every picture, whoever decodes it for the model'),
+  ),
+  embeddingCachePublisher: flag(
+    'compat',
+    '--multimodal-embedding-cache-publisher',
+    'DYN_MULTIMODAL_EMBEDDING_CACHE_PUBLISHER',
+    'Tell the router which pictures an embedding cache holds',
+    without('requests go where their KV lies, and rows are found by the picture wherever they are made'),
+  ),
 }
