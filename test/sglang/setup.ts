@@ -61,6 +61,7 @@ function addParts(): void {
     run([python, '-c', 'import nixl'])
   })
   addPart('onnx', 'ONNX, for vision towers', ['requirements-onnx.txt'], () => run([python, '-c', 'import onnx']))
+  addPart('clips', 'torchcodec, for clips', ['requirements-clips.txt'], () => {})
   addPart('diffusion', "SGLang's diffusion engine", ['requirements-diffusion.txt', 'stub/sgl_kernel/diffusion.py'], addDiffusion)
 }
 

@@ -1,0 +1,166 @@
+// Clips on a real SGLang on CPU, in float32: the answers of its own HTTP server, which samples the same file itself, of the bridge, which hands over our frames, and
+// of our own tower, whose rows take the place of both.
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Engine } from '../../../src/engine/engine.ts'
+import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
+import { httpEngine } from '../../../src/engine/sglang/http/engine.ts'
+import type { EngineEvent, GenerateRequest, KvStored } from '../../../src/engine/types.ts'
+import { onnxEncoder } from '../../../src/engine/vision/onnx/encoder.ts'
+import { splitEngine } from '../../../src/engine/vision/split-engine.ts'
+import { localHashes } from '../../../src/lib/block-hash.ts'
+import { padPictures } from '../../../src/lib/media-pads.ts'
+import { usualClipLimits } from '../../../src/media/input/clip/limits.ts'
+import { defaultPolicy } from '../../../src/media/input/policy.ts'
+import { readClip } from '../../../src/media/vision/clip.ts'
+import { visionModelOf } from '../../../src/media/vision/open.ts'
+import { readPicture } from '../../../src/media/vision/picture.ts'
+import { type Sight, seePictures } from '../../../src/pipeline/pictures.ts'
+import type { MediaPart } from '../../../src/pipeline/types.ts'
+import { loadTokenizer } from '../../../src/tokenizer/hf.ts'
+import { clipOf, dataUrl, hasFfmpeg } from '../../helpers/clips.ts'
+import { need } from '../../helpers/need.ts'
+import { pngOf } from '../../helpers/pictures.ts'
+import { startSglangServer } from '../../helpers/processes/sglang-server.ts'
+import { pythonWith } from '../../helpers/python.ts'
+import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { cpuArgs, cpuEnv } from '../../helpers/sglang.ts'
+import { tinyEncoderOptions, tinyTower } from '../../helpers/vision-fixtures.ts'
+
+const python = pythonWith('torchcodec')
+const can = need('SGLang with torchcodec (bun run sglang:setup)', python !== undefined) && hasFfmpeg()
+const cacheDir = mkdtempSync(join(tmpdir(), 'sglang-test-'))
+afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
+const flags = ['--enable-multimodal', '--mm-attention-backend', 'sdpa', '--page-size', '16', '--dtype', 'float32']
+const { signal } = new AbortController()
+
+describe.skipIf(!can).each(['tiny-vl', 'tiny-vl3'] as const)('%s', (name) => {
+  const requests: GenerateRequest[] = []
+  const answers = new Map<string, Ran[]>()
+  let model: string
+
+  beforeAll(async () => {
+    const made = (await tinyTower(name))!
+    model = made.modelPath
+    const vision = (await visionModelOf(model))!
+    const tokenizer = await loadTokenizer(model)
+    const sight: Sight = {
+      model: vision,
+      clips: 'file',
+      read: ({ kind, url, param }, end) =>
+        kind === 'image'
+          ? readPicture(url, undefined, defaultPolicy, param, end)
+          : readClip(url, { model: vision.clips!, policy: defaultPolicy, limits: usualClipLimits, keepFile: true, param, signal: end }),
+    }
+    const around = (single: number) => [1019, single, 1020]
+    const [clip, picture] = [around(vision.videoTokenId!), around(vision.imageTokenId)]
+    const part = (kind: 'image' | 'video', url: string): MediaPart => ({ kind, url, param: kind })
+    const short = part('video', dataUrl(clipOf({ secs: 2, fps: 10 })))
+    const long = part(
+      'video',
+      dataUrl(clipOf({ width: 96, height: 64, secs: 3, fps: '24000/1001', ending: 'webm', source: 'testsrc2' }), 'video/webm'),
+    )
+    const still = part('image', dataUrl(await pngOf(200, 120, 2), 'image/png'))
+    const ask = async (ids: number[], parts: MediaPart[]) => {
+      const seen = await seePictures(Uint32Array.from(ids), parts, sight, (text) => tokenizer.encode(text, false), signal)
+      requests.push(requestOf([], { max_new_tokens: 24, ignore_eos: true }, { promptIds: seen.promptIds, media: seen.media }))
+    }
+    await ask([70, 71, ...clip, 72, 73], [short])
+    await ask([70, 71, ...clip, 72, 73], [long])
+    // A picture between clips, and a text before them that both share with nothing else.
+    await ask([...Array.from({ length: 40 }, (_, k) => 60 + (k % 200)), ...clip, 72, ...picture, 74, ...clip, 75], [short, still, long])
+  }, 120_000)
+
+  async function askAll(by: string, engine: Engine, mark = '') {
+    const all: Ran[] = []
+    for (const request of requests) {
+      // Another name keeps one's cache from answering for the other.
+      const media = request.media!.map((item) => ({ ...item, hash: mark + item.hash.slice(mark.length) }))
+      all.push(await runRequest(engine, { ...request, media }))
+    }
+    for (const [i, ran] of all.entries())
+      expect({ error: ran.error, finish: ran.finish, tokens: ran.ids.length, prompt: ran.usage?.promptTokens }).toEqual({
+        error: undefined,
+        finish: expect.anything(),
+        tokens: 24,
+        prompt: requests[i]!.promptIds.length,
+      })
+    answers.set(by, all)
+  }
+
+  test('SGLang’s own server, given the files', async () => {
+    const server = await startSglangServer(python!, model, flags)
+    const engine = httpEngine({ url: server.url })
+    try {
+      await engine.start()
+      expect(engine.info.sight).toEqual({ clips: 'file' })
+      await askAll('server', engine)
+      const chosen = requests[0]!.media!.map((item) => ({ ...item, clip: { ...item.clip!, chosen: true } }))
+      expect((await runRequest(engine, { ...requests[0]!, media: chosen })).error).toMatchObject({ code: 'unsupported_parameter' })
+    } finally {
+      await engine.stop(0)
+      await server.stop()
+    }
+  }, 400_000)
+
+  describe('the bridge', () => {
+    const events: EngineEvent[] = []
+    let engine: SglangEngine
+    beforeAll(async () => {
+      engine = sglangEngine({ python: python!, args: [...cpuArgs(model), ...flags], env: cpuEnv(false), cacheDir, kvEvents: true })
+      engine.on((event) => events.push(event))
+      await engine.start()
+    }, 300_000)
+    afterAll(() => engine?.stop(0), 60_000)
+
+    test('given our frames', async () => {
+      expect(engine.info.sight).toEqual({ padScheme: 'wide', clips: 'frames' })
+      await askAll('bridge', engine)
+      expect(answers.get('bridge')![0]!.ids).not.toEqual(answers.get('bridge')![1]!.ids)
+    }, 120_000)
+
+    test('given rows of our tower', async () => {
+      const made = (await tinyTower(name))!
+      const encoder = onnxEncoder(tinyEncoderOptions(made, { type: 'float32' }))
+      await encoder.start()
+      try {
+        await askAll('tower', splitEngine(engine, encoder), 'ab')
+        for (const ran of answers.get('tower')!) expect(ran.usage!.cachedTokens).toBeLessThan(64)
+      } finally {
+        await encoder.stop()
+      }
+    }, 120_000)
+
+    test('the same clip again is in the cache, and KV blocks have the names that the router foresees', async () => {
+      const again = await runRequest(engine, requests[2]!)
+      expect(again.usage!.cachedTokens).toBeGreaterThan(requests[2]!.promptIds.length - 32)
+      expect(again.ids).toEqual(answers.get('bridge')![2]!.ids)
+      const foreseen = localHashes(padPictures(requests[2]!.promptIds, requests[2]!.media!, 'wide'), 16)
+      const stored = () =>
+        events.flatMap((event) => (event.kind === 'kv' ? event.changes : [])).filter((change) => change.kind === 'stored') as KvStored[]
+      const has = ({ local, parent }: KvStored) =>
+        parent === null && local.length > 80 && foreseen.every((word, i) => i >= local.length || local[i] === word)
+      await until('the blocks of the clips', () => stored().some(has))
+    }, 60_000)
+
+    test('a clip that does not fit its grid, or is none, is refused, and the engine goes on', async () => {
+      const [request] = requests as [GenerateRequest]
+      const refusal = async (change: object) => {
+        const ran = await runRequest(engine, { ...request, media: request.media!.map((item) => ({ ...item, ...change })) })
+        return ran.error?.status ?? (ran.finish?.kind === 'abort' ? ran.finish.status : 200)
+      }
+      expect(await refusal({ frames: request.media![0]!.frames!.slice(0, 2) })).toBe(400)
+      expect(await refusal({ frames: [new Uint8Array(100)] })).toBe(400)
+      expect(await refusal({ clip: undefined })).toBe(400)
+      expect((await runRequest(engine, request)).ids).toEqual(answers.get('bridge')![0]!.ids)
+    }, 60_000)
+  })
+
+  test('all give the same answers', () => {
+    const ids = (by: string) => answers.get(by)!.map((ran) => ran.ids)
+    expect(ids('bridge')).toEqual(ids('server'))
+    expect(ids('tower')).toEqual(ids('server'))
+  })
+})
