@@ -172,25 +172,25 @@ test('a processor of the documents’ scripts starts nothing, answers probes and
   expect(await processor.stop()).toBe(0)
 })
 
-test('a model whose pictures cannot be encoded apart is refused at start, with the reason', async () => {
+/** What a command of ours says that ends at its start. */
+async function refused(...args: string[]): Promise<string> {
+  const child = Bun.spawn([...productCommand(), ...args, '--engine', 'mock'], { stderr: 'pipe', stdout: 'ignore' })
+  const said = await child.stderr.text()
+  expect(await child.exited).toBeGreaterThan(0)
+  return said
+}
+
+test('a model whose pictures cannot be encoded apart is refused at start, with the reason; a missing tower too', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'llava-'))
   cpSync(model, folder, { recursive: true })
   const config = { ...(await Bun.file(join(model, 'config.json')).json()), model_type: 'llava', image_token_index: 1022 }
   writeFileSync(join(folder, 'config.json'), JSON.stringify(config))
-  try {
-    for (const command of [
-      ['serve', '--dedicated-mm-encoder'],
-      ['worker', '--multimodal-encode-worker'],
-    ]) {
-      const args = [...command, '--engine', 'mock', '--model-path', folder, '--http-port', String(freePort())]
-      const child = Bun.spawn([...productCommand(), ...args.slice(0, command[0] === 'serve' ? undefined : -2)], {
-        stderr: 'pipe',
-        stdout: 'ignore',
-      })
-      expect(await child.stderr.text()).toMatch(/SGLang's split of vision and language does not take llava/)
-      expect(await child.exited).toBe(2)
-    }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+  const apart = /SGLang's split of vision and language does not take llava/
+  expect(await refused('serve', '--dedicated-mm-encoder', '--model-path', folder, '--http-port', '0')).toMatch(apart)
+  expect(await refused('worker', '--multimodal-worker', '--model-path', folder)).toMatch(apart)
+  const encode = ['worker', '--multimodal-encode-worker', '--model-path']
+  expect(await refused(...encode, folder)).toMatch(apart)
+  expect(await refused(...encode, 'models/tiny-llm')).toMatch(/text model/)
+  expect(await refused(...encode, model, '--vision-encoder', 'onnx', '--vision-tower', '/nowhere.onnx')).toMatch(/export-vision/)
+  rmSync(folder, { recursive: true })
 })

@@ -27,7 +27,10 @@ export interface Encoders {
   readonly pool: VisionPool
   readonly cache: EmbeddingCache
   readonly own: readonly OwnEncoder[]
-  /** Resolves when every own encoder can encode; rejects with a start-up AppError, and then `stop` is due. */
+  /**
+   * Resolves when every own encoder can encode, but for servers that somebody else runs beside a language engine of ours; rejects with a start-up AppError, and then
+   * `stop` is due.
+   */
   start(): Promise<void>
   /** Encode workers that discovery finds join and leave from now on. */
   follow(connect: (address: string) => PlaneClient): EncodeFleet
@@ -55,7 +58,9 @@ export function openEncoders(options: VisionOptions, model: SeeingModel, encoder
     own.push(one)
     watch(one)
     if (stopped) return
-    await encoder.start()
+    // A server that somebody else runs may come late; text is served meanwhile.
+    const { url, besideEngine } = options.encoder
+    if (url === undefined || !besideEngine) await encoder.start()
     if (stopped) await encoder.stop()
     else pool.add(id, encoder)
   }
