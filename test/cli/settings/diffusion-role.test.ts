@@ -69,13 +69,16 @@ describe('a diffusion worker', () => {
     const front = parseSettings(['--fs-url', 's3://b/p', '--media-max-gb', '2'], {}, 'frontend')
     expect(front).toMatchObject({ mediaFsUrl: 's3://b/p', mediaMaxGb: 2, notices: [] })
     expect(() => parseSettings(['--fs-url', 'gs://b'], {}, 'frontend')).toThrow('s3://')
-    expect(() => parseSettings(['--ffmpeg', 'none'], {}, 'frontend')).toThrow(/serve, worker/)
+    expect(() => parseSettings(['--video-encoder', 'libx264'], {}, 'frontend')).toThrow(/serve, worker/)
+    // Clips in chats are read there.
+    expect(parseSettings(['--ffmpeg', 'none'], {}, 'frontend')).toMatchObject({ ffmpeg: 'none', notices: [] })
     const worker = parseSettings(['--video-generation-worker', '--model-path', 'm', '--media-output-fs-url', 'file:///x'], {}, 'worker')
     expect(worker.notices.join()).toContain('--media-output-fs-url: the frontend keeps the files')
   })
 
   test('its settings without its role are told to have no effect', () => {
     expect(parse('--engine mock --fs-url /x').notices.join()).toContain('--media-output-fs-url has no effect without')
+    expect(parse('--engine mock --ffmpeg /opt/ffmpeg').notices).toEqual([])
     const fleet = parse('--image-diffusion-worker --discovery-backend etcd')
     expect(fleet.notices.join()).toContain("run 'worker' with the same flags, and 'frontend'")
   })
