@@ -1,6 +1,5 @@
 // The smallest picture that proves an encoder, or the one that the operator's health payload names.
 import type { MediaItem } from '../../engine/types.ts'
-import { AppError } from '../../lib/errors.ts'
 import { imageCodec } from '../../media/image/codec.ts'
 import type { InputPolicy } from '../../media/input/policy.ts'
 import { type Picture, readPicture } from '../../media/vision/picture.ts'
@@ -9,15 +8,16 @@ import type { VisionModel } from '../../media/vision/vision.ts'
 const side = 56
 const param = 'DYN_HEALTH_CHECK_PAYLOAD'
 
-/** `payload` may name a picture as chat parts do: `image_url`, an address or `{url}`. Rejects where it cannot be read, or has none. */
+/** `payload` may name a picture as chat parts do: `image_url`, an address or `{url}`; one for other workers has none. Rejects where it cannot be read. */
 export async function canaryPicture(
   sight: VisionModel,
   payload: Record<string, unknown> | undefined,
   policy: InputPolicy,
   signal: AbortSignal,
 ): Promise<MediaItem> {
+  const url = payload === undefined ? undefined : pictureIn(payload)
   const { file, contentType, hash, width, height } =
-    payload === undefined ? await plain(policy, signal) : await readPicture(addressOf(payload), undefined, policy, param, signal)
+    url === undefined ? await plain(policy, signal) : await readPicture(url, undefined, policy, param, signal)
   const { grid, tokens } = sight.plan(width, height, param)
   const { imageTokenId: placeholder, placeholderId: single = placeholder } = sight
   return { kind: 'image', file, contentType, hash, width, height, grid, offset: 0, tokens, placeholder, single }
@@ -30,8 +30,8 @@ async function plain(policy: InputPolicy, signal: AbortSignal): Promise<Picture>
   return readPicture(`data:image/png;base64,${file.toString('base64')}`, undefined, policy, param, signal)
 }
 
-function addressOf({ image_url: named }: Record<string, unknown>): string {
+/** The address in a health payload; undefined: it names no picture. */
+export function pictureIn({ image_url: named }: Record<string, unknown>): string | undefined {
   const url = typeof named === 'object' && named !== null ? (named as { url?: unknown }).url : named
-  if (typeof url === 'string') return url
-  throw new AppError('invalid_setting', { param, message: `${param} of an encode worker must have image_url, the address of a picture` })
+  return typeof url === 'string' ? url : undefined
 }

@@ -12,7 +12,7 @@ import { createSystemApp } from '../http/system-server.ts'
 import { inputPolicy } from '../input-policy.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { EncodeWorkerOptions } from '../options.ts'
-import { canaryPicture } from '../vision/canary.ts'
+import { canaryPicture, pictureIn } from '../vision/canary.ts'
 import { type Encoders, openEncoders } from '../vision/encoders.ts'
 import { encoderHealth } from '../vision/health.ts'
 import { encoderKind } from '../vision/make-encoder.ts'
@@ -132,6 +132,8 @@ function healthOf(
   encoders: Encoders,
 ): Health {
   let picture: ReturnType<typeof canaryPicture> | undefined
+  if (canary !== undefined && pictureIn(canary) === undefined)
+    log.warn('DYN_HEALTH_CHECK_PAYLOAD names no image_url, so it is not for encode workers: /health asks for a picture of its own')
   return encoderHealth({
     encoders: () => encoders.own,
     engine: { kind: encoderKind(vision.encoder, model.folder), level: 'encoder', version, model: model.path },

@@ -58,5 +58,7 @@ test('the picture is one that the model takes, or the one that the operator name
   expect(plain).toMatchObject({ kind: 'image', tokens: sight.plan(56, 56, '').tokens, placeholder: sight.imageTokenId })
   const url = `data:image/png;base64,${Buffer.from(await pngOf(112, 84)).toString('base64')}`
   expect(await canaryPicture(sight, { image_url: { url } }, defaultPolicy, never)).toMatchObject({ width: 112, height: 84 })
-  expect(canaryPicture(sight, { prompt: 'x' }, defaultPolicy, never)).rejects.toThrow('image_url')
+  // A payload for the text workers of the same machine.
+  expect(await canaryPicture(sight, { token_ids: [1] }, defaultPolicy, never)).toMatchObject({ width: 56 })
+  expect(canaryPicture(sight, { image_url: 'data:,x' }, defaultPolicy, never)).rejects.toThrow('DYN_HEALTH')
 })
