@@ -49,6 +49,16 @@ const parts: Record<string, Part> = {
     loader: /node_modules\/tokenizers\/index\.js$/,
     rewrite: napiRs,
   },
+  // The addon finds the runtime beside it ($ORIGIN).
+  onnxruntime: {
+    files: {
+      'onnxruntime_binding.node': 'onnxruntime-node/bin/napi-v6/linux/x64/onnxruntime_binding.node',
+      'libonnxruntime.so.1': 'onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1',
+    },
+    entry: 'onnxruntime_binding.node',
+    loader: /node_modules\/onnxruntime-node\/dist\/binding\.js$/,
+    rewrite: (source, nativeModule) => source.replace(/require\(`\.\.\/bin\/[^`]*`\)/, `require('${nativeModule}').default`),
+  },
   // Dawn, WebGPU's implementation.
   webgpu: {
     files: { 'libwebgpu_wrapper.so': 'bun-webgpu-linux-x64/libwebgpu_wrapper.so' },

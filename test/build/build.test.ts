@@ -1,12 +1,13 @@
 import { expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { nativePlugin } from '../../src/build/native-plugin.ts'
+import { tinyTower } from '../helpers/vision-fixtures.ts'
 import { driverEnv, testDevice } from '../helpers/webgpu.ts'
 
 // The first build of a checkout packs the native parts, at the level that takes longest.
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const root = join(import.meta.dir, '../..')
 
@@ -57,6 +58,28 @@ test('an executable of one file encodes a picture: sharp and libvips are unpacke
   expect([...new Bun.Glob('**/libvips-cpp.so.*').scanSync({ cwd: join(folder, '.cache'), dot: true })].length).toBe(1)
   rmSync(folder, { recursive: true })
 })
+
+const tower = await tinyTower('tiny-vl')
+
+test.skipIf(tower === undefined)(
+  'an executable of one file runs a vision tower: ONNX Runtime is unpacked at the first use, and tells nobody',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'onnx-'))
+    const outfile = join(folder, 'uses-onnx')
+    const result = await Bun.build({
+      entrypoints: [join(root, 'test/build/uses-onnx.ts')],
+      compile: { target: 'bun-linux-x64', outfile, autoloadDotenv: false, autoloadBunfig: false },
+      plugins: [nativePlugin(root, join(root, '.native-cache'))],
+    })
+    expect(result.success).toBe(true)
+    const run = Bun.spawnSync([outfile, tower!.tower], { cwd: folder, env: { HOME: folder, TMPDIR: folder, ORT_DISABLE_TELEMETRY: '1' } })
+    expect(run.stderr.toString()).toBe('')
+    expect(run.stdout.toString()).toMatch(/^1\.\d+\.\d+ 64 true\n$/)
+    expect([...new Bun.Glob('**/libonnxruntime.so.1').scanSync({ cwd: join(folder, '.cache'), dot: true })].length).toBe(1)
+    expect(readdirSync(folder).sort()).toEqual(['.cache', 'uses-onnx'])
+    rmSync(folder, { recursive: true })
+  },
+)
 
 test.skipIf((await testDevice()) === undefined)(
   'an executable of one file runs a WGSL kernel: Dawn is unpacked at the first use',
