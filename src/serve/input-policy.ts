@@ -1,4 +1,5 @@
-// Which pictures of users are read, out of the options.
+// Which pictures and clips of users are read, out of the options.
+import { type ClipLimits, usualClipLimits } from '../media/input/clip/limits.ts'
 import { defaultPolicy, type InputPolicy } from '../media/input/policy.ts'
 import type { InputOptions } from './options.ts'
 
@@ -9,4 +10,8 @@ export function inputPolicy({ allowInternal, localPath, maxDataUrlMb }: InputOpt
     ...(localPath === undefined ? {} : { localPath }),
     ...(maxDataUrlMb === undefined ? {} : { maxDataUrlMb }),
   }
+}
+
+export function clipLimits({ ffmpeg }: InputOptions): ClipLimits {
+  return ffmpeg === undefined ? usualClipLimits : { ...usualClipLimits, ffmpeg }
 }

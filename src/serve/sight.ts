@@ -2,10 +2,9 @@
 import type { EngineInfo } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
-import { usualClipLimits } from '../media/input/clip/limits.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
 import type { Sight } from '../pipeline/pictures.ts'
-import { inputPolicy } from './input-policy.ts'
+import { clipLimits, inputPolicy } from './input-policy.ts'
 import type { InputOptions, ModelOptions } from './options.ts'
 
 /** The vision model of `folder`, of `config` what stands in its config.json; undefined: it serves text alone. Rejects with `model_files_invalid` or `invalid_setting`. */
@@ -36,7 +35,7 @@ export async function visionOf(
 export function sightOf(model: VisionModel | undefined, { sight }: Pick<EngineInfo, 'sight'>, input: InputOptions): Sight | undefined {
   if (model === undefined || sight === undefined) return undefined
   const policy = inputPolicy(input)
-  const limits = { ...usualClipLimits, ...(input.ffmpeg === undefined ? {} : { ffmpeg: input.ffmpeg }) }
+  const limits = clipLimits(input)
   return {
     model,
     ...sight,

@@ -18,11 +18,15 @@ async function chat(url: string, parts: unknown[], more: object = {}): Promise<A
   const content = [{ type: 'text', text: 'What happens?' }, ...parts]
   const body = JSON.stringify({ model: 'tiny', messages: [{ role: 'user', content }], max_tokens: 12, temperature: 0, ...more })
   const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-  const answer = await response.json()
+  const answer = (await response.json()) as {
+    choices?: { message: { content: string } }[]
+    usage?: { prompt_tokens: number }
+    error: Answer['error']
+  }
   return {
     status: response.status,
-    text: answer.choices?.[0]?.message.content,
-    tokens: answer.usage?.prompt_tokens,
+    text: answer.choices?.[0]?.message.content ?? '',
+    tokens: answer.usage?.prompt_tokens ?? 0,
     error: answer.error,
   }
 }

@@ -9,7 +9,7 @@ import { openPlanes, type Planes } from '../fleet/planes.ts'
 import type { Health } from '../health.ts'
 import { startHttp } from '../http/http.ts'
 import { createSystemApp } from '../http/system-server.ts'
-import { inputPolicy } from '../input-policy.ts'
+import { clipLimits, inputPolicy } from '../input-policy.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { EncodeWorkerOptions } from '../options.ts'
 import { canaryPicture, pictureIn } from '../vision/canary.ts'
@@ -165,7 +165,12 @@ async function serveForeign(
   await encoder.start()
   const { bind, host, port, registerAt } = foreign
   const policy = inputPolicy(options.model.input)
-  parts.gateway = startGateway({ encoder, hostname: bind, port, foreign: { policy, model: model.sight } })
+  parts.gateway = startGateway({
+    encoder,
+    hostname: bind,
+    port,
+    foreign: { policy, model: model.sight, clips: clipLimits(options.model.input) },
+  })
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${new URL(parts.gateway.url).port}`
   log.info({ url, registerAt }, "serves SGLang's own language servers")
   if (registerAt.length > 0) parts.registration = register({ servers: registerAt, url, onNotice: (text) => log.info(text) })

@@ -205,8 +205,8 @@ function clipTimes(items: readonly MediaItem[]): { secondsPerGrid: number[]; tim
   const seconds = items.map(({ secondsPerFrame = 0.5 }) => secondsPerFrame)
   return {
     secondsPerGrid: seconds.map((each) => each * framesPerGrid),
-    timestamps: items.map(({ grid }, i) =>
-      Array.from({ length: grid[0] }, (_, t) => seconds[i]! * (t * framesPerGrid + (framesPerGrid - 1) / 2)),
+    timestamps: items.map(({ grid, clip }, i) =>
+      Array.from({ length: grid[0] }, (_, t) => clip?.seconds?.[t] ?? seconds[i]! * (t * framesPerGrid + (framesPerGrid - 1) / 2)),
     ),
   }
 }

@@ -1,6 +1,8 @@
 // The pictures that a language server names: ours by `dsgl:HASH`, which this process has the files of; those of foreign servers by address, under the rules for users' images.
 import { AppError } from '../../../lib/errors.ts'
+import { type ClipLimits, usualClipLimits } from '../../../media/input/clip/limits.ts'
 import type { InputPolicy } from '../../../media/input/policy.ts'
+import { readClip } from '../../../media/vision/clip.ts'
 import { readPicture } from '../../../media/vision/picture.ts'
 import type { VisionModel } from '../../../media/vision/vision.ts'
 import type { MediaItem } from '../../types.ts'
@@ -17,7 +19,14 @@ export interface ItemSources {
   /** The pictures of requests that run in this process, by hash. */
   files?: (hash: string) => MediaItem | undefined
   /** How pictures of foreign language servers are read; absent: such servers are refused. */
-  foreign?: { policy: InputPolicy; model: VisionModel }
+  foreign?: Foreign
+}
+
+interface Foreign {
+  policy: InputPolicy
+  model: VisionModel
+  /** Of clips; absent: the usual ones. */
+  clips?: ClipLimits
 }
 
 /** Rejects with `invalid_image`, `invalid_value` or `unsupported_parameter` naming the item, or `media_not_found` for a name that is not (any more) known here. */
@@ -35,8 +44,7 @@ export async function readItem(
   }
   const { foreign } = sources
   if (foreign === undefined) throw new AppError('invalid_value', { param, message: 'This encoder serves its own language worker only.' })
-  if (modality !== 'IMAGE')
-    throw new AppError('unsupported_parameter', { param, message: 'This encoder takes only images of other language servers.' })
+  if (modality === 'VIDEO') return foreignClip(url, param, foreign, signal)
   const { file, contentType, width, height, hash } = await readPicture(url, detail, foreign.policy, param, signal)
   const { model } = foreign
   const { grid, tokens } = model.plan(width, height, param)
@@ -52,5 +60,21 @@ export async function readItem(
     tokens,
     placeholder: model.imageTokenId,
     single: model.imageTokenId,
+  }
+}
+
+/** Sampled as SGLang's own encoder does it. */
+async function foreignClip(url: string, param: string, { policy, model, clips }: Foreign, signal: AbortSignal): Promise<MediaItem> {
+  const { clips: reader, videoTokenId } = model
+  if (reader === undefined || videoTokenId === undefined)
+    throw new AppError('unsupported_parameter', { param, message: `Models of ${model.family} take no clips here.` })
+  const clip = await readClip(url, { model: reader, policy, limits: clips ?? usualClipLimits, param, signal })
+  const { frames, width, height, hash, total, fps, positions, secondsPerFrame, chosen } = clip
+  const { grid, tokens } = reader.plan(frames.length, width, height, param)
+  const seconds = reader.seconds(positions, fps)
+  return {
+    ...({ kind: 'video', file: new Uint8Array(), contentType: 'video/mp4', offset: 0 } as const),
+    ...{ hash, width, height, grid, tokens, placeholder: videoTokenId, single: videoTokenId, frames, secondsPerFrame },
+    clip: { frames: total, fps, positions, chosen, ...(seconds === undefined ? {} : { seconds }) },
   }
 }

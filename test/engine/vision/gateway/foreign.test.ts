@@ -3,10 +3,13 @@ import { afterEach, expect, test } from 'bun:test'
 import type { MediaItem } from '../../../../src/engine/types.ts'
 import { type Gateway, startGateway } from '../../../../src/engine/vision/gateway/gateway.ts'
 import { mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
+import { usualClipLimits } from '../../../../src/media/input/clip/limits.ts'
 import { defaultPolicy } from '../../../../src/media/input/policy.ts'
 import type { VisionModel } from '../../../../src/media/vision/vision.ts'
+import { clipOf, dataUrl as clipUrl, hasFfmpeg } from '../../../helpers/clips.ts'
 import { languageServer } from '../../../helpers/language-server.ts'
 import { noisePicture } from '../../../helpers/vision.ts'
+import { presetModel } from '../../../media/vision/vectors.ts'
 
 /** Patches of 14 pixels, 2 × 2 of them a row; nothing is resized. */
 const model = {
@@ -52,6 +55,34 @@ test('pictures by address are read, planned and encoded; one that may not be rea
     expect(await ask([dataUrl(a), url])).toMatchObject({ status: 400, body: { message: expect.stringContaining(says!) } })
     expect((await server.next()).fields).toMatchObject({ error_code: 400, error_msg: expect.stringContaining(says!) })
   }
+  server.close()
+  await encoder.stop()
+})
+
+test.skipIf(!hasFfmpeg())('clips by address are sampled as SGLang samples them, and told with their times', async () => {
+  const encoder = mockEncoder({ modelPath: 'm', dim: 8 })
+  await encoder.start()
+  const model = presetModel('qwen3vl')
+  gateway = startGateway({ encoder, hostname: '127.0.0.1', port: 0, foreign: { policy: defaultPolicy, model, clips: usualClipLimits } })
+  const server = languageServer()
+  const port = Number(server.ranks[0]!.split(':')[1])
+  const ask = (url: string) =>
+    server.encode(gateway.url, { req_id: 'r_local_part_0', mm_items: [url], embedding_port: [port], modality: 'VIDEO' })
+
+  expect(await ask(clipUrl(clipOf({ width: 64, height: 48, fps: 30, secs: 2 })))).toMatchObject({ status: 200 })
+  // Frames 0, 19, 39 and 59 (test/fixtures/vision/clips.json).
+  const grid = [2, 18, 24]
+  const seconds = [0.31666666666666665, 1.6333333333333333]
+  expect((await server.next()).fields).toMatchObject({
+    grid_dim: [grid],
+    shape: [216, 8],
+    video_timestamps: [seconds],
+    second_per_grid_ts: [1],
+  })
+  expect(await ask(clipUrl(new Uint8Array(100)))).toMatchObject({
+    status: 400,
+    body: { message: expect.stringContaining('is no video file') },
+  })
   server.close()
   await encoder.stop()
 })
