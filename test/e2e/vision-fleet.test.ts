@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pngOf } from '../helpers/pictures.ts'
 import { freePort } from '../helpers/processes/sglang-server.ts'
 import { eventually, productCommand, type Started, start } from '../helpers/processes/start.ts'
-import { look, metricOf, model, startVisionFleet, type VisionFleet } from '../helpers/processes/vision-fleet.ts'
+import { look, metricOf, model, startVisionFleet, type VisionFleet, type WatchedWorker } from '../helpers/processes/vision-fleet.ts'
 
 setDefaultTimeout(120_000)
 
@@ -27,6 +27,12 @@ function fleetOf(): VisionFleet {
   return fleet
 }
 
+/** The frontend knows a worker, and the worker this many encoders. */
+async function found(url: string, language: WatchedWorker, encoders: number): Promise<void> {
+  await eventually('the model is served', async () => (await fetch(`${url}/ready`)).ok)
+  await eventually('the encoders were found', async () => (await language.metric(ready)) === encoders)
+}
+
 /** A picture takes about a tenth of a second. */
 const slow = ['--speedup-ratio', '0.05']
 const misses = 'dynamo_component_embedding_cache_misses_total'
@@ -41,7 +47,7 @@ const undisturbed = (files: Uint8Array[]) => Promise.all(files.map((file) => loo
 test('encode, prefill and decode together: the same answers as from one process; a picture that is known is not encoded again', async () => {
   const fleet = fleetOf()
   const [{ url }, language, encoder] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder()])
-  await eventually('the encoder was found', async () => (await language.metric(ready)) === 1)
+  await found(url, language, 1)
   const [a, b] = (await pictures(2, 1)) as [Uint8Array, Uint8Array]
   expect(await look(url, [a, b])).toBe(await look(whole.url, [a, b]))
   expect([await language.metric(misses), await encoder.metric(encoded)]).toEqual([2, 2])
@@ -75,7 +81,7 @@ test('200 pictures at once while encode workers are killed, stopped, stand still
   const fleet = fleetOf()
   const [{ url }, first, second] = await Promise.all([fleet.frontend(), fleet.language(), fleet.language()])
   const [a, b, c] = await Promise.all([fleet.encoder(slow), fleet.encoder(slow), fleet.encoder(slow)])
-  for (const one of [first, second]) await eventually('the encoders were found', async () => (await one.metric(ready)) === 3)
+  for (const one of [first, second]) await found(url, one, 3)
   const files = await pictures(200, 1000)
   const expected = await undisturbed(files)
   expect(new Set(expected).size).toBe(200)
@@ -110,7 +116,7 @@ test('200 pictures at once while encode workers are killed, stopped, stand still
 test('100 large pictures at once: more than a connection holds, and none is lost', async () => {
   const fleet = fleetOf()
   const [{ url }, language] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder(), fleet.encoder()])
-  await eventually('the encoders were found', async () => (await language.metric(ready)) === 2)
+  await found(url, language, 2)
   const files = await Promise.all(Array.from({ length: 10 }, (_, i) => pngOf(1200, 900, 500 + i)))
   expect(files[0]!.length).toBeGreaterThan(1_000_000)
   const expected = await undisturbed(files)
@@ -124,7 +130,7 @@ test('without an encoder text is served, pictures fail within seconds and say wh
   const fleet = fleetOf()
   const [{ url }, language] = await Promise.all([fleet.frontend(), fleet.language()])
   const [known, other] = (await pictures(2, 21)) as [Uint8Array, Uint8Array]
-  await eventually('the model is served', async () => !(await look(url, [], 'Hi')).startsWith('404'))
+  await found(url, language, 0)
   for (let i = 0; i < 8; i++) expect(await look(url, [known])).toStartWith('503 encoder_unavailable')
   // That many failures of an engine would have opened the router's breaker.
   expect(await look(url, [], 'Hi')).toBe(await look(whole.url, [], 'Hi'))
