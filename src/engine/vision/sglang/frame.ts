@@ -69,15 +69,22 @@ function readGrids(value: ReadValue | undefined): [number, number, number][] {
   return Array.from({ length: flat.length / 3 }, (_, i) => flat.slice(i * 3, i * 3 + 3) as [number, number, number])
 }
 
-/** Arguments of torch's _rebuild_tensor_v2: storage, offset, size, stride. Whole numbers in their natural order only. */
+/** Arguments of torch's _rebuild_tensor_v2: storage, offset, size, stride. Pictures that were encoded together have grids that are parts of one tensor. */
 function readTensor([held, offset, size, stride]: readonly ReadValue[]): number[] {
   const bytes = isCall(held) && held.callee === storage ? held.args[0] : undefined
-  if (!(bytes instanceof Uint8Array) || offset !== 0 || !Array.isArray(size) || !Array.isArray(stride))
-    throw wrong('another tensor than grids are')
-  if (size.length !== 2 || size[1] !== 3 || stride[0] !== 3 || stride[1] !== 1) throw wrong('a grid of another shape')
-  const numbers = readStorage(bytes)
-  if (numbers.length !== Number(size[0]) * 3) throw wrong('a grid of another length')
-  return numbers
+  if (!(bytes instanceof Uint8Array) || !counts([offset]) || !counts(size) || !counts(stride)) throw wrong('another tensor than grids are')
+  const [pictures, sides] = size
+  if (size.length !== 2 || stride.length !== 2 || sides !== 3 || pictures! > 100_000) throw wrong('a grid of another shape')
+  const all = readStorage(bytes)
+  return Array.from({ length: pictures! * 3 }, (_, i) => {
+    const number = all[(offset as number) + Math.floor(i / 3) * stride[0]! + (i % 3) * stride[1]!]
+    if (number === undefined) throw wrong('a grid of another length')
+    return number
+  })
+}
+
+function counts(value: ReadValue | undefined): value is number[] {
+  return Array.isArray(value) && value.every((part) => Number.isInteger(part) && (part as number) >= 0)
 }
 
 /** torch.save of a storage in its old form: four pickles (magic, version, machine, the storage's name), one of the keys, u64 count, the numbers. */

@@ -20,6 +20,21 @@ test('rows of two pictures as a live 0.5.23 pushed them: the grid is a tensor', 
   })
 })
 
+test('grids of pictures that were encoded together are parts of one tensor', async () => {
+  // The recorded frame, its grid told as the second row of the two: offset 3, size [1, 3].
+  const two = await recorded('sglang-0.5.23-two.bin')
+  const text = Buffer.from(two).toString('latin1')
+  const at = text.indexOf('K\x00K\x02K\x03\x86\x94K\x03K\x01\x86')
+  expect(at).toBeGreaterThan(0)
+  const one = two.slice()
+  one[at + 1] = 3
+  one[at + 3] = 1
+  const frame = readEncoderFrame([one, new Uint8Array(47 * 64 * 4)])
+  expect(frame).toMatchObject({ grids: [[1, 10, 14]] })
+  one[at + 1] = 4
+  expect(() => readEncoderFrame([one, new Uint8Array(47 * 64 * 4)])).toThrow('a grid of another length')
+})
+
 test('its failure', async () => {
   const failure = readEncoderFrame([await recorded('sglang-0.5.23-error.bin')])
   expect(failure).toMatchObject({ code: 400, error: expect.stringContaining('Could not decode image') })
