@@ -72,7 +72,8 @@ function readGrids(value: ReadValue | undefined): [number, number, number][] {
 /** Arguments of torch's _rebuild_tensor_v2: storage, offset, size, stride. Pictures that were encoded together have grids that are parts of one tensor. */
 function readTensor([held, offset, size, stride]: readonly ReadValue[]): number[] {
   const bytes = isCall(held) && held.callee === storage ? held.args[0] : undefined
-  if (!(bytes instanceof Uint8Array) || !counts([offset]) || !counts(size) || !counts(stride)) throw wrong('another tensor than grids are')
+  if (!(bytes instanceof Uint8Array) || !counts([offset ?? null]) || !counts(size) || !counts(stride))
+    throw wrong('another tensor than grids are')
   const [pictures, sides] = size
   if (size.length !== 2 || stride.length !== 2 || sides !== 3 || pictures! > 100_000) throw wrong('a grid of another shape')
   const all = readStorage(bytes)
