@@ -42,8 +42,21 @@ function cubicFloat(signed: number): number {
   return x < 2 ? f32(f32(f32(f32(x - 5) * x + 8) * x - 4) * -0.5) : 0
 }
 
-/** From `from` pixels to `to`. */
+/** The last ones: frames of a clip, and pictures of one camera, have the same sizes. */
+const kept = new Map<string, Taps>()
+const mostKept = 32
+
+/** From `from` pixels to `to`. Shared: not to be changed. */
 export function tapsOf(from: number, to: number, filter: VisionFilter, backend: ResizeBackend): Taps {
+  const key = `${from} ${to} ${filter} ${backend}`
+  const known = kept.get(key) ?? makeTaps(from, to, filter, backend)
+  kept.delete(key)
+  kept.set(key, known)
+  if (kept.size > mostKept) kept.delete(kept.keys().next().value!)
+  return known
+}
+
+function makeTaps(from: number, to: number, filter: VisionFilter, backend: ResizeBackend): Taps {
   const { low, exact } = backend === 'tv_f32' ? floatTaps(from, to, filter) : exactTaps(from, to, filter)
   const count = exact.reduce((most, list) => Math.max(most, list.length), 1)
   const first = Int32Array.from(low, (at) => Math.min(at, from - count))

@@ -49,8 +49,16 @@ export function jobOf(rgb: Uint8Array, from: Size, to: Size, downFirst: boolean,
   return { rgb, from, to, downFirst, ...(x && { x: packed(x, 4) }), ...(y && { y: packed(y, 2) }) }
 }
 
+const packs = { 2: new WeakMap<Taps, Packed>(), 4: new WeakMap<Taps, Packed>() }
+
+function packed(taps: Taps, group: 2 | 4): Packed {
+  const known = packs[group].get(taps) ?? pack(taps, group)
+  packs[group].set(taps, known)
+  return known
+}
+
 /** `group`: weights that the module takes at a time; in pairs, 16 bits each. Weights of 22 bits are split, high halves of a group before low ones. */
-function packed({ count, first, weights, bits }: Taps, group: 2 | 4): Packed {
+function pack({ count, first, weights, bits }: Taps, group: 2 | 4): Packed {
   if (bits === 0) {
     // As float64, which fused sums are made with.
     return { first, span: count, loops: count, words: new Int32Array(Float64Array.from(weights).buffer), each: 2 * count, bits }
