@@ -21,7 +21,10 @@ def narrowed(values, storage):
             raise OverflowError("weights do not fit float16; take bfloat16 or float32")
         return half.tobytes()
     if storage == "bfloat16":
-        bits = values.view(np.uint32).astype(np.uint64)
+        bits = values.view(np.uint32)
+        if not (bits & 0xFFFF).any():  # It came from bfloat16, as most checkpoints do.
+            return (bits >> 16).astype("<u2").tobytes()
+        bits = bits.astype(np.uint64)
         return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
     return values.tobytes()
 
