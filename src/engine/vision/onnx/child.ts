@@ -28,7 +28,9 @@ export function startProcess(
   const errors = readLines(child.stderr, (line) => {
     lines.push(line)
     if (lines.length > keptLines) lines.shift()
-    log.info({ pid: child.pid, line }, 'vision encoder')
+    // Its own log lines are ours already; the rest is what libraries say.
+    if (line.startsWith('{"level"')) process.stderr.write(`${line}\n`)
+    else log.info({ pid: child.pid, line }, 'vision encoder')
   })
   const heard = (async () => {
     try {

@@ -8,8 +8,8 @@ import { openTower, type RuntimeOptions, type Tower, type VisionDevice } from '.
 const allowed = 1e-4
 /** More than the tiles that kernels work in, and no multiple of them; one picture and a clip. */
 const probes = [
-  { frames: 1, height: 14, width: 22 },
-  { frames: 2, height: 6, width: 10 },
+  { frames: 1, height: 10, width: 14 },
+  { frames: 2, height: 6, width: 6 },
 ]
 
 type Wanted = Omit<RuntimeOptions, 'device' | 'fused'> & { device: VisionDevice | 'auto' }
