@@ -2,9 +2,10 @@
 import { normalizePatchify } from '../../../kernels/normalize-patchify/kernel.ts'
 import { levelsOf } from '../../../kernels/normalize-patchify/levels.ts'
 import { resizeVision } from '../../../kernels/resize-bicubic/kernel.ts'
+import type { Size } from '../../../kernels/resize-bicubic/reference.ts'
 import { giveBack } from '../../../kernels/spare.ts'
 import { type ClipRules, clipSizes, firstSize, groupSeconds, sampleFrames } from './clips.ts'
-import type { Numbers, Size } from './family.ts'
+import type { Numbers } from './family.ts'
 import type { Backend, ClipModel, Patches, Plan } from './vision.ts'
 
 export function clipModel({ marks, ...rules }: ClipRules & { marks?: readonly [number, number] }, numbers: Numbers): ClipModel {

@@ -1,7 +1,8 @@
 // How Qwen's models read clips, as SGLang 0.5.23 hands them over (multimodal/processors/qwen_vl.py, preprocess_video): two frames a second are picked and resized
 // once by SGLang, then once more by the model's own processor, whose limits may be of a frame (Qwen2) or of the whole clip (Qwen3).
+
+import type { Size } from '../../../kernels/resize-bicubic/reference.ts'
 import { AppError } from '../../lib/errors.ts'
-import type { Size } from './family.ts'
 import { halfToEven, type PixelLimits, smartResize } from './smart-resize.ts'
 import type { SamplingWishes } from './vision.ts'
 

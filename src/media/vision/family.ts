@@ -1,6 +1,7 @@
 // What a family of vision models is: how it is known by its files, and what they say about a picture of any size. Families are data and pure functions;
 // preprocess.ts does what a recipe says.
 import type { PatchOrder } from '../../../kernels/normalize-patchify/reference.ts'
+import type { Size } from '../../../kernels/resize-bicubic/reference.ts'
 import type { ClipRules } from './clips.ts'
 import type { Plan } from './vision.ts'
 
@@ -16,11 +17,6 @@ export interface ModelFiles {
   video: Json
   /** The id of a special token; undefined when the tokenizer has no such one. */
   tokenId(text: string): number | undefined
-}
-
-export interface Size {
-  width: number
-  height: number
 }
 
 /** One resized copy of the picture, laid on a black canvas at `left`, `top`; negative: what hangs over is cut off. */

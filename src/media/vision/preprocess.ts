@@ -2,10 +2,11 @@
 import { normalizePatchify, patchifyBytes } from '../../../kernels/normalize-patchify/kernel.ts'
 import { levelsOf } from '../../../kernels/normalize-patchify/levels.ts'
 import { resizeVision } from '../../../kernels/resize-bicubic/kernel.ts'
+import type { Size } from '../../../kernels/resize-bicubic/reference.ts'
 import { giveBack } from '../../../kernels/spare.ts'
 import { tilesBicubic } from '../../../kernels/tiles-bicubic/kernel.ts'
 import { byCrew } from './crew/use.ts'
-import type { Numbers, Part, Recipe, Size } from './family.ts'
+import type { Numbers, Part, Recipe } from './family.ts'
 import type { Backend, BytePatches, Patches } from './vision.ts'
 
 /** `rgb`: [height, width, 3]. */

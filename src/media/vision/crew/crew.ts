@@ -1,7 +1,9 @@
 // Some threads that prepare one picture together, in memory that they share: a large picture then takes a fraction of the time, and the main thread none of it.
+
+import type { Size } from '../../../../kernels/resize-bicubic/reference.ts'
 import { giveBack, spareShared } from '../../../../kernels/spare.ts'
 import { log } from '../../../lib/log.ts'
-import type { Numbers, Size } from '../family.ts'
+import type { Numbers } from '../family.ts'
 import type { Backend } from '../vision.ts'
 import type { CrewAnswer, CrewJob } from './job.ts'
 

@@ -3,7 +3,8 @@
 import { normalizePatchifyCall } from '../../../../kernels/normalize-patchify/kernel.ts'
 import type { PatchOrder } from '../../../../kernels/normalize-patchify/reference.ts'
 import { resizeVisionCall } from '../../../../kernels/resize-bicubic/kernel.ts'
-import type { Numbers, Size } from '../family.ts'
+import type { Size } from '../../../../kernels/resize-bicubic/reference.ts'
+import type { Numbers } from '../family.ts'
 import type { Backend } from '../vision.ts'
 
 /** All arrays lie in shared memory, but for `levels`. */

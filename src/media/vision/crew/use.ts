@@ -1,6 +1,7 @@
 // When a picture is worth a crew: many cores, a large picture, and one canvas cut into small patches.
 import { availableParallelism } from 'node:os'
-import type { Numbers, Part, Size } from '../family.ts'
+import type { Size } from '../../../../kernels/resize-bicubic/reference.ts'
+import type { Numbers, Part } from '../family.ts'
 import type { Backend } from '../vision.ts'
 import { Crew, type Made } from './crew.ts'
 

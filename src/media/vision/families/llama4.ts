@@ -1,5 +1,6 @@
 // Llama 4: the picture on the canvas of tiles that keeps most of it, in tiles, and after them the whole picture in one tile.
-import type { Eye, Family, ModelFiles, Numbers, Part, Size } from '../family.ts'
+import type { Size } from '../../../../kernels/resize-bicubic/reference.ts'
+import type { Eye, Family, ModelFiles, Numbers, Part } from '../family.ts'
 import { half, idOf, numbersOf, object, side, whole } from '../fields.ts'
 
 export const llama4Family: Family = { name: 'llama4', title: 'Llama 4', modelTypes: ['llama4'], eye }

@@ -1,5 +1,6 @@
 // LLaVA 1.5 over CLIP or SigLIP: one square, cut out of the middle of the picture, or the picture in a square of the mean colour.
-import type { Eye, Family, ModelFiles, Numbers, Size } from '../family.ts'
+import type { Size } from '../../../../kernels/resize-bicubic/reference.ts'
+import type { Eye, Family, ModelFiles, Numbers } from '../family.ts'
 import { clip, field, idOf, numbersOf, object, side, whole } from '../fields.ts'
 import { checkShape } from '../smart-resize.ts'
 
