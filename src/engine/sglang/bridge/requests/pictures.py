@@ -21,6 +21,8 @@ def request_fields(ids: list, media: list) -> dict:
 
 def data_of(pictures: list) -> dict:
     """`image_data` and `video_data` as SGLang's requests have them; None where there is none of the kind."""
+    if any(picture.kind == "video" and picture.clip is None for picture in pictures):
+        raise ValueError("a clip came without its frames")
     files = [bytes(picture.file) for picture in pictures if picture.kind == "image"]
     taken = [clips.Picked(picture.clip) for picture in pictures if picture.kind == "video"]
     if taken and not clips.install():
@@ -64,6 +66,9 @@ class Pictures:
         processor = getattr(self._manager, "mm_processor", None)
         if processor is None:
             raise ValueError("this engine takes no pictures: its model has no vision tower, or --enable-multimodal is missing")
+        if self._places_only and not rows.takes_rows(processor):
+            # Positions count on through a picture in the families without SGLang's split, so the ids say it all.
+            return None
         ids, pictures = numpy.frombuffer(ids, "<u4").tolist(), [Picture(entry) for entry in media]
         if self._places_only or pictures[0].rows is not None:
             for picture in pictures:

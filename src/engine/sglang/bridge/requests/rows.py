@@ -4,14 +4,19 @@ compared here before anything is sent."""
 from . import clips
 
 
+def takes_rows(processor) -> bool:
+    """True for the families of SGLang's own split of vision and language."""
+    return hasattr(processor, "get_mm_data") and hasattr(processor, "build_input_ids")
+
+
 def inputs(processor, ids: list, pictures: list, places_only: bool):
     """What `process_mm_data_async` would have made of the files, with rows in their place; `places_only`: with nothing, for a decode engine.
     `ids` has one placeholder a picture. ValueError when this model's processor has no way for it, or when counts differ."""
     import torch
     from sglang.srt.managers.schedule_batch import Modality
 
-    build = getattr(processor, "get_mm_data", None)
-    if build is None or not hasattr(processor, "build_input_ids"):
+    build = processor.get_mm_data if takes_rows(processor) else None
+    if build is None:
         raise ValueError("SGLang's processor of this model takes no rows from a tower elsewhere; serve it without --dedicated-mm-encoder")
     if any(picture.grid is None for picture in pictures):
         raise ValueError("a picture came without its grid")
