@@ -20,7 +20,10 @@ export interface EncoderServer {
   stop(graceMs: number): Promise<void>
 }
 
-/** What is the gateway's matter, not the user's. */
+/** Pictures that SGLang encodes together differ in their last bits from those encoded alone, and KV blocks are named by these bits. Who wants the speed of batches sets it. */
+const alone = { SGLANG_ENCODER_MAX_BATCH_SIZE: '1' }
+
+/** What is our matter, not the user's. */
 const ours = ['--encoder-only', '--encoder-transfer-backend', 'zmq_to_scheduler', '--host', '127.0.0.1']
 const healthEveryMs = 250
 
@@ -47,7 +50,11 @@ export async function startEncoderServer(
   if (!program) throw pythonNotFound(python)
   let child: Child
   try {
-    child = startChild({ command: [program, '-u', '-m', 'sglang.launch_server', ...args, ...ours, '--port', `${port}`], env, onLine })
+    child = startChild({
+      command: [program, '-u', '-m', 'sglang.launch_server', ...args, ...ours, '--port', `${port}`],
+      env: { ...alone, ...env },
+      onLine,
+    })
   } catch (thrown) {
     throw (thrown as { code?: string }).code === undefined ? thrown : pythonNotFound(python)
   }
