@@ -42,11 +42,22 @@ export function toPixels(bytes: Uint8Array, maxPixels: number, param: string, si
  * makes nearly all of it white. Rejects like toPng.
  */
 export function toModelPixels(bytes: Uint8Array, maxPixels: number, param: string, signal = new AbortController().signal): Promise<Pixels> {
-  const write = async (image: Sharp, { space }: Metadata): Promise<Pixels> => {
-    const inks = space === 'cmyk'
+  return useModelPixels(bytes, maxPixels, param, signal, async (pixels) => pixels)
+}
+
+/** What `use` makes of these pixels. They count as being decoded until then, so that only a few pictures of this size are in memory at a time. */
+export function useModelPixels<T>(
+  bytes: Uint8Array,
+  maxPixels: number,
+  param: string,
+  signal: AbortSignal,
+  use: (pixels: Pixels, head: Metadata) => Promise<T>,
+): Promise<T> {
+  const write = async (image: Sharp, head: Metadata): Promise<T> => {
+    const inks = head.space === 'cmyk'
     const plain = inks ? image.pipelineColourspace('cmyk').toColourspace('cmyk') : image.removeAlpha()
     const { data, info } = await plain.raw().toBuffer({ resolveWithObject: true })
-    return { data: inks ? inksToRgb(data) : data, width: info.width, height: info.height, channels: 3 }
+    return use({ data: inks ? inksToRgb(data) : data, width: info.width, height: info.height, channels: 3 }, head)
   }
   return decode(bytes, { maxPixels, param, signal, secs: slowestSecs, ignoreIcc: true }, write)
 }

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto'
 import type { Metadata } from 'sharp'
 import { imageCodec } from '../image/codec.ts'
-import { toModelPixels } from '../input/decode.ts'
+import { useModelPixels } from '../input/decode.ts'
 import { readFile } from '../input/input.ts'
 import type { InputPolicy } from '../input/policy.ts'
+import { plainFile } from './plain-file.ts'
 
 export interface Picture {
   file: Uint8Array
@@ -19,9 +20,9 @@ export interface Picture {
 const lowDetailSide = 512
 
 /**
- * Fetches (data:, https, file, as the policy allows), decodes the whole of it and gives back a file that means the same everywhere: the client's own bytes where they
- * are plain, else a PNG (EXIF's turn, colour profiles, CMYK, palettes and transparency are resolved; alpha is dropped, not blended, as processors do).
- * Rejects with `invalid_image` or `invalid_value` naming `param`.
+ * Fetches (data:, https, file, as the policy allows), decodes the whole of it and gives back a file that means the same everywhere: the client's own JPEG or PNG
+ * without its notes where it is plain, else a PNG (EXIF's turn, colour profiles, CMYK, palettes and transparency are resolved; alpha is dropped, not blended, as
+ * processors do). Rejects with `invalid_image` or `invalid_value` naming `param`.
  */
 export async function readPicture(
   url: string,
@@ -32,28 +33,23 @@ export async function readPicture(
 ): Promise<Picture> {
   const given = await readFile({ url }, policy, param, signal)
   // Decoded to its last line before any engine hears of it: a file that ends early must be the client's error, not the engine's.
-  const pixels = await toModelPixels(given, policy.maxPixels, param, signal)
-  const { width, height } = pixels
-  const sharp = await imageCodec()
-  if (detail === 'low' && Math.max(width, height) > lowDetailSide) {
-    const { data, info } = await sharp(pixels.data, { raw: { width, height, channels: 3 } })
-      .resize(lowDetailSide, lowDetailSide, { fit: 'inside' })
-      .png({ compressionLevel: 2 })
-      .toBuffer({ resolveWithObject: true })
+  return useModelPixels(given, policy.maxPixels, param, signal, async ({ data: rgb, width, height }, head) => {
+    const small = detail === 'low' && Math.max(width, height) > lowDetailSide
+    const format = small ? undefined : plainFormat(head)
+    const plain = format && plainFile(given, format)
+    if (plain !== undefined) return picture(plain, `image/${format}`, width, height)
+    const sharp = await imageCodec()
+    const image = sharp(rgb, { raw: { width, height, channels: 3 } })
+    if (small) image.resize(lowDetailSide, lowDetailSide, { fit: 'inside' })
+    const { data, info } = await image.png({ compressionLevel: 2 }).toBuffer({ resolveWithObject: true })
     return picture(data, 'image/png', info.width, info.height)
-  }
-  const contentType = plainType(await sharp(given).metadata())
-  if (contentType !== undefined) return picture(given, contentType, width, height)
-  const png = await sharp(pixels.data, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 2 })
-    .toBuffer()
-  return picture(png, 'image/png', width, height)
+  })
 }
 
-/** The content type of a file that needs no explaining; undefined where decoders may differ. */
-function plainType({ format, space, depth, channels, orientation, pages }: Metadata): string | undefined {
+/** Of a file that needs no explaining; undefined where decoders may differ. */
+function plainFormat({ format, space, depth, channels, orientation, pages }: Metadata): 'jpeg' | 'png' | undefined {
   const plain = space === 'srgb' && depth === 'uchar' && channels === 3 && (orientation ?? 1) === 1 && (pages ?? 1) === 1
-  return plain && (format === 'jpeg' || format === 'png') ? `image/${format}` : undefined
+  return plain && (format === 'jpeg' || format === 'png') ? format : undefined
 }
 
 function picture(file: Uint8Array, contentType: string, width: number, height: number): Picture {
