@@ -56,6 +56,14 @@ export function pairLease(prefill: Lease, prefillEngine: Pick<Engine, 'info'>, d
   }
 }
 
+const nothing = new Uint8Array()
+
+/** Of its pictures a decode leg needs to know where they lie, because their KV comes with the prompt's. */
+function withPlacesOnly(request: GenerateRequest): GenerateRequest {
+  if (request.media === undefined) return request
+  return { ...request, media: request.media.map(({ frames, rows, ...item }) => ({ ...item, file: nothing })) }
+}
+
 function withoutError({ usage }: Outcome): Outcome | undefined {
   return usage === undefined ? undefined : { usage }
 }
@@ -128,7 +136,7 @@ class Pair {
       if (this.over || alone) return
       const rest = this.decodeSink()
       this.decodeSide.engine
-        .generate({ ...request, bootstrap }, rest, this.stopDecode.signal)
+        .generate({ ...withPlacesOnly(request), bootstrap }, rest, this.stopDecode.signal)
         .catch((thrown) => rest.fail(toAppError(thrown)))
     })
   }
