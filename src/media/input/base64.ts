@@ -1,6 +1,7 @@
 // Images inside the request: data: addresses and bare base64.
 import { AppError } from '../../lib/errors.ts'
 import { tooLarge } from './limited.ts'
+import type { InputPolicy } from './policy.ts'
 
 /** The base64 text of a `data:` address. Throws `invalid_value`; what media type it claims does not matter, the bytes decide. */
 export function dataUrlText(url: string, param: string): string {
@@ -14,21 +15,26 @@ export function dataUrlText(url: string, param: string): string {
   try {
     return decodeURIComponent(text)
   } catch (cause) {
-    throw notBase64(param, cause)
+    throw notBase64(param, 'image', cause)
   }
 }
 
 /** Throws `invalid_value` for what is no base64, `invalid_image` for more than `maxBytes`, before it decodes. */
-export function decodeBase64(text: string, maxBytes: number, param: string): Uint8Array {
+export function decodeBase64(text: string, limit: Pick<InputPolicy, 'maxBytes' | 'kind'>, param: string): Uint8Array {
+  const { maxBytes, kind } = limit
   // Line breaks and spaces go first: a pattern that allows them in two places tries every split of a long run, which takes its square in time.
   const packed = text.replace(/\s+/g, '')
-  if (packed.length * 0.75 > maxBytes + 3) throw tooLarge(param, maxBytes)
-  if (!/^[\w+/-]+={0,2}$/.test(packed)) throw notBase64(param)
+  if (packed.length * 0.75 > maxBytes + 3) throw tooLarge(param, limit)
+  if (!/^[\w+/-]+={0,2}$/.test(packed)) throw notBase64(param, kind)
   const bytes = Buffer.from(packed, 'base64')
-  if (bytes.length > maxBytes) throw tooLarge(param, maxBytes)
+  if (bytes.length > maxBytes) throw tooLarge(param, limit)
   return bytes
 }
 
-function notBase64(param: string, cause?: unknown): AppError {
-  return new AppError('invalid_value', { param, message: `The value at ${param} is neither an address of an image nor base64.`, cause })
+function notBase64(param: string, kind: InputPolicy['kind'] = 'image', cause?: unknown): AppError {
+  return new AppError('invalid_value', {
+    param,
+    message: `The value at ${param} is neither an address of ${kind === 'clip' ? 'a clip' : 'an image'} nor base64.`,
+    cause,
+  })
 }

@@ -36,39 +36,39 @@ export async function download(
     let url = address
     for (let hop = 0; hop <= policy.maxRedirects; hop++) {
       const target = await check(url, policy, param, network, either)
-      const response = await ask(target, network, either)
+      const response = await ask(target, policy, network, either)
       const location = response.headers.get('location')
       if (response.status >= 300 && response.status < 400 && location !== null) {
         await response.body?.cancel()
-        url = next(location, url, param)
+        url = next(location, url, policy, param)
         continue
       }
       if (!response.ok) {
         await response.body?.cancel()
-        throw failed(param, `its server answered ${response.status}`)
+        throw failed(policy, param, `its server answered ${response.status}`)
       }
-      return await readLimited(response, policy.maxBytes, param)
+      return await readLimited(response, policy, param)
     }
-    throw failed(param, `it redirects more than ${policy.maxRedirects} times`)
+    throw failed(policy, param, `it redirects more than ${policy.maxRedirects} times`)
   } catch (thrown) {
     if (thrown instanceof AppError) throw thrown
     if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
-    if (timeout.aborted) throw failed(param, `it took longer than ${policy.timeoutMs / 1000} seconds`)
-    throw failed(param, 'its server cannot be reached', thrown)
+    if (timeout.aborted) throw failed(policy, param, `it took longer than ${policy.timeoutMs / 1000} seconds`)
+    throw failed(policy, param, 'its server cannot be reached', thrown)
   }
 }
 
-function failed(param: string, why: string, cause?: unknown): AppError {
-  return new AppError('invalid_image', { param, message: `The image at ${param} could not be fetched: ${why}.`, cause })
+function failed({ kind = 'image' }: InputPolicy, param: string, why: string, cause?: unknown): AppError {
+  return new AppError('invalid_image', { param, message: `The ${kind} at ${param} could not be fetched: ${why}.`, cause })
 }
 
 function refused(param: string, why: string): AppError {
   return new AppError('invalid_value', { param, message: `The address at ${param} may not be fetched: ${why}.` })
 }
 
-function next(location: string, from: URL, param: string): URL {
+function next(location: string, from: URL, policy: InputPolicy, param: string): URL {
   const url = URL.parse(location, from.href)
-  if (url === null) throw failed(param, 'it redirects to something that is no address')
+  if (url === null) throw failed(policy, param, 'it redirects to something that is no address')
   return url
 }
 
@@ -81,7 +81,7 @@ async function check(url: URL, policy: InputPolicy, param: string, network: Netw
   const host = url.hostname.replace(/^\[|\]$/g, '')
   // Name lookups cannot be aborted, only no longer be waited for.
   const addresses = isIP(host) ? [host] : await inTime(network.resolve(host), signal)
-  if (addresses.length === 0) throw failed(param, 'its name has no address')
+  if (addresses.length === 0) throw failed(policy, param, 'its name has no address')
   // One bad address is enough: a name that mixes them tries to get past a check that looks at the first.
   if (!policy.allowInternal && !addresses.every((one) => network.isPublic(one))) {
     throw refused(param, 'it is not on the public internet (DYN_MM_ALLOW_INTERNAL=1 on the server allows that)')
@@ -94,7 +94,7 @@ async function check(url: URL, policy: InputPolicy, param: string, network: Netw
  * Without keep-alive, because a kept connection is found again by its address, whatever name it was verified for. A proxy of the environment
  * (HTTPS_PROXY) is asked for the address too.
  */
-async function ask({ url, addresses }: Target, network: Network, signal: AbortSignal): Promise<Response> {
+async function ask({ url, addresses }: Target, { kind }: InputPolicy, network: Network, signal: AbortSignal): Promise<Response> {
   const named = isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0
   let failure: unknown
   for (const address of addresses.slice(0, 4)) {
@@ -103,7 +103,12 @@ async function ask({ url, addresses }: Target, network: Network, signal: AbortSi
     pinned.hash = ''
     try {
       return await fetch(pinned, {
-        headers: { host: url.host, accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'dynamo-sglang' },
+        headers: {
+          host: url.host,
+          accept: kind === 'clip' ? 'video/*' : 'image/*',
+          'accept-encoding': 'identity',
+          'user-agent': 'dynamo-sglang',
+        },
         redirect: 'manual',
         keepalive: false,
         decompress: false,

@@ -45,17 +45,17 @@ export async function readFile(
   network: Network = internet,
 ): Promise<Uint8Array> {
   if ('bytes' in source) {
-    if (source.bytes.length > policy.maxBytes) throw tooLarge(param, policy.maxBytes)
+    if (source.bytes.length > policy.maxBytes) throw tooLarge(param, policy)
     return source.bytes
   }
   const text = source.url.trim()
   if (text === '') throw new AppError('invalid_value', { param, message: `The value at ${param} is empty.` })
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text.slice(0, 64))?.[1]?.toLowerCase()
-  if (scheme === undefined) return decodeBase64(text, policy.maxBytes, param)
+  if (scheme === undefined) return decodeBase64(text, policy, param)
   if (scheme === 'data') {
     const { maxDataUrlMb } = policy
     const limit = maxDataUrlMb === undefined ? policy.maxBytes : Math.min(maxDataUrlMb * 1e6, policy.maxBytes)
-    return decodeBase64(dataUrlText(text, param), limit, param)
+    return decodeBase64(dataUrlText(text, param), { ...policy, maxBytes: limit }, param)
   }
   const url = URL.parse(text)
   if (url === null) throw new AppError('invalid_value', { param, message: `The value at ${param} is not a valid address.` })

@@ -29,7 +29,7 @@ export async function readLocalFile(address: URL, policy: InputPolicy, param: st
     const real = await readlink(`/proc/self/fd/${file.fd}`)
     const info = await file.stat()
     if (!real.startsWith(folder.endsWith(sep) ? folder : folder + sep) || !info.isFile()) throw refuse()
-    if (info.size > policy.maxBytes) throw tooLarge(param, policy.maxBytes)
+    if (info.size > policy.maxBytes) throw tooLarge(param, policy)
     return await file.readFile()
   } catch (thrown) {
     if (thrown instanceof AppError) throw thrown

@@ -1,6 +1,8 @@
 // What images of users may be: where they may lie, how large they may be, how long they may take.
 
 export interface InputPolicy {
+  /** What is read, for messages and the question to the file's server. Absent: an image. */
+  kind?: 'image' | 'clip'
   /** Also http, private addresses and this machine (DYN_MM_ALLOW_INTERNAL). */
   allowInternal: boolean
   /** The one folder that file:// addresses may name (DYN_MM_LOCAL_PATH); absent: none. */

@@ -52,7 +52,7 @@ const packedAtOnce = 2
  */
 export async function readClip(url: string, reading: ClipReading): Promise<Clip> {
   const { model, limits, wishes = {}, keepFile = false, param, signal } = reading
-  const policy = { ...reading.policy, maxBytes: limits.maxBytes }
+  const policy = { ...reading.policy, kind: 'clip', maxBytes: limits.maxBytes, timeoutMs: limits.timeoutMs } as const
   const file = await readFile({ url }, policy, param, signal)
   return withClip(file, { limits, maxPixels: policy.maxPixels, param, signal }, async ({ timeline, frames }) => {
     const { frames: total, fps } = timeline

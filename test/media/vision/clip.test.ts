@@ -75,6 +75,7 @@ describe.skipIf(!hasFfmpeg())('by its address', () => {
   test('a file that is too large, an address that may not be asked, a clip that leaves', async () => {
     expect(await fault(readClip(dataUrl(file), reading({ limits: { ...usualClipLimits, maxBytes: 1000 } })))).toMatchObject({
       code: 'invalid_image',
+      message: 'The clip at messages[0].content[0].video_url.url is larger than 0.001 MB, the most that is read.',
     })
     expect(await fault(readClip('http://127.0.0.1/clip.mp4', reading()))).toMatchObject({ code: 'invalid_value' })
     expect(await fault(readClip('file:///etc/passwd', reading()))).toMatchObject({ code: 'invalid_value' })
