@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { clipOf, dataUrl, hasFfmpeg } from '../helpers/clips.ts'
 import { pngOf } from '../helpers/pictures.ts'
-import { type Started, start } from '../helpers/processes/start.ts'
+import { eventually, type Started, start } from '../helpers/processes/start.ts'
+import { model, startVisionFleet } from '../helpers/processes/vision-fleet.ts'
 import { visionFixture } from '../helpers/vision-fixtures.ts'
 
 setDefaultTimeout(60_000)
@@ -95,4 +96,33 @@ describe.skipIf(!hasFfmpeg())('clips', () => {
       message: expect.stringContaining('it has no ffmpeg. Install one (the package ffmpeg), or name it with --ffmpeg'),
     })
   })
+
+  test('encoded by workers of their own, prefill and decode together or apart: the same answers', async () => {
+    const whole = await start({ args: ['--model-path', model, '--served-model-name', 'tiny', '--enable-multimodal'] })
+    const fleets = [startVisionFleet(), startVisionFleet()] as const
+    try {
+      const picture = { type: 'image_url', image_url: { url: dataUrl(await pngOf(112, 84), 'image/png') } }
+      const parts = [clip(a), picture, clip(b, { num_frames: 6 })]
+      const expected = await chat(whole.url, parts)
+      expect(expected.status).toBe(200)
+      const named = ['--served-model-name', 'tiny']
+      const fronts = await Promise.all([
+        Promise.all([fleets[0].frontend(), fleets[0].language(named), fleets[0].encoder()]),
+        Promise.all([
+          fleets[1].frontend(),
+          fleets[1].language([...named, '--disaggregation-mode', 'prefill']),
+          fleets[1].language([...named, '--disaggregation-mode', 'decode']),
+          fleets[1].encoder(['--disaggregation-mode', 'encode']),
+        ]),
+      ])
+      for (const [front, language] of fronts) {
+        await eventually('the encoder was found', async () => (await language.metric('dynamo_component_vision_encoder_ready')) === 1)
+        await eventually('it answers', async () => (await chat(front.url, [picture])).status === 200)
+        expect(await chat(front.url, parts)).toEqual(expected)
+        expect(await language.metric('dynamo_component_embedding_cache_misses_total')).toBe(3)
+      }
+    } finally {
+      await Promise.all([whole.stop(), ...fleets.map((fleet) => fleet.stop())])
+    }
+  }, 180_000)
 })
