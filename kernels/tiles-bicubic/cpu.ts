@@ -3,8 +3,6 @@ import type { Tiling } from './reference.ts'
 import type { Cubic } from './taps.ts'
 
 const f32 = Math.fround
-const rounded = new Float32Array(1)
-const bits = new Uint32Array(rounded.buffer)
 
 export interface TilesJob {
   rgb: Uint8Array
@@ -21,6 +19,7 @@ export function tileRows(job: TilesJob, out: Float32Array, from: number, to: num
   const { tile, columns } = job.tiling
   const { at, weights } = job.down
   const width = columns * tile
+  const bits = new Uint32Array(out.buffer, out.byteOffset, out.length)
   for (let y = from; y < to; y++) {
     const first = at[4 * y]!
     for (const row of job.wide.keys()) if (row < first) job.wide.delete(row)
@@ -36,10 +35,10 @@ export function tileRows(job: TilesJob, out: Float32Array, from: number, to: num
       for (let column = 0; column < columns; column++) {
         let target = ((tileRow + column) * 3 + channel) * tile * tile + (y % tile) * tile
         const start = channel * width + column * tile
-        for (let x = start; x < start + tile; x++) {
-          rounded[0] = f32(f32(f32(f32(wa * a[x]!) + f32(wb * b[x]!)) + f32(wc * c[x]!)) + f32(wd * d[x]!))
-          bits[0] = (bits[0]! + 0x7fff + ((bits[0]! >>> 16) & 1)) & 0xffff0000
-          out[target++] = rounded[0]!
+        for (let x = start; x < start + tile; x++, target++) {
+          out[target] = f32(f32(f32(wa * a[x]!) + f32(wb * b[x]!)) + f32(wc * c[x]!)) + f32(wd * d[x]!)
+          const word = bits[target]!
+          bits[target] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000
         }
       }
     }
@@ -54,10 +53,14 @@ function wideRow({ rgb, tiling, levels, across, wide }: TilesJob, row: number): 
   const made = new Float32Array(3 * width)
   const start = 3 * row * tiling.width
   for (let channel = 0; channel < 3; channel++) {
-    const value = (i: number) => levels[256 * channel + rgb[start + 3 * at[i]! + channel]!]!
+    const table = levels.subarray(256 * channel)
+    const pixels = rgb.subarray(start + channel)
     for (let x = 0, i = 0; x < width; x++, i += 4) {
-      const first = f32(f32(weights[i]! * value(i)) + f32(weights[i + 1]! * value(i + 1)))
-      made[channel * width + x] = f32(f32(first + f32(weights[i + 2]! * value(i + 2))) + f32(weights[i + 3]! * value(i + 3)))
+      const a = f32(weights[i]! * table[pixels[3 * at[i]!]!]!)
+      const b = f32(weights[i + 1]! * table[pixels[3 * at[i + 1]!]!]!)
+      const c = f32(weights[i + 2]! * table[pixels[3 * at[i + 2]!]!]!)
+      const d = f32(weights[i + 3]! * table[pixels[3 * at[i + 3]!]!]!)
+      made[channel * width + x] = f32(f32(a + b) + c) + d
     }
   }
   wide.set(row, made)
