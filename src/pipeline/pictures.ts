@@ -30,10 +30,21 @@ export interface Seen {
 /** Ids of a text that is no part of the template (the times of a clip). */
 export type Encode = (text: string) => Uint32Array | Promise<Uint32Array>
 
+/** Of one request, so that it is not thousands of downloads. */
+const mostParts = 1500
+/** Read at a time, of one request. */
+const atOnce = 8
+/** Of one request's files together: as much as one clip may have. */
+const mostBytes = 200_000_000
+
 const nouns = { image: 'pictures', video: 'clips', audio: 'sounds' } as const
 
-/** Throws where a model cannot take these parts: before anything is fetched. */
+/** Throws where a model cannot take these parts, or not so many: before anything is fetched. */
 export function checkMedia(media: readonly MediaPart[], sight: Sight | undefined, model: string): Sight {
+  if (media.length > mostParts) {
+    const message = `The request has ${media.length} pictures and clips; ${mostParts} are the most. Send fewer, or several requests.`
+    throw new AppError('invalid_value', { param: 'messages', message })
+  }
   const seesClips = sight?.clips !== undefined && sight.model.clips !== undefined && sight.model.videoTokenId !== undefined
   const takes = { image: sight !== undefined, video: seesClips, audio: false }
   const wrong = media.find(({ kind }) => !takes[kind])
@@ -49,20 +60,42 @@ export function checkMedia(media: readonly MediaPart[], sight: Sight | undefined
   })
 }
 
-/** Reads all pictures and clips side by side; the first failure ends the others. `ids` is the rendered prompt, one placeholder each. */
+/**
+ * Reads pictures and clips, some at a time; the first failure ends the others. `ids` is the rendered prompt, one placeholder each. A prompt that is longer than
+ * `maxTokens` with what was read so far goes no further: `checkLength` is to throw.
+ */
 export async function seePictures(
   ids: Uint32Array,
   media: readonly MediaPart[],
   sight: Sight,
   encode: Encode,
   signal: AbortSignal,
+  checkLength: (tokens: number) => void = () => {},
 ): Promise<Seen> {
   const places = placesOf(ids, media, sight.model)
-  const read = await readAll(media, sight, signal)
-  const items = await Promise.all(
-    read.map((one, i) => ('frames' in one ? clipItem(one, media[i]!, sight.model, encode) : pictureItem(one, media[i]!, sight.model))),
-  )
-  return expanded(ids, places, items, sight)
+  checkLength(ids.length)
+  let tokens = ids.length
+  let bytes = 0
+  const read = async (part: MediaPart, end: AbortSignal): Promise<Run> => {
+    const one = await sight.read(part, end)
+    bytes += sizeOf(one)
+    if (bytes > mostBytes) throw tooMuch(part.param)
+    const run = await ('frames' in one ? clipItem(one, part, sight.model, encode) : pictureItem(one, part, sight.model))
+    tokens += run.run.length - 1
+    checkLength(tokens)
+    return run
+  }
+  return expanded(ids, places, await readAll(media, read, signal), sight)
+}
+
+function sizeOf(one: Picture | Clip): number {
+  const file = one.file?.length ?? 0
+  return 'frames' in one ? one.frames.reduce((sum, { length }) => sum + length, file) : file
+}
+
+function tooMuch(param: string): AppError {
+  const message = `The pictures and clips of the request have more than ${mostBytes / 1e6} MB together, the most that is read; it was reached at ${param}.`
+  return new AppError('invalid_image', { param, message })
 }
 
 /** Where the template left one id for each of them. */
@@ -87,11 +120,26 @@ function placesOf(ids: Uint32Array, media: readonly MediaPart[], { placeholderId
   })
 }
 
-async function readAll(media: readonly MediaPart[], sight: Sight, signal: AbortSignal): Promise<(Picture | Clip)[]> {
+/** The results in order; `read` is called for `atOnce` parts at a time. */
+async function readAll(
+  media: readonly MediaPart[],
+  read: (part: MediaPart, end: AbortSignal) => Promise<Run>,
+  signal: AbortSignal,
+): Promise<Run[]> {
   const ended = new AbortController()
   const either = AbortSignal.any([signal, ended.signal])
+  const found: Run[] = []
+  const rest = media.entries()
+  // All of them take from the same iterator.
+  const take = async () => {
+    for (const [i, part] of rest) {
+      either.throwIfAborted()
+      found[i] = await read(part, either)
+    }
+  }
   try {
-    return await Promise.all(media.map((part) => sight.read(part, either)))
+    await Promise.all(Array.from({ length: Math.min(atOnce, media.length) }, take))
+    return found
   } catch (error) {
     ended.abort()
     throw error

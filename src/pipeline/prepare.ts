@@ -52,7 +52,9 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   const { text, ids } = tokenizePrompt(request.prompt, model)
   const rendered = ids instanceof Promise ? await ids : ids
   const encode = (text: string) => model.tokenizer.encode(text, false)
-  const seen = sight && (await seePictures(rendered, request.media!, sight, encode, signal))
+  // Pictures that no longer fit are neither waited for nor read.
+  const checkLength = (tokens: number) => checkPrompt(tokens, request, model, 'at least ')
+  const seen = sight && (await seePictures(rendered, request.media!, sight, encode, signal, checkLength))
   const promptIds = seen?.promptIds ?? rendered
   checkBudget(promptIds.length, request, model)
   const sampling = samplingOf(request, model)
@@ -93,18 +95,27 @@ function chatOf({ prompt, media }: TextRequest): NonNullable<GenerateRequest['ch
 
 /** Throws `context_length_exceeded` in OpenAI's words: what the limit is, what was asked, what to change. */
 function checkBudget(promptTokens: number, request: TextRequest, model: LoadedModel): void {
-  const { contextLength, maxPromptTokens } = model.info
-  const param = request.prompt.kind === 'chat' ? 'messages' : 'prompt'
+  const { contextLength } = model.info
+  const param = paramOf(request)
   if (promptTokens === 0) throw new AppError('invalid_value', { message: 'The prompt has no tokens.', param })
   const asked = request.sampling.max_new_tokens ?? 0
-  if (promptTokens > maxPromptTokens || promptTokens >= contextLength)
-    throw new AppError('context_length_exceeded', {
-      message: `This model's maximum context length is ${contextLength} tokens, and a prompt may have ${Math.min(maxPromptTokens, contextLength - 1)}. Your ${param} resulted in ${promptTokens} tokens. Please reduce their length.`,
-      param,
-    })
+  checkPrompt(promptTokens, request, model)
   if (promptTokens + asked > contextLength)
     throw new AppError('context_length_exceeded', {
       message: `This model's maximum context length is ${contextLength} tokens. You requested ${promptTokens + asked} (${promptTokens} in the ${param}, ${asked} in the completion). Please reduce the ${param} or max_tokens.`,
       param,
     })
 }
+
+/** The prompt alone, which has so many tokens or (`words`) more. */
+function checkPrompt(tokens: number, request: TextRequest, model: LoadedModel, words = ''): void {
+  const { contextLength, maxPromptTokens } = model.info
+  if (tokens <= maxPromptTokens && tokens < contextLength) return
+  const param = paramOf(request)
+  throw new AppError('context_length_exceeded', {
+    message: `This model's maximum context length is ${contextLength} tokens, and a prompt may have ${Math.min(maxPromptTokens, contextLength - 1)}. Your ${param} resulted in ${words}${tokens} tokens. Please reduce their length.`,
+    param,
+  })
+}
+
+const paramOf = ({ prompt }: TextRequest) => (prompt.kind === 'chat' ? 'messages' : 'prompt')

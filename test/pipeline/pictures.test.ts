@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../src/lib/errors.ts'
 import { padPictures } from '../../src/lib/media-pads.ts'
 import { checkMedia, type Sight, seePictures } from '../../src/pipeline/pictures.ts'
@@ -150,4 +150,59 @@ test('a text model, or a kind that the model does not take, is refused by the pa
   expect(refusal([part('20', 3)], undefined)).toMatchObject({ code: 'unsupported_parameter', param: 'messages[0].content[3]' })
   const sound: MediaPart = { kind: 'audio', url: 'x', param: 'messages[0].content[1].audio_url.url' }
   expect(refusal([part('20'), sound], sight)).toMatchObject({ code: 'unsupported_parameter', param: 'messages[0].content[1]' })
+})
+
+describe('many pictures', () => {
+  const ids = (count: number) => new Uint32Array(count).fill(placeholder)
+  const parts = (count: number) => Array.from({ length: count }, (_, i) => part('20', i))
+
+  test('are read a few at a time, and stay in order', async () => {
+    let [reading, most] = [0, 0]
+    const counted: Sight = {
+      ...sight,
+      async read(one, end) {
+        most = Math.max(most, ++reading)
+        await Bun.sleep(Math.random() * 4)
+        reading--
+        return sight.read(one, end)
+      },
+    }
+    const sizes = Array.from({ length: 40 }, (_, i) => 10 * (i + 1))
+    const media = sizes.map((size, i) => part(String(size), i))
+    const seen = await seePictures(ids(40), media, counted, encode, signal)
+    expect(seen.media.map(({ width }) => width)).toEqual(sizes)
+    expect(most).toBe(8)
+  })
+
+  test('that no longer fit are not read', async () => {
+    let read = 0
+    const counted: Sight = {
+      ...sight,
+      read(one, end) {
+        read++
+        return sight.read(one, end)
+      },
+    }
+    const checkLength = (tokens: number) => {
+      if (tokens > 130) throw new AppError('context_length_exceeded', { message: 'too long' })
+    }
+    await expect(seePictures(ids(100), parts(100), counted, encode, signal, checkLength)).rejects.toThrow('too long')
+    expect(read).toBeLessThan(50)
+    await expect(seePictures(ids(200), parts(200), counted, encode, signal, checkLength)).rejects.toThrow('too long')
+    expect(read).toBeLessThan(50)
+  })
+
+  test('together have a size that ends the reading', async () => {
+    const file = new Uint8Array(30_000_000)
+    const large: Sight = { ...sight, read: async (one, end) => ({ ...(await sight.read(one, end)), file }) }
+    await expect(seePictures(ids(9), parts(9), large, encode, signal)).rejects.toMatchObject({
+      code: 'invalid_image',
+      message: expect.stringContaining('more than 200 MB together'),
+    })
+  })
+
+  test('have a number, which is said before any is read', () => {
+    expect(checkMedia(parts(1500), sight, 'm')).toBe(sight)
+    expect(() => checkMedia(parts(1501), sight, 'm')).toThrow('has 1501 pictures and clips; 1500 are the most')
+  })
 })
