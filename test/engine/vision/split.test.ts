@@ -35,6 +35,7 @@ if (need('SGLang', python !== undefined)) {
     let bootstrap = ''
     let gateway: Gateway | undefined
     let registration: Registration | undefined
+    let offered: VisionEncoder | undefined
     let pictures: MediaItem[]
     const files = new Map<string, MediaItem>()
 
@@ -66,6 +67,7 @@ if (need('SGLang', python !== undefined)) {
 
     /** A gateway in front of `encoder`, which the server knows. */
     async function offer(encoder: VisionEncoder): Promise<void> {
+      offered = encoder
       gateway = startGateway({ encoder, hostname: '127.0.0.1', port: 0, files: (hash) => files.get(hash), deadlineMs: 3000 })
       registration = register({ servers: [bootstrap], url: gateway.url })
       const known = async () => ((await (await fetch(`${bootstrap}/list_encoder_urls`)).json()) as { encoder_urls: string[] }).encoder_urls
@@ -75,8 +77,10 @@ if (need('SGLang', python !== undefined)) {
     async function withdraw(): Promise<void> {
       await registration?.stop()
       await gateway?.close()
+      await offered?.stop()
       registration = undefined
       gateway = undefined
+      offered = undefined
     }
 
     async function ask(items: readonly string[]): Promise<Answer> {
@@ -118,7 +122,6 @@ if (need('SGLang', python !== undefined)) {
       encoder.hang()
       expect(await ask([c])).toMatchObject({ status: 504, said: expect.stringContaining('did not finish within 3 s') })
       await withdraw()
-      await encoder.stop()
       const well = mockEncoder({ modelPath: tinyVl, dim: 64 })
       await well.start()
       await offer(well)
