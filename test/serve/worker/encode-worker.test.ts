@@ -10,6 +10,7 @@ import { remoteEncoder } from '../../../src/engine/vision/remote/encoder.ts'
 import { log } from '../../../src/lib/log.ts'
 import { openEncodeWorker } from '../../../src/serve/worker/encode-worker.ts'
 import { tcpClient } from '../../../src/transport/tcp/client.ts'
+import { languageServer } from '../../helpers/language-server.ts'
 import { noisePicture } from '../../helpers/vision.ts'
 
 log.level = 'silent'
@@ -56,6 +57,14 @@ test('shows a card by which language workers reach it; tells foreign servers its
   const item = await noisePicture(1, 56, 56)
   expect(await encoder.encode(item, new AbortController().signal)).toMatchObject({ rows: item.tokens, dim: 64 })
   expect((await fetch(`${card.url}/health`)).status).toBe(200)
+  const foreign = languageServer()
+  const url = `data:image/png;base64,${Buffer.from(item.file).toString('base64')}`
+  const encoded = foreign.encode(card.url!, { req_id: 'a_local_part_0', mm_items: [url] })
+  await foreign.tellReceivers(card.url!, 'a_local_part_0')
+  expect((await encoded).status).toBe(200)
+  const { fields, rows } = await foreign.next()
+  expect([fields.shape, rows!.length]).toEqual([[item.tokens, 64], item.tokens * 256])
+  foreign.close()
   await encoder.stop()
   await worker.lifecycle.leave('test')
   expect(heard[0]).toBe(`POST /register_encoder_url ${card.url}`)
