@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../lib/errors.ts'
 import { imageCodec } from '../image/codec.ts'
+import { atMost } from '../input/at-most.ts'
 import { withClip } from '../input/clip/decode.ts'
 import type { ClipLimits } from '../input/clip/limits.ts'
 import type { Frame } from '../input/clip/pixmaps.ts'
@@ -43,6 +44,8 @@ export interface ClipReading {
 const usualFps = 2
 /** Sampled frames of the longest clip; SGLang's FPS_MAX_FRAMES. */
 const mostFrames = 768
+/** Files in memory, of at most `maxBytes` each, fetched or waiting for their turn to be decoded. */
+const inMemory = atMost(16)
 /** Frames that are packed while the next one is decoded. */
 const packedAtOnce = 2
 
@@ -51,6 +54,15 @@ const packedAtOnce = 2
  * for addresses and wishes that are refused, `unsupported_parameter` without ffmpeg; each names `param`.
  */
 export async function readClip(url: string, reading: ClipReading): Promise<Clip> {
+  const { param, signal } = reading
+  try {
+    return await inMemory(() => read(url, reading), signal)
+  } catch (thrown) {
+    throw signal.aborted ? new AppError('client_closed_request', { param, message: 'The client went away.' }) : thrown
+  }
+}
+
+async function read(url: string, reading: ClipReading): Promise<Clip> {
   const { model, limits, wishes = {}, keepFile = false, param, signal } = reading
   const policy = { ...reading.policy, kind: 'clip', maxBytes: limits.maxBytes, timeoutMs: limits.timeoutMs } as const
   const file = await readFile({ url }, policy, param, signal)
