@@ -28,7 +28,9 @@ if (need('SGLang', python !== undefined)) {
         const states: boolean[] = []
         running.on(({ ready }) => states.push(ready))
         process.kill(running.pid!, 'SIGKILL')
-        await expect(running.encode(first, never)).rejects.toMatchObject({ code: 'engine_unavailable' })
+        const [end] = await Promise.allSettled([running.encode(first, never)])
+        expect(end).toMatchObject({ status: 'rejected', reason: { code: 'engine_unavailable' } })
+        while (!states.includes(false)) await Bun.sleep(10)
         while (!running.ready) await Bun.sleep(100)
         expect((await running.encode(first, never)).itemHash).toBe(before)
         expect(states).toEqual([false, true])
