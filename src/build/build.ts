@@ -47,15 +47,18 @@ export async function build(options: Options): Promise<boolean> {
   return true
 }
 
-/** Changes with any file that goes into the executable, and with the Bun that builds it. Needs no git. */
+/** What goes into the executable, by path from the root. Folder by folder: a pattern with a slash inside its braces matches nothing. */
+export function sourceFiles(): string[] {
+  const folders = ['src', 'kernels', 'models/tiny-llm', 'models/tiny-vl']
+  const files = folders.flatMap((folder) => [...new Bun.Glob(`${folder}/**/*`).scanSync({ cwd: root, onlyFiles: true })])
+  return [...files.filter((path) => !/(^|\/)__pycache__\/|\.onnx$/.test(path)).sort(), 'package.json', 'bun.lock']
+}
+
+/** Changes with any of these files, and with the Bun that builds them. Needs no git. */
 async function sourceHash(options: Options): Promise<string> {
   const hash = new Bun.CryptoHasher('sha256')
   hash.update(`${Bun.version} ${Bun.revision} ${options.target} ${options.bytecode}\n`)
-  const files = [...new Bun.Glob('{src,models/tiny-llm,models/tiny-vl,kernels}/**/*').scanSync({ cwd: root, onlyFiles: true })]
-  const wanted = files.filter((path) => !/(^|\/)__pycache__\/|\.onnx$/.test(path)).sort()
-  for (const path of [...wanted, 'package.json', 'bun.lock']) {
-    hash.update(`${path}\n`).update(await Bun.file(join(root, path)).bytes())
-  }
+  for (const path of sourceFiles()) hash.update(`${path}\n`).update(await Bun.file(join(root, path)).bytes())
   return hash.digest('hex')
 }
 

@@ -2,6 +2,7 @@ import { expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sourceFiles } from '../../src/build/build.ts'
 import { nativePlugin } from '../../src/build/native-plugin.ts'
 import { tinyTower } from '../helpers/vision-fixtures.ts'
 import { driverEnv, testDevice } from '../helpers/webgpu.ts'
@@ -24,6 +25,13 @@ test('a target without native parts is refused by name', () => {
 
 test('an unknown option is refused', () =>
   expect(build('--fast')).toMatchObject({ code: 1, err: expect.stringContaining('unknown option --fast') }))
+
+test('--if-stale looks at everything that goes in', () => {
+  const files = sourceFiles()
+  for (const path of ['src/main.ts', 'src/serve/http/app.ts', 'models/tiny-vl/config.json', 'bun.lock']) expect(files).toContain(path)
+  expect(files.filter((path) => path.startsWith('src/')).length).toBeGreaterThan(500)
+  expect(files.filter((path) => path.startsWith('kernels/')).length).toBeGreaterThan(20)
+})
 
 test('a bundle made with the plugin loads its addon from the packed file, not from node_modules', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'plugin-'))

@@ -9,6 +9,7 @@ import { programPath, startNats } from '../helpers/processes/broker.ts'
 import { freePort } from '../helpers/processes/sglang-server.ts'
 import { eventually, productCommand, type Started, start } from '../helpers/processes/start.ts'
 import { look, metricOf, model, startVisionFleet, type VisionFleet, type WatchedWorker } from '../helpers/processes/vision-fleet.ts'
+import { tinyTower } from '../helpers/vision-fixtures.ts'
 
 setDefaultTimeout(120_000)
 
@@ -172,6 +173,31 @@ test('serve with encoders of its own, in one process', async () => {
     expect(await serving.stop()).toBe(0)
   }
 })
+
+const tower = await tinyTower('tiny-vl')
+
+test.skipIf(!need('an exported tower (a Python with onnx)', tower !== undefined))(
+  'our own tower in a process of its own, in serve and in a worker',
+  async () => {
+    const onnx = ['--vision-encoder', 'onnx', '--vision-tower', tower!.tower, '--vision-device', 'cpu', '--vision-threads', '1']
+    const [file] = (await pictures(1, 81)) as [Uint8Array]
+    const expected = await look(whole.url, [file])
+    const serving = await start({ args: ['--model-path', model, '--dedicated-mm-encoder', ...onnx] })
+    try {
+      expect([await look(serving.url, [file]), await metricOf(serving.url, encoded)]).toEqual([expected, 1])
+    } finally {
+      expect(await serving.stop()).toBe(0)
+    }
+    const fleet = fleetOf()
+    const [{ url }, language, encoder] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder(onnx)])
+    await found(url, language, 1)
+    expect([await look(url, [file]), await encoder.metric(encoded)]).toEqual([expected, 1])
+    const { workers } = (await (await fetch(`${encoder.system}/health`)).json()) as {
+      workers: { engine: { kind: string }; ranks: { canary: string }[] }[]
+    }
+    expect(workers).toMatchObject([{ engine: { kind: 'onnx' }, ranks: [{ canary: 'passed' }] }])
+  },
+)
 
 test('serve whose pictures are encoded by workers elsewhere', async () => {
   const fleet = fleetOf()
