@@ -2,7 +2,7 @@
 import { AppError } from '../../lib/errors.ts'
 import type { InputPolicy } from './policy.ts'
 
-type Limit = Pick<InputPolicy, 'maxBytes' | 'kind'>
+type Limit = Pick<InputPolicy, 'maxBytes' | 'kind' | 'onBytes'>
 
 /** The refusal of a file that is too large. */
 export function tooLarge(param: string, { maxBytes, kind = 'image' }: Limit): AppError {
@@ -23,6 +23,7 @@ export async function readLimited(response: Response, limit: Limit, param: strin
     // Leaving the loop cancels the stream.
     if (length > limit.maxBytes) throw tooLarge(param, limit)
     chunks.push(chunk)
+    limit.onBytes?.(chunk.length)
   }
   return Buffer.concat(chunks, length)
 }

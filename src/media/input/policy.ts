@@ -16,6 +16,8 @@ export interface InputPolicy {
   /** For a download: names, redirects and bytes together. */
   timeoutMs: number
   maxRedirects: number
+  /** Hears how many bytes of a download have come, as they come. */
+  onBytes?(bytes: number): void
 }
 
 /** 50 MB are OpenAI's limit for an uploaded image; 50 megapixels are the largest phone photographs, 200 MB of memory while they are decoded. */

@@ -5,6 +5,7 @@ import { imageCodec } from '../image/codec.ts'
 import { useModelPixels } from '../input/decode.ts'
 import { readFile } from '../input/input.ts'
 import type { InputPolicy } from '../input/policy.ts'
+import { inReadingRoom } from '../input/room.ts'
 import { plainFile } from './plain-file.ts'
 
 export interface Picture {
@@ -24,14 +25,20 @@ const lowDetailSide = 512
  * without its notes where it is plain, else a PNG (EXIF's turn, colour profiles, CMYK, palettes and transparency are resolved; alpha is dropped, not blended, as
  * processors do). Rejects with `invalid_image` or `invalid_value` naming `param`.
  */
-export async function readPicture(
+export function readPicture(
   url: string,
   detail: string | undefined,
   policy: InputPolicy,
   param: string,
   signal: AbortSignal,
 ): Promise<Picture> {
-  const given = await readFile({ url }, policy, param, signal)
+  return inReadingRoom(param, signal, async (place) => {
+    const given = await readFile({ url }, { ...policy, onBytes: place.take }, param, place.signal)
+    return decoded(given, detail, policy, param, place.signal)
+  })
+}
+
+function decoded(given: Uint8Array, detail: string | undefined, policy: InputPolicy, param: string, signal: AbortSignal): Promise<Picture> {
   // Decoded to its last line before any engine hears of it: a file that ends early must be the client's error, not the engine's.
   return useModelPixels(given, policy.maxPixels, param, signal, async ({ data: rgb, width, height }, head) => {
     const small = detail === 'low' && Math.max(width, height) > lowDetailSide
