@@ -35,7 +35,9 @@ export async function checkDiscovery(options: DiscoveryOptions, namespace: strin
     return fail(`${backend} discovery at ${place}: ${(thrown as Error).message}`, advice[backend])
   }
   const count = (kind: Card['kind']) => [...cards.values()].filter((card) => card.kind === kind).length
-  return ok(`${backend} discovery at ${place}: ${count('worker')} worker(s), ${count('frontend')} frontend(s) in namespace ${namespace}`)
+  const others = (['media-worker', 'encode-worker'] as const).filter((kind) => count(kind) > 0).map((kind) => `, ${count(kind)} ${kind}(s)`)
+  const found = `${count('worker')} worker(s), ${count('frontend')} frontend(s)${others.join('')}`
+  return ok(`${backend} discovery at ${place}: ${found} in namespace ${namespace}`)
 }
 
 const advice: Readonly<Record<'file' | 'etcd' | 'nats' | 'kubernetes', string>> = {

@@ -19,6 +19,8 @@ test('file discovery: who is there; a folder that does not exist yet is fine', a
   await discovery.announce({ id: 'w-1', kind: 'worker', namespace: 'n', body: {} })
   const found = await checkDiscovery({ backend: 'file', file }, 'n')
   expect(found).toEqual({ level: 'ok', what: `file discovery at ${file.folder}: 1 worker(s), 0 frontend(s) in namespace n` })
+  await discovery.announce({ id: 'e-1', kind: 'encode-worker', namespace: 'n', body: {} })
+  expect((await checkDiscovery({ backend: 'file', file }, 'n')).what).toContain('1 worker(s), 0 frontend(s), 1 encode-worker(s) in')
   await discovery.close()
   expect((await checkDiscovery({ backend: 'file', file: { folder: join(file.folder, 'a/b') } }, 'n')).level).toBe('ok')
 })
