@@ -66,7 +66,7 @@ test('encode, prefill and decode together: the same answers as from one process;
 
 test('encode, prefill and decode apart: the same answers', async () => {
   const fleet = fleetOf()
-  const [{ url }, prefill] = await Promise.all([
+  const [{ url }, prefill, , encoder] = await Promise.all([
     fleet.frontend(),
     fleet.language(['--disaggregation-mode', 'prefill']),
     fleet.language(['--disaggregation-mode', 'decode']),
@@ -78,6 +78,9 @@ test('encode, prefill and decode apart: the same answers', async () => {
   await eventually('both halves are there', async () => (await look(url, [files[0]!])) === expected[0])
   expect(await Promise.all(files.map((file) => look(url, [file])))).toEqual(expected)
   expect(await prefill.metric(misses)).toBe(3)
+  await encoder.kill()
+  expect(await look(url, await pictures(1, 19))).toStartWith('503 encoder_unavailable')
+  expect(await look(url, [], 'Hi')).toBe(await look(whole.url, [], 'Hi'))
 })
 
 test('200 pictures at once while encode workers are killed, stopped, stand still and come back: each is answered, and with its picture', async () => {
