@@ -12,20 +12,12 @@ import { onnxEncoder } from '../../../src/engine/vision/onnx/encoder.ts'
 import { splitEngine } from '../../../src/engine/vision/split-engine.ts'
 import { localHashes } from '../../../src/lib/block-hash.ts'
 import { padPictures } from '../../../src/lib/media-pads.ts'
-import { usualClipLimits } from '../../../src/media/input/clip/limits.ts'
-import { defaultPolicy } from '../../../src/media/input/policy.ts'
-import { readClip } from '../../../src/media/vision/clip.ts'
-import { visionModelOf } from '../../../src/media/vision/open.ts'
-import { readPicture } from '../../../src/media/vision/picture.ts'
-import { type Sight, seePictures } from '../../../src/pipeline/pictures.ts'
-import type { MediaPart } from '../../../src/pipeline/types.ts'
-import { loadTokenizer } from '../../../src/tokenizer/hf.ts'
-import { clipOf, dataUrl, hasFfmpeg } from '../../helpers/clips.ts'
+import { clipRequests } from '../../helpers/clip-requests.ts'
+import { hasFfmpeg } from '../../helpers/clips.ts'
 import { need } from '../../helpers/need.ts'
-import { pngOf } from '../../helpers/pictures.ts'
 import { startSglangServer } from '../../helpers/processes/sglang-server.ts'
 import { pythonWith } from '../../helpers/python.ts'
-import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { type Ran, runRequest, until } from '../../helpers/run-request.ts'
 import { cpuArgs, cpuEnv } from '../../helpers/sglang.ts'
 import { tinyEncoderOptions, tinyTower } from '../../helpers/vision-fixtures.ts'
 
@@ -34,7 +26,6 @@ const can = need('SGLang with torchcodec (bun run sglang:setup)', python !== und
 const cacheDir = mkdtempSync(join(tmpdir(), 'sglang-test-'))
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
 const flags = ['--enable-multimodal', '--mm-attention-backend', 'sdpa', '--page-size', '16', '--dtype', 'float32']
-const { signal } = new AbortController()
 
 describe.skipIf(!can).each(['tiny-vl', 'tiny-vl3'] as const)('%s', (name) => {
   const requests: GenerateRequest[] = []
@@ -42,35 +33,8 @@ describe.skipIf(!can).each(['tiny-vl', 'tiny-vl3'] as const)('%s', (name) => {
   let model: string
 
   beforeAll(async () => {
-    const made = (await tinyTower(name))!
-    model = made.modelPath
-    const vision = (await visionModelOf(model))!
-    const tokenizer = await loadTokenizer(model)
-    const sight: Sight = {
-      model: vision,
-      clips: 'file',
-      read: ({ kind, url, param }, end) =>
-        kind === 'image'
-          ? readPicture(url, undefined, defaultPolicy, param, end)
-          : readClip(url, { model: vision.clips!, policy: defaultPolicy, limits: usualClipLimits, keepFile: true, param, signal: end }),
-    }
-    const around = (single: number) => [1019, single, 1020]
-    const [clip, picture] = [around(vision.videoTokenId!), around(vision.imageTokenId)]
-    const part = (kind: 'image' | 'video', url: string): MediaPart => ({ kind, url, param: kind })
-    const short = part('video', dataUrl(clipOf({ secs: 2, fps: 10 })))
-    const long = part(
-      'video',
-      dataUrl(clipOf({ width: 96, height: 64, secs: 3, fps: '24000/1001', ending: 'webm', source: 'testsrc2' }), 'video/webm'),
-    )
-    const still = part('image', dataUrl(await pngOf(200, 120, 2), 'image/png'))
-    const ask = async (ids: number[], parts: MediaPart[]) => {
-      const seen = await seePictures(Uint32Array.from(ids), parts, sight, (text) => tokenizer.encode(text, false), signal)
-      requests.push(requestOf([], { max_new_tokens: 24, ignore_eos: true }, { promptIds: seen.promptIds, media: seen.media }))
-    }
-    await ask([70, 71, ...clip, 72, 73], [short])
-    await ask([70, 71, ...clip, 72, 73], [long])
-    // A picture between clips, and a text before them that both share with nothing else.
-    await ask([...Array.from({ length: 40 }, (_, k) => 60 + (k % 200)), ...clip, 72, ...picture, 74, ...clip, 75], [short, still, long])
+    model = (await tinyTower(name))!.modelPath
+    requests.push(...(await clipRequests(model)))
   }, 120_000)
 
   async function askAll(by: string, engine: Engine, mark = '') {
