@@ -13,11 +13,13 @@ export async function worker(settings: Settings, env: Environment): Promise<numb
   const opened = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
   const { id } = opened
   const { discoveryBackend: discovery, fileKv, namespace } = settings
-  log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting')
-  return untilStopped(opened, ({ model, address, events }) => {
-    log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
-    const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
-    process.stdout.write(`Worker ${id} serves ${model} at ${address} (${where}, namespace ${namespace})\n`)
+  return untilStopped(opened, {
+    open: () => log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting'),
+    ready({ model, address, events }) {
+      log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
+      const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
+      process.stdout.write(`Worker ${id} serves ${model} at ${address} (${where}, namespace ${namespace})\n`)
+    },
   })
 }
 
