@@ -12,8 +12,9 @@ export async function frontend(settings: Settings, env: Environment): Promise<nu
   const { openFrontend } = await import('../serve/fleet/frontend.ts')
   const front = openFrontend(frontendOptions(settings, env))
   const { discoveryBackend: discovery, fileKv, namespace } = settings
-  log.info({ url: front.url, discovery, ...(discovery === 'file' ? { folder: fileKv } : {}), namespace }, 'listening; looking for workers')
-  return untilStopped(front, () => {
-    process.stdout.write(`Frontend at ${front.url}; workers join and leave as discovery finds them.\n`)
+  const where = { url: front.url, discovery, ...(discovery === 'file' ? { folder: fileKv } : {}), namespace }
+  return untilStopped(front, {
+    open: () => log.info(where, 'listening; looking for workers'),
+    ready: () => void process.stdout.write(`Frontend at ${front.url}; workers join and leave as discovery finds them.\n`),
   })
 }

@@ -10,9 +10,12 @@ export async function node(settings: Settings, env: Environment): Promise<number
   const { openNode } = await import('../serve/worker/node.ts')
   const opened = openNode(workerOptions(settings, env))
   const { nodeRank, nnodes, distInitAddr, modelPath } = settings
-  log.info({ worker: opened.id, node: nodeRank, of: nnodes, group: distInitAddr, model: modelPath }, 'the node is starting')
-  return untilStopped(opened, ({ rank, group, ranks }) => {
-    const told = ranks.length === 0 ? '' : `, tells the KV events of ranks ${ranks.join(', ')}`
-    process.stdout.write(`Node ${rank} of ${nnodes} of ${modelPath} at ${group} works${told}\n`)
+  const group = { node: nodeRank, of: nnodes, group: distInitAddr }
+  return untilStopped(opened, {
+    open: () => log.info({ worker: opened.id, ...group, model: modelPath }, 'the node is starting'),
+    ready({ rank, group: at, ranks }) {
+      const told = ranks.length === 0 ? '' : `, tells the KV events of ranks ${ranks.join(', ')}`
+      process.stdout.write(`Node ${rank} of ${nnodes} of ${modelPath} at ${at} works${told}\n`)
+    },
   })
 }

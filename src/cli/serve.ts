@@ -12,8 +12,10 @@ export async function serve(settings: Settings, env: Environment): Promise<numbe
   log.level = settings.logLevel
   for (const notice of settings.notices) log.warn(notice)
   const serving = await (settings.makes === undefined ? openText(settings, env) : openMedia(settings, env))
-  log.info({ url: serving.url, engine: settings.engine, model: settings.modelPath }, 'listening; the engine is starting')
-  return untilStopped(serving, (told) => void process.stdout.write(told))
+  return untilStopped(serving, {
+    open: () => log.info({ url: serving.url, engine: settings.engine, model: settings.modelPath }, 'listening; the engine is starting'),
+    ready: (told) => void process.stdout.write(told),
+  })
 }
 
 /** A process that serves, whatever it makes; its start resolves with what a person at the terminal wants to know: what serves, and a request to try. */

@@ -14,11 +14,13 @@ export async function worker(settings: Settings, env: Environment): Promise<numb
   const opened = await openRole(settings, env)
   const { id } = opened
   const { discoveryBackend: discovery, fileKv, namespace } = settings
-  log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting')
-  return untilStopped(opened, ({ model, address, events, besides = '' }) => {
-    log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
-    const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
-    process.stdout.write(`Worker ${id} serves ${model} at ${address}${besides} (${where}, namespace ${namespace})\n`)
+  return untilStopped(opened, {
+    open: () => log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting'),
+    ready({ model, address, events, besides = '' }) {
+      log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
+      const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`
+      process.stdout.write(`Worker ${id} serves ${model} at ${address}${besides} (${where}, namespace ${namespace})\n`)
+    },
   })
 }
 
@@ -68,9 +70,7 @@ async function openEncoder(settings: Settings, env: Environment): Promise<Workin
 
 async function processor(settings: Settings): Promise<number> {
   const { openProcessor } = await import('../serve/worker/processor.ts')
-  return untilStopped(openProcessor(processOptions(settings)), () => {
-    process.stdout.write(
-      'Processor: frontends read and prepare pictures themselves here; this process has nothing to do and stays until it is stopped\n',
-    )
-  })
+  const told =
+    'Processor: frontends read and prepare pictures themselves here; this process has nothing to do and stays until it is stopped\n'
+  return untilStopped(openProcessor(processOptions(settings)), { open: () => {}, ready: () => void process.stdout.write(told) })
 }
