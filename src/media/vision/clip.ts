@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto'
 import { AppError } from '../../lib/errors.ts'
 import { imageCodec } from '../image/codec.ts'
-import { atMost } from '../input/at-most.ts'
 import { withClip } from '../input/clip/decode.ts'
 import type { ClipLimits } from '../input/clip/limits.ts'
 import type { Frame } from '../input/clip/pixmaps.ts'
 import { toModelPixels } from '../input/decode.ts'
 import { readFile } from '../input/input.ts'
 import type { InputPolicy } from '../input/policy.ts'
+import { inReadingRoom, type Place } from '../input/room.ts'
 import type { ClipModel, SamplingWishes } from './vision.ts'
 
 export interface Clip {
@@ -44,8 +44,6 @@ export interface ClipReading {
 const usualFps = 2
 /** Sampled frames of the longest clip; SGLang's FPS_MAX_FRAMES. */
 const mostFrames = 768
-/** Files in memory, of at most `maxBytes` each, fetched or waiting for their turn to be decoded. */
-const inMemory = atMost(16)
 /** Frames that are packed while the next one is decoded. */
 const packedAtOnce = 2
 
@@ -53,13 +51,13 @@ const packedAtOnce = 2
  * A clip by its address (data:, https, file, as the policy allows). Rejects with `invalid_image` for what cannot be had or decoded or is too large, `invalid_value`
  * for addresses and wishes that are refused, `unsupported_parameter` without ffmpeg; each names `param`.
  */
-export async function readClip(url: string, reading: ClipReading): Promise<Clip> {
-  const { param, signal } = reading
-  try {
-    return await inMemory(() => read(url, reading), signal)
-  } catch (thrown) {
-    throw signal.aborted ? new AppError('client_closed_request', { param, message: 'The client went away.' }) : thrown
-  }
+export function readClip(url: string, reading: ClipReading): Promise<Clip> {
+  return inReadingRoom(reading.param, reading.signal, (place) => read(url, placed(reading, place)))
+}
+
+/** Whatever is fetched and packed counts among the files under way. */
+function placed(reading: ClipReading, { signal, take }: Place): ClipReading {
+  return { ...reading, signal, policy: { ...reading.policy, onBytes: take } }
 }
 
 async function read(url: string, reading: ClipReading): Promise<Clip> {
@@ -75,7 +73,11 @@ async function read(url: string, reading: ClipReading): Promise<Clip> {
 }
 
 /** A clip whose frames are pictures, each looked at; `wishes.fps` is the rate at which they were taken. Rejects as above, naming the frame. */
-export async function readFrames(pictures: readonly { url: string; param: string }[], reading: ClipReading): Promise<Clip> {
+export function readFrames(pictures: readonly { url: string; param: string }[], reading: ClipReading): Promise<Clip> {
+  return inReadingRoom(reading.param, reading.signal, (place) => readEach(pictures, placed(reading, place)))
+}
+
+async function readEach(pictures: readonly { url: string; param: string }[], reading: ClipReading): Promise<Clip> {
   const { wishes = {}, limits, param, signal, policy } = reading
   if (pictures.length > mostFrames)
     throw new AppError('invalid_value', {
@@ -121,7 +123,8 @@ async function pack(
     // Awaited in order below; a failure before that must not count as unheard.
     file.catch(() => {})
     files.push(file)
-    await files[files.length - 1 - packedAtOnce]
+    reading.policy.onBytes?.((await files[files.length - 1 - packedAtOnce])?.length ?? 0)
+    if (reading.signal.aborted) throw new AppError('client_closed_request', { param: reading.param, message: 'The client went away.' })
   }
   const { total, fps, positions } = times
   hash.update(JSON.stringify([size, total, fps, positions]))
