@@ -5,8 +5,6 @@ export interface PictureHost {
   readonly url: string
   /** How often a path was asked for. */
   asked(path: string): number
-  /** Answers under way. */
-  open(): number
   stop(): Promise<void>
 }
 
@@ -16,7 +14,6 @@ export async function startPictureHost(
 ): Promise<PictureHost> {
   const files = new Map(await Promise.all(['/a.png', '/b.png'].map(async (path, i) => [path, await pngOf(112, 84, i + 1)] as const)))
   const asked: string[] = []
-  let open = 0
   const server = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,
@@ -24,10 +21,7 @@ export async function startPictureHost(
     fetch(request) {
       const path = new URL(request.url).pathname
       asked.push(path)
-      open++
-      request.signal.addEventListener('abort', () => open--, { once: true })
       const file = files.get(path)
-      if (file !== undefined) open--
       return file === undefined
         ? (answers[path]?.(request) ?? new Response('no', { status: 404 }))
         : new Response(file as Uint8Array<ArrayBuffer>)
@@ -36,7 +30,6 @@ export async function startPictureHost(
   return {
     url: `http://127.0.0.1:${server.port}`,
     asked: (path) => asked.filter((one) => one === path).length,
-    open: () => open,
     stop: () => server.stop(true),
   }
 }

@@ -13,7 +13,7 @@ const magics: readonly [kind: ImageKind, at: number, bytes: string][] = [
 /** What else people send, for a message that helps. */
 const others: readonly [name: string, pattern: RegExp][] = [
   // A comment ends at its first `-->`: were it free to go on, every comment would double the ways to try.
-  ['an SVG drawing', /^\s*(?:<\?xml[^>]*>\s*|<!--(?:(?!-->)[\s\S])*-->\s*|<!DOCTYPE[^>]*>\s*)*<svg/i],
+  ['an SVG drawing', /^\s*(?:<\?xml[^>]*>\s*|<!--(?:(?!-->)[\s\S])*-->\s*|<!DOCTYPE[^>[]*(?:\[[^\]]*\]\s*)?>\s*)*<svg/i],
   ['a PDF document', /^%PDF-/],
   ['a web page', /^\s*<(?:!doctype html|html|head|body)/i],
   ['an AVIF or HEIC picture', /^[\s\S]{4}ftyp(?:avif|avis|heic|heix|mif1|msf1)/],

@@ -33,7 +33,8 @@ export function pngOf(width: number, height: number, options: { depth?: number; 
   return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), ...chunks.map(([name, data]) => chunk(name, data))])
 }
 
-function chunk(name: string, data: Uint8Array): Buffer {
+/** A chunk of a PNG. */
+export function chunk(name: string, data: Uint8Array): Buffer {
   const body = Buffer.concat([Buffer.from(name, 'latin1'), data])
   const out = Buffer.alloc(body.length + 8)
   out.writeUInt32BE(data.length, 0)

@@ -5,6 +5,7 @@ import sharp from 'sharp'
 import { defaultPolicy } from '../../../src/media/input/policy.ts'
 import { readPicture } from '../../../src/media/vision/picture.ts'
 import { plainFile } from '../../../src/media/vision/plain-file.ts'
+import { chunk } from '../input/pictures.ts'
 
 const rgb = Uint8Array.from({ length: 60 * 40 * 3 }, (_, i) => 128 + 100 * Math.sin(i / 37) + ((i * 2654435761) >>> 28))
 const image = () => sharp(rgb, { raw: { width: 60, height: 40, channels: 3 } })
@@ -13,13 +14,6 @@ const png = await image().png().toBuffer()
 /** Before the first chunk of pixels. */
 const pixelsAt = png.indexOf('IDAT') - 4
 
-const chunk = (name: string, data: Uint8Array) => {
-  const body = Buffer.concat([Buffer.from(name, 'latin1'), data])
-  const frame = Buffer.alloc(8)
-  frame.writeUInt32BE(data.length, 0)
-  frame.writeUInt32BE(Bun.hash.crc32(body), 4)
-  return Buffer.concat([frame.subarray(0, 4), body, frame.subarray(4)])
-}
 const into = (file: Buffer, at: number, more: Uint8Array) => Buffer.concat([file.subarray(0, at), more, file.subarray(at)])
 const bomb = deflateSync(new Uint8Array(30_000_000))
 const note = (name: string) => chunk(name, Buffer.concat([Buffer.from('a\0\0', 'latin1'), bomb]))
