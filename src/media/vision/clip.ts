@@ -97,11 +97,14 @@ async function readEach(pictures: readonly { url: string; param: string }[], rea
         throw new AppError('invalid_image', { param: at, message })
       }
       yield { rgb, width, height }
+      if (pictures.length === 1) yield { rgb, width, height }
     }
   }
   const total = pictures.length
   const fps = wishes.fps ?? usualFps
-  return pack(frames(), { total, fps, positions: pictures.map((_, i) => i), secondsPerFrame: 1 / fps, chosen: true }, reading)
+  // Models read two frames at a time, and processors of clips take no less.
+  const positions = total === 1 ? [0, 0] : pictures.map((_, i) => i)
+  return pack(frames(), { total, fps, positions, secondsPerFrame: 1 / fps, chosen: true }, reading)
 }
 
 /** One after another, so that only a few large frames are in memory. */

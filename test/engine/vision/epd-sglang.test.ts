@@ -15,6 +15,8 @@ import { visionModelOf } from '../../../src/media/vision/open.ts'
 import { createRouter, type ModelRouter } from '../../../src/router/create.ts'
 import { defaultRouterOptions } from '../../../src/router/options.ts'
 import { workerSet } from '../../../src/router/workers.ts'
+import { clipRequests } from '../../helpers/clip-requests.ts'
+import { hasFfmpeg } from '../../helpers/clips.ts'
 import { need } from '../../helpers/need.ts'
 import { pngOf, withPictures } from '../../helpers/pictures.ts'
 import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
@@ -68,6 +70,8 @@ describe.skipIf(!need('SGLang with NIXL (bun run sglang:setup)', hasHostNixl(pyt
     await ask([70, ...picture, 72, ...picture, 74, 75], [a, b])
     await ask([...Array.from({ length: 100 }, (_, k) => 60 + (k % 200)), ...picture, 72], [big])
     await ask([70, 71, 72], [])
+    // A picture between two clips.
+    if (hasFfmpeg()) requests.push((await clipRequests(made.modelPath))[2]!)
 
     const whole = make('aggregated')
     await whole.start()

@@ -93,6 +93,13 @@ describe('as its frames', () => {
     expect(models.qwen3vl.seconds(clip.positions, clip.fps)).toEqual([0.125, 0.5])
   })
 
+  test('a single one is looked at twice', async () => {
+    const clip = await readFrames(await pictures([64, 48]), reading())
+    expect(clip).toMatchObject({ total: 1, positions: [0, 0] })
+    expect(clip.frames).toHaveLength(2)
+    expect(models.qwen3vl.seconds(clip.positions, clip.fps)).toEqual([0])
+  })
+
   test('frames of two sizes, or one that is no picture, are named', async () => {
     expect(await fault(readFrames(await pictures([64, 48], [48, 64]), reading()))).toMatchObject({
       code: 'invalid_image',

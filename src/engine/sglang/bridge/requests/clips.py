@@ -18,10 +18,10 @@ class Clip:
 
 
 class Picked(list):
-    """In place of a file: SGLang's loader hands lists on as they are."""
+    """In place of a file: SGLang's loader hands lists on as they are, and an empty one counts as nothing."""
 
     def __init__(self, clip: Clip):
-        super().__init__()
+        super().__init__(["clip"])
         self.clip = clip
 
 
