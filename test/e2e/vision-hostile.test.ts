@@ -11,7 +11,7 @@ import { ask, type Outcome, picture, refused } from '../helpers/hostile-chat.ts'
 import { type PictureHost, startPictureHost } from '../helpers/picture-host.ts'
 import { pngOf as pictureOf } from '../helpers/pictures.ts'
 import { type Started, start } from '../helpers/processes/start.ts'
-import { chunk, gifBomb, jpegBomb, pngOf as pngSaying, whole } from '../media/input/pictures.ts'
+import { chunk, gifBomb, jpegBomb, pngOf as pngSaying, scanBomb, whole } from '../media/input/pictures.ts'
 
 setDefaultTimeout(60_000)
 
@@ -177,6 +177,7 @@ describe('files', () => {
     ['PNG of 0 x 0', () => pngSaying(0, 0), refused('invalid_image')],
     ['PNG of few pixels whose data unpack to 100 MB', () => pngSaying(64, 64, { raw: new Uint8Array(100_000_000) }), harmless],
     ['JPEG of 65,500 x 65,500', jpegBomb, refused('invalid_image', /megapixels/)],
+    ['JPEG of 2,600 scans', () => scanBomb(6400, 2600), refused('invalid_image', /more than 100 times/)],
     ['GIF of 65,535 x 65,535', gifBomb, refused('invalid_image', /megapixels/)],
     ['WebP of 16,777,216 x 16,777,216', webpBomb, refused('invalid_image')],
     ['PNG with a profile that unpacks to 60 MB', () => noted('iCCP'), harmless],

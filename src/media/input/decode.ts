@@ -3,6 +3,7 @@ import type { Metadata, Sharp } from 'sharp'
 import { AppError } from '../../lib/errors.ts'
 import { imageCodec } from '../image/codec.ts'
 import { atMost } from './at-most.ts'
+import { jpegScans } from './jpeg-scans.ts'
 import { describe, sniff } from './sniff.ts'
 
 export interface Pixels {
@@ -75,6 +76,9 @@ function inksToRgb(inks: Uint8Array): Uint8Array {
   return new Uint8Array(rgb.buffer)
 }
 
+/** Ten times what encoders write. At the default limit of pixels that many take about a second. */
+const mostScans = 100
+
 interface Limits {
   maxPixels: number
   param: string
@@ -92,6 +96,8 @@ async function decode<T>(bytes: Uint8Array, limits: Limits, write: Write<T>): Pr
     const what = describe(bytes)
     throw invalid(param, `${what ? `is ${what}` : 'is no picture'}; PNG, JPEG, WebP and GIF are read`)
   }
+  if (kind === 'jpeg' && jpegScans(bytes) > mostScans)
+    throw invalid(param, `is painted over more than ${mostScans} times; save it as a usual JPEG`)
   const sharp = await imageCodec()
   // `error` takes files with small faults that every viewer shows, and refuses those that end too early.
   const open = () => sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, animated: false, ignoreIcc })

@@ -59,3 +59,38 @@ export function gifBomb(): Buffer {
   for (const at of [6, 8, frame + 5, frame + 7]) bytes.writeUInt16LE(65535, at)
   return bytes
 }
+
+/** A black progressive JPEG in which each coefficient comes bit by bit: every scan is allowed, and as much work as the whole picture. */
+export function scanBomb(side: number, scans: number): Buffer {
+  const blocks = (side / 8) ** 2
+  const parts: Buffer[] = [Buffer.of(0xff, 0xd8)]
+  const segment = (marker: number, data: readonly number[]) => {
+    const head = Buffer.of(0xff, marker, 0, 0)
+    head.writeUInt16BE(data.length + 2, 2)
+    parts.push(head, Buffer.from(data))
+  }
+  const size = [side >> 8, side & 255]
+  segment(0xdb, [0, ...Array<number>(64).fill(1)])
+  segment(0xc2, [8, ...size, ...size, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0])
+  // One code of one bit each: a difference of nothing, and a run of 16,384 and more empty blocks.
+  for (const [kind, symbol] of [[0x00, 0] as const, [0x10, 0xe0] as const]) segment(0xc4, [kind, 1, ...Array<number>(15).fill(0), symbol])
+  segment(0xda, [3, 1, 0, 2, 0, 3, 0, 0, 0, 0])
+  parts.push(packed('0'.repeat(blocks * 3)))
+  const run = (count: number) => `0${(count - 16384).toString(2).padStart(14, '0')}`
+  const runs = Math.ceil(blocks / 32767)
+  const empty = packed(
+    Array.from({ length: runs }, (_, i) => run(Math.floor(((i + 1) * blocks) / runs) - Math.floor((i * blocks) / runs))).join(''),
+  )
+  for (let i = 0; i < scans; i++) {
+    const [low, component, coefficient] = [13 - (i % 14), 1 + (Math.floor(i / 14) % 3), 1 + Math.floor(i / 42)]
+    segment(0xda, [1, component, 0, coefficient, coefficient, ((low === 13 ? 0 : low + 1) << 4) | low])
+    parts.push(empty)
+  }
+  return Buffer.concat([...parts, Buffer.of(0xff, 0xd9)])
+}
+
+/** Digits as bits, filled up with ones; a byte of ones is followed by a zero. */
+function packed(bits: string): Buffer {
+  const bytes = (bits.match(/.{1,8}/g) ?? []).map((byte) => Number.parseInt(byte.padEnd(8, '1'), 2))
+  return Buffer.from(bytes.flatMap((byte) => (byte === 255 ? [255, 0] : [byte])))
+}
