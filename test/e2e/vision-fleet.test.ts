@@ -64,6 +64,23 @@ test('encode, prefill and decode together: the same answers as from one process;
   expect([await encoder.metric(hits), await encoder.metric(encoded)]).toEqual([1, 2])
 })
 
+test('several language workers: a picture that one of them had encoded is in the cache of the encode worker that the others ask', async () => {
+  const fleet = fleetOf()
+  const [{ url }, one, other, ...encoders] = await Promise.all([
+    ...([fleet.frontend(), fleet.language(), fleet.language()] as const),
+    ...([fleet.encoder(), fleet.encoder(), fleet.encoder()] as const),
+  ])
+  for (const language of [one, other]) await found(url, language, 3)
+  const files = await pictures(12, 101)
+  const expected = await undisturbed(files)
+  for (const { id } of [one, other])
+    for (const [i, file] of files.entries())
+      expect(await look(url, [file], undefined, { 'x-dynamo-worker-instance-id': id })).toBe(expected[i]!)
+  const sum = async (name: string) =>
+    (await Promise.all(encoders.map((encoder) => encoder.metric(name)))).reduce((all, each) => all + each, 0)
+  expect([await one.metric(misses), await other.metric(misses), await sum(encoded), await sum(hits)]).toEqual([12, 12, 12, 12])
+})
+
 test('encode, prefill and decode apart: the same answers', async () => {
   const fleet = fleetOf()
   const [{ url }, prefill, , encoder] = await Promise.all([

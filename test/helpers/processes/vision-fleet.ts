@@ -41,14 +41,19 @@ export async function metricOf(url: string, name: string): Promise<number> {
 }
 
 /** A short greedy answer about these pictures, or the error in its place. */
-export async function look(url: string, files: readonly Uint8Array[], text = 'What is this?'): Promise<string> {
+export async function look(
+  url: string,
+  files: readonly Uint8Array[],
+  text = 'What is this?',
+  headers: Record<string, string> = {},
+): Promise<string> {
   const pictures = files.map((file) => ({
     type: 'image_url',
     image_url: { url: `data:image/png;base64,${Buffer.from(file).toString('base64')}` },
   }))
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({
       model,
       messages: [{ role: 'user', content: [{ type: 'text', text }, ...pictures] }],

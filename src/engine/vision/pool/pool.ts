@@ -191,10 +191,13 @@ class Pool implements VisionPool {
     const now = performance.now()
     const patches = patchesOf(item)
     const free = this.usable().filter((member) => !tried.has(member) && !member.isAside(now))
-    const well = lightest(free.filter((member) => !member.suspect))
+    const well = lightest(
+      free.filter((member) => !member.suspect),
+      item,
+    )
     const suspects = free.filter((member) => member.suspect)
     if (well === undefined) {
-      const suspect = lightest(suspects)
+      const suspect = lightest(suspects, item)
       return suspect && [suspect, suspect.book(patches, now)]
     }
     // Nobody shall wait for an encoder that may still hang while another is well: it is shown the picture besides.
@@ -249,16 +252,20 @@ class Pool implements VisionPool {
   }
 }
 
-function lightest(members: readonly Member[]): Member | undefined {
+/** Among equals the one that a picture's name points to: processes that do not know of each other send the same picture to the encoder whose cache has it. */
+function lightest(members: readonly Member[], { hash }: MediaItem): Member | undefined {
   let best: Member | undefined
   let least = Number.POSITIVE_INFINITY
+  let nearest = 0n
   for (const member of members) {
     const load = member.load()
-    // Among equals the one that had fewer, so that idle encoders take turns.
-    if (load < least || (load === least && best !== undefined && member.pictures < best.pictures)) {
-      best = member
-      least = load
-    }
+    if (load > least) continue
+    // Highest random weight (Thaler and Ravishankar, 1998): a member that leaves moves only its own pictures.
+    const near = BigInt(Bun.hash(`${member.id} ${hash}`))
+    if (load === least && near < nearest) continue
+    best = member
+    least = load
+    nearest = near
   }
   return best
 }

@@ -44,7 +44,22 @@ test('pictures that come at once are spread by patches: three small ones weigh w
   ]
   expect(pool.figures().map(({ patches }) => patches)).toEqual([240, 240])
   await Promise.all(work)
-  expect(pool.figures().map(({ pictures }) => pictures)).toEqual([1, 3])
+  expect(
+    pool
+      .figures()
+      .map(({ pictures }) => pictures)
+      .sort(),
+  ).toEqual([1, 3])
+})
+
+test('pools that do not know of each other send the same picture to the same idle encoder, and spread different ones', async () => {
+  const [one, other] = [(await start(['', '', ''])).pool, (await start(['', '', ''])).pool]
+  const took = (pool: VisionPool) => pool.figures().map(({ pictures }) => pictures)
+  for (let i = 0; i < 30; i++) {
+    for (const pool of [one, other]) await pool.encode(madeUpPicture(`picture ${i}`), never)
+    expect(took(other)).toEqual(took(one))
+  }
+  for (const count of took(one)) expect(count).toBeGreaterThan(3)
 })
 
 test('a failure, a short block of rows and a death are made good elsewhere; a bad picture is not tried twice', async () => {
