@@ -1,5 +1,8 @@
 // A real SGLang whose pictures are encoded by other processes, as a platform team runs them: in float32 its answers are those of the engine that does all of it.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { need } from '../helpers/need.ts'
 import { pngOf } from '../helpers/pictures.ts'
 import { eventually } from '../helpers/processes/start.ts'
@@ -25,10 +28,14 @@ const ready = 'dynamo_component_vision_encoder_ready'
 const encoded = 'dynamo_component_vision_encoder_pictures_total'
 
 const fleets: VisionFleet[] = []
-afterAll(() => Promise.all(fleets.map((fleet) => fleet.stop())), 60_000)
+const folder = mkdtempSync(join(tmpdir(), 'vision-split-'))
+afterAll(async () => {
+  await Promise.all(fleets.map((fleet) => fleet.stop()))
+  rmSync(folder, { recursive: true, force: true })
+}, 60_000)
 
 function fleetOf(name: string): VisionFleet {
-  const fleet = startVisionFleet({ ...env, DYN_FILE_KV: `/tmp/vision-split-${process.pid}-${name}` }, 300_000)
+  const fleet = startVisionFleet({ ...env, DYN_FILE_KV: join(folder, name) }, 300_000)
   fleets.push(fleet)
   return fleet
 }
