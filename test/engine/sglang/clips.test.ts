@@ -122,9 +122,26 @@ describe.skipIf(!can).each(['tiny-vl', 'tiny-vl3'] as const)('%s', (name) => {
     }, 60_000)
   })
 
+  // Its way in is another: the fields of SGLang's own requests.
+  test.skipIf(name !== 'tiny-vl')(
+    'the bridge on level L2',
+    async () => {
+      const args = [...cpuArgs(model), ...flags]
+      const engine = sglangEngine({ python: python!, args, env: cpuEnv(false), cacheDir, level: 'L2' })
+      await engine.start()
+      try {
+        await askAll('L2', engine)
+      } finally {
+        await engine.stop(0)
+      }
+    },
+    300_000,
+  )
+
   test('all give the same answers', () => {
     const ids = (by: string) => answers.get(by)!.map((ran) => ran.ids)
     expect(ids('bridge')).toEqual(ids('server'))
     expect(ids('tower')).toEqual(ids('server'))
+    if (answers.has('L2')) expect(ids('L2')).toEqual(ids('server'))
   })
 })
