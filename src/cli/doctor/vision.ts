@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readTowerFacts } from '../../engine/vision/onnx/tower-file.ts'
 import { toAppError } from '../../lib/errors.ts'
+import { visionModelOf } from '../../media/vision/open.ts'
 import { encoderKind } from '../../serve/vision/make-encoder.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
@@ -17,12 +18,23 @@ export async function checkVision(settings: VisionSettings, gpu: { name: string;
   const { visionRole, visionEncoder, visionEncoderUrl: url, visionTower, modelPath } = settings
   const tower = visionTower ?? (modelPath === undefined ? undefined : join(modelPath, 'vision.onnx'))
   const apart = visionRole === 'encode' || visionRole === 'language'
-  if (!apart && (tower === undefined || !existsSync(tower))) return []
+  if (!apart && (tower === undefined || !existsSync(tower))) return checkSight(modelPath)
   const wanted = apart && visionEncoder === 'auto' && settings.engine === 'mock' && url === undefined ? 'mock' : visionEncoder
   const kind = apart ? encoderKind({ kind: wanted, url, tower: visionTower }, modelPath ?? '') : 'onnx'
   if (kind === 'mock') return [ok('pictures: the mock encoder, made-up rows')]
   if (kind === 'onnx') return [await checkTower(tower ?? 'vision.onnx', apart), await checkRuntime(settings, gpu)]
   return [url === undefined ? ok("pictures: SGLang's encoder server (--encoder-only), started here") : await checkUrl(url)]
+}
+
+/** A model whose engine has the tower itself; nothing is said of text models and of those that are not on this machine yet. */
+async function checkSight(modelPath: string | undefined): Promise<Finding[]> {
+  if (modelPath === undefined) return []
+  try {
+    const sight = await visionModelOf(modelPath)
+    return sight === undefined ? [] : [ok(`pictures: the model sees (${sight.family}), with the engine's own tower`)]
+  } catch (thrown) {
+    return [warn(`pictures: ${toAppError(thrown).message}`, 'text is served; without --enable-multimodal pictures are refused')]
+  }
 }
 
 /** `needed`: the process does not start without it. */
