@@ -28,7 +28,7 @@ export async function checkVision(settings: VisionSettings, gpu: { name: string;
 
 /** A model whose engine has the tower itself; nothing is said of text models and of those that are not on this machine yet. */
 async function checkSight(modelPath: string | undefined): Promise<Finding[]> {
-  if (modelPath === undefined) return []
+  if (modelPath === undefined || !existsSync(join(modelPath, 'config.json'))) return []
   try {
     const sight = await visionModelOf(modelPath)
     return sight === undefined ? [] : [ok(`pictures: the model sees (${sight.family}), with the engine's own tower`)]
