@@ -33,6 +33,8 @@ const allowed = new Set([
   ...Object.keys(types),
   'sglang.srt.managers.schedule_batch.Modality',
   'sglang.srt.multimodal.modality.Modality',
+  // How Python before 3.11.4 names a member of an enum: kept as what it says, never called.
+  'builtins.getattr',
   tensor,
   storage,
   'collections.OrderedDict',

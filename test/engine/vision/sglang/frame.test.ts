@@ -35,6 +35,11 @@ test('grids of pictures that were encoded together are parts of one tensor', asy
   expect(() => readEncoderFrame([one, new Uint8Array(47 * 64 * 4)])).toThrow('a grid of another length')
 })
 
+test('an older Python names its enums in another way', async () => {
+  const frame = readEncoderFrame([await recorded('sglang-0.5.23-python-3.11.2.bin'), new Uint8Array(12 * 4 * 4)])
+  expect(frame).toMatchObject({ reqId: 'r_local_part_0', grids: [[1, 6, 8]], type: 'float32', rows: 12, dim: 4 })
+})
+
 test('its failure', async () => {
   const failure = readEncoderFrame([await recorded('sglang-0.5.23-error.bin')])
   expect(failure).toMatchObject({ code: 400, error: expect.stringContaining('Could not decode image') })
