@@ -7,7 +7,7 @@ import { control } from './fleet-sglang/control.ts'
 import { leaving } from './fleet-sglang/leaving.ts'
 import { ranks } from './fleet-sglang/ranks.ts'
 import { routing } from './fleet-sglang/routing.ts'
-import { type Setup, startSetup, stopSetup } from './fleet-sglang/setup.ts'
+import { type Setup, startSetup, stopSetup, troubleOf } from './fleet-sglang/setup.ts'
 import { survival } from './fleet-sglang/survival.ts'
 
 describe.skipIf(!need('SGLang (bun run sglang:setup)', canRunReal))('real workers', () => {
@@ -15,7 +15,10 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', canRunReal))('real worker
   beforeAll(async () => {
     made = await startSetup()
   }, 300_000)
-  afterAll(() => stopSetup(made), 60_000)
+  afterAll(() => {
+    if (made !== undefined) console.log(troubleOf(made))
+    return stopSetup(made)
+  }, 60_000)
   const setup = () => made!
 
   // In this order: the deaths leave a worker with two ranks behind, the last one leaves one worker.

@@ -44,3 +44,14 @@ export async function stopSetup(setup: Setup | undefined): Promise<void> {
   setup?.wire.close()
   await setup?.fleet.stop()
 }
+
+/** The last warnings of its processes: what a failure here came from is seldom seen from outside. */
+export function troubleOf({ frontend, a, b }: Setup): string {
+  const lines = (name: string, output: string) =>
+    output
+      .split('\n')
+      .filter((line) => /"level":"(?:warn|error|fatal)"/.test(line))
+      .slice(-12)
+      .map((line) => `${name} ${line.slice(0, 300)}`)
+  return [...lines('frontend', frontend.output()), ...lines('a', a.output()), ...lines('b', b.output())].join('\n')
+}
