@@ -7,8 +7,9 @@ import { type Setup, startWorker, thorough } from './setup.ts'
 
 export function leaving(setup: () => Setup): void {
   test('a rolling update under load', async () => {
-    const { fleet, frontend } = setup()
+    const { fleet, frontend, a, b } = setup()
     const { url } = frontend
+    await serving(url, [a.id, b.id])
     const requests = everyKind()
     const calm = await undisturbed(url, requests)
     const codes: number[] = []

@@ -1,6 +1,6 @@
 // A real engine with two data-parallel ranks as worker B: each rank has a cache of its own, and prompts go to the rank that holds them.
 import { expect, test } from 'bun:test'
-import { blockSize, heldBlocks } from '../../helpers/processes/sglang-fleet.ts'
+import { blockSize, heldBlocks, serving } from '../../helpers/processes/sglang-fleet.ts'
 import { until } from '../../helpers/run-request.ts'
 import { ask, plain } from './answers.ts'
 import type { Setup } from './setup.ts'
@@ -13,7 +13,9 @@ export function ranks(setup: () => Setup): void {
   }
 
   test('both ranks are used, and each is found again by what it holds', async () => {
-    const { b } = setup()
+    const { a, b } = setup()
+    // On two cores that three schedulers keep busy, a worker may have been silent for the 1.5 s after which it counts as gone for a moment.
+    await serving(url(), [a.id, b.id])
     const prompts = Array.from({ length: 8 }, (_, i) =>
       `Rank question ${i}: which of the two ranks holds the longest part of this prompt? `.repeat(6),
     )
