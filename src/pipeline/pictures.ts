@@ -11,7 +11,7 @@ import type { MediaPart } from './types.ts'
 /** What a served model brings to see with. */
 export interface Sight {
   readonly model: VisionModel
-  /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen. */
+  /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen, but other pictures must not look like equal prompts. */
   readonly padScheme?: PadScheme
   /** How the engine takes clips: their frames, or the client's file; absent: not at all. */
   readonly clips?: 'frames' | 'file'
@@ -174,7 +174,7 @@ async function clipItem(clip: Clip, { param }: MediaPart, { clips, videoTokenId 
   return { item, run: clipRun(clips!, plan, placeholder, times) }
 }
 
-function expanded(ids: Uint32Array, places: readonly number[], runs: readonly Run[], { padScheme }: Sight): Seen {
+function expanded(ids: Uint32Array, places: readonly number[], runs: readonly Run[], { padScheme = 'wide' }: Sight): Seen {
   const promptIds = new Uint32Array(ids.length + runs.reduce((sum, { run }) => sum + run.length - 1, 0))
   const media: MediaItem[] = []
   let from = 0
@@ -189,5 +189,5 @@ function expanded(ids: Uint32Array, places: readonly number[], runs: readonly Ru
     from = place + 1
   }
   promptIds.set(ids.subarray(from), to)
-  return { promptIds, media, routeIds: padScheme === undefined ? promptIds : padPictures(promptIds, media, padScheme) }
+  return { promptIds, media, routeIds: padPictures(promptIds, media, padScheme) }
 }

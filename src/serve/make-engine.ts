@@ -65,21 +65,9 @@ export function sglangOptions(options: Extract<EngineOptions, { kind: 'sglang' }
 async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, version: string, model: MockModel): Promise<Engine> {
   const { mockEngine } = await import('../engine/mock/engine.ts')
   const { tokenizer } = model
-  const {
-    speedupRatio,
-    failure,
-    seed,
-    blockSize,
-    dpSize,
-    maxRunningRequests,
-    totalKvTokens,
-    isEmbedding,
-    kvEvents,
-    role,
-    bootstrapHost,
-    rowsOnly,
-  } = options
+  const { kind: _, ...played } = options
   return mockEngine({
+    ...played,
     modelPath: model.path,
     vocabSize: model.vocabSize,
     textIds: model.textIds,
@@ -87,19 +75,5 @@ async function mock(options: Extract<EngineOptions, { kind: 'mock' }>, version: 
     encode: (text) => tokenizer.encode(text, false),
     contextLength: model.contextLength,
     version,
-    ...{
-      speedupRatio,
-      failure,
-      seed,
-      blockSize,
-      dpSize,
-      maxRunningRequests,
-      totalKvTokens,
-      isEmbedding,
-      kvEvents,
-      role,
-      bootstrapHost,
-      rowsOnly,
-    },
   })
 }
