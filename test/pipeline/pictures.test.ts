@@ -37,18 +37,15 @@ test('each placeholder becomes the rows of its picture, in order', async () => {
   expect(seen.routeIds[1]).not.toBe(seen.routeIds[4])
 })
 
-test.each(['wide', undefined] as const)(
-  'another picture of the same size gives other route ids, padding known: %s',
-  async (padScheme) => {
-    const { padScheme: _, ...blind } = sight
-    const seen: Sight = padScheme === undefined ? blind : sight
-    const other: Sight = { ...seen, read: async (one, end) => ({ ...(await sight.read(one, end)), hash: 'b'.repeat(64) }) }
-    const ids = Uint32Array.of(1, placeholder, 2)
-    const [a, b] = [await seePictures(ids, [part('20')], seen, encode, signal), await seePictures(ids, [part('20')], other, encode, signal)]
-    expect([...a.promptIds]).toEqual([...b.promptIds])
-    expect([...a.routeIds]).not.toEqual([...b.routeIds])
-  },
-)
+test.each(['wide', undefined] as const)('another picture of the same size gives other route ids, padding known: %s', async (padScheme) => {
+  const { padScheme: _, ...blind } = sight
+  const seen: Sight = padScheme === undefined ? blind : sight
+  const other: Sight = { ...seen, read: async (one, end) => ({ ...(await sight.read(one, end)), hash: 'b'.repeat(64) }) }
+  const ids = Uint32Array.of(1, placeholder, 2)
+  const [a, b] = [await seePictures(ids, [part('20')], seen, encode, signal), await seePictures(ids, [part('20')], other, encode, signal)]
+  expect([...a.promptIds]).toEqual([...b.promptIds])
+  expect([...a.routeIds]).not.toEqual([...b.routeIds])
+})
 
 test('a broken picture is told by its place, and the others are not waited for', async () => {
   let ended = false
