@@ -3,8 +3,10 @@ import type { Engine } from '../engine/engine.ts'
 import { leadingEngine } from '../engine/sglang/node/leading.ts'
 import type { SglangOptions } from '../engine/sglang/options.ts'
 import { splitEngine } from '../engine/vision/split-engine.ts'
+import { timedPrefill } from '../engine/vision/timed-prefill.ts'
 import type { VisionEncoder } from '../engine/vision/vision.ts'
 import { log } from '../lib/log.ts'
+import { stageTimer } from '../lib/vision-stages.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { EngineOptions } from './options.ts'
 
@@ -24,14 +26,16 @@ export interface EngineParts {
   mockModel(): Promise<MockModel>
   /** Begins its lines in the log. */
   name: string
+  /** The model's name in metrics. */
+  model: string
   /** Encodes its pictures; undefined: it does so itself. */
   pictures: VisionEncoder | undefined
 }
 
 /** Throws AppError `invalid_setting`. */
 export async function makeEngine(options: EngineOptions, parts: EngineParts): Promise<Engine> {
-  const { pictures, name } = parts
-  const whole = await wholeEngine(options, parts, name)
+  const { pictures, name, model } = parts
+  const whole = timedPrefill(await wholeEngine(options, parts, name), stageTimer(model))
   const engine = pictures === undefined ? whole : splitEngine(whole, pictures)
   return options.kind === 'sglang' && options.nodes !== undefined ? leadingEngine(engine) : engine
 }

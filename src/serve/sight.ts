@@ -2,6 +2,7 @@
 import type { EngineInfo } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
+import { stageTimer } from '../lib/vision-stages.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
 import type { Sight } from '../pipeline/pictures.ts'
 import { clipLimits, inputPolicy } from './input-policy.ts'
@@ -31,18 +32,24 @@ export async function visionOf(
   })
 }
 
-/** undefined: the model takes text alone. */
-export function sightOf(model: VisionModel | undefined, { sight }: Pick<EngineInfo, 'sight'>, input: InputOptions): Sight | undefined {
+/** undefined: the model takes text alone. `name`: the model's in metrics. */
+export function sightOf(
+  model: VisionModel | undefined,
+  { sight }: Pick<EngineInfo, 'sight'>,
+  input: InputOptions,
+  name: string,
+): Sight | undefined {
   if (model === undefined || sight === undefined) return undefined
   const policy = inputPolicy(input)
   const limits = clipLimits(input)
+  const time = stageTimer(name)
   return {
     model,
     ...sight,
     async read({ kind, url, frames, detail, sampling, param }, signal) {
       if (kind === 'image') {
         const { readPicture } = await import('../media/vision/picture.ts')
-        return readPicture(url, detail, policy, param, signal)
+        return readPicture(url, detail, policy, param, signal, time)
       }
       const { readClip, readFrames } = await import('../media/vision/clip.ts')
       // That the model has a way for clips was checked before anything is read (checkMedia).

@@ -1,6 +1,7 @@
 // A user's picture as engines get it: a file that every decoder reads as the same upright 8-bit RGB pixels, with its size and its name in caches.
 import { createHash } from 'node:crypto'
 import type { Metadata } from 'sharp'
+import type { StageTimer } from '../../lib/vision-stages.ts'
 import { imageCodec } from '../image/codec.ts'
 import { useModelPixels } from '../input/decode.ts'
 import { readFile } from '../input/input.ts'
@@ -31,10 +32,16 @@ export function readPicture(
   policy: InputPolicy,
   param: string,
   signal: AbortSignal,
+  time: StageTimer = () => {},
 ): Promise<Picture> {
   return inReadingRoom(param, signal, async (place) => {
+    const asked = performance.now()
     const given = await readFile({ url }, { ...policy, onBytes: place.take }, param, place.signal)
-    return decoded(given, detail, policy, param, place.signal)
+    const there = performance.now()
+    const made = await decoded(given, detail, policy, param, place.signal)
+    time('fetch', there - asked)
+    time('decode', performance.now() - there)
+    return made
   })
 }
 

@@ -104,6 +104,7 @@ async function start(
       version: options.version,
       mockModel: async () => mockModel(path!, await reading!, model.contextLength),
       name: label,
+      model: model.servedNames[0] ?? path ?? '',
       pictures: encoders?.forPictures,
     })
     goOn()

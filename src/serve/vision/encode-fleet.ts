@@ -5,6 +5,7 @@ import { type EncoderCard, readEncoderCard } from '../../engine/vision/remote/ca
 import { remoteEncoder } from '../../engine/vision/remote/encoder.ts'
 import { toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
+import { stageTimer } from '../../lib/vision-stages.ts'
 import type { PlaneClient } from '../../transport/request-plane.ts'
 import type { SeeingModel } from './model.ts'
 
@@ -26,7 +27,7 @@ export function encodeFleet(
 
   function add({ id, address }: EncoderCard): void {
     members.set(id, address)
-    pool.add(id, remoteEncoder(connect(address)))
+    pool.add(id, remoteEncoder(connect(address), stageTimer(model.names[0]!)))
     log.info({ worker: id, model: model.names[0], address }, 'encode worker joined')
   }
 

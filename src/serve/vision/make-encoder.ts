@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { VisionEncoder } from '../../engine/vision/vision.ts'
 import { log } from '../../lib/log.ts'
+import { stageTimer } from '../../lib/vision-stages.ts'
 import type { EncoderOptions } from '../options.ts'
 import { encoderArgs } from './encoder-args.ts'
 import type { SeeingModel } from './model.ts'
@@ -21,7 +22,15 @@ export async function makeEncoder(options: EncoderOptions, model: SeeingModel, i
   switch (encoderKind(options, model.folder)) {
     case 'onnx': {
       const { onnxEncoder } = await import('../../engine/vision/onnx/encoder.ts')
-      return onnxEncoder(await options.onnx(model.folder))
+      const time = stageTimer(model.names[0]!)
+      return onnxEncoder({
+        ...(await options.onnx(model.folder)),
+        observe({ decode, preprocess, encode }) {
+          time('encoder_decode', decode)
+          time('preprocess', preprocess)
+          time('encode', encode)
+        },
+      })
     }
     case 'sglang':
       return sglang(options, model, index, name)

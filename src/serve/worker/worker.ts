@@ -93,6 +93,7 @@ async function start(options: WorkerOptions, parts: Parts, workers: Worker[], li
     version: options.version,
     mockModel: async () => mockModel(model.path!, await reading!, model.contextLength),
     name: 'sglang',
+    model: model.servedNames[0] ?? model.path ?? '',
     pictures: encoders?.forPictures,
   })
   lifecycle.goOn()

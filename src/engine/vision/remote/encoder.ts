@@ -1,6 +1,7 @@
 // An encoder on another machine: the VisionEncoder seam over the request plane. What it is and whether it can comes from the worker itself, on a stream that stays open.
 import { AppError } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
+import type { StageTimer } from '../../../lib/vision-stages.ts'
 import type { OutgoingStream, PlaneClient } from '../../../transport/request-plane.ts'
 import type { MediaItem } from '../../types.ts'
 import { patchesOf } from '../embeddings.ts'
@@ -13,12 +14,13 @@ const partsAtOnce = 16
 const rewatchMs = 500
 
 /** `client` is this encoder's alone, and ends with it. */
-export function remoteEncoder(client: PlaneClient): VisionEncoder {
-  return new Remote(client)
+export function remoteEncoder(client: PlaneClient, time: StageTimer = () => {}): VisionEncoder {
+  return new Remote(client, time)
 }
 
 class Remote implements VisionEncoder {
   private readonly client: PlaneClient
+  private readonly time: StageTimer
   private readonly caller = newId()
   private readonly listeners = new Set<(state: { ready: boolean; reason: string }) => void>()
   private readonly places = new Places(partsAtOnce)
@@ -34,8 +36,9 @@ class Remote implements VisionEncoder {
   private told = false
   private stopped = false
 
-  constructor(client: PlaneClient) {
+  constructor(client: PlaneClient, time: StageTimer) {
     this.client = client
+    this.time = time
     this.started.promise.catch(() => {})
   }
 
@@ -106,6 +109,7 @@ class Remote implements VisionEncoder {
 
   private async run(item: MediaItem, signal: AbortSignal): Promise<Embeddings> {
     const job = newId()
+    const asked = performance.now()
     const rows = Promise.withResolvers<FarRows>()
     const stream = this.client.open(encodeHead(operations.encode, { job, caller: this.caller, item: lean(item) }), {
       message: (bytes) => (bytes[0] === messages.rows ? rows.resolve(decodeMessage<FarRows>(bytes)) : rows.reject(unreadable())),
@@ -115,8 +119,10 @@ class Remote implements VisionEncoder {
     const onAbort = () => rows.reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      const { rows: count, dim, type, grid, itemHash, size, bytes } = await rows.promise
+      const { rows: count, dim, type, grid, itemHash, size, bytes, ms } = await rows.promise
       const whole = bytes ?? (await this.pull(job, size, signal))
+      // The two clocks need not agree: it is the worker's own duration that is taken off.
+      if (ms !== undefined) this.time('transfer', performance.now() - asked - ms)
       return { rows: count, dim, type, grid, itemHash: BigInt(`0x${itemHash}`), bytes: whole }
     } finally {
       signal.removeEventListener('abort', onAbort)

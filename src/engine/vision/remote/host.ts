@@ -70,6 +70,7 @@ export function hostEncoder(encoder: VisionEncoder, { draining = () => false, ot
     const { job, caller, item } = decodeHead<EncodeHead>(head, ['job', 'caller', 'item'])
     if (draining()) throw new AppError('shutting_down', { message: 'The encode worker is leaving.' })
     const patches = patchesOf(item)
+    const asked = performance.now()
     count(caller, patches)
     try {
       const { rows, dim, type, grid, itemHash, bytes } = await encoder.encode(item, stream.signal).finally(() => count(caller, -patches))
@@ -81,6 +82,7 @@ export function hostEncoder(encoder: VisionEncoder, { draining = () => false, ot
         grid,
         itemHash: itemHash.toString(16),
         size: bytes.length,
+        ms: performance.now() - asked,
       }
       if (bytes.length <= partBytes) {
         stream.send(encodeMessage(messages.rows, { ...made, bytes }))

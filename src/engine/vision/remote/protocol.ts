@@ -54,6 +54,8 @@ export interface FarRows {
   itemHash: string
   size: number
   bytes?: Uint8Array
+  /** Milliseconds that the worker had the question before it had the rows. */
+  ms?: number
 }
 
 export function encodeHead(operation: number, value: EncodeHead | PartHead | WatchHead): Uint8Array {
