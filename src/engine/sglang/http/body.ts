@@ -22,7 +22,7 @@ function singleIds({ promptIds, media = [] }: GenerateRequest): number[] {
   return ids
 }
 
-/** A server makes its items by kind, images first. Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for. */
+/** No names of ours (`mm_hashes`): nobody foresees an attached server's KV blocks, and SGLang 0.5.23 dies of them with Qwen3-VL (requests/pictures.py, keep_names). Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for. */
 function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
   const [images, clips] = [media.filter(({ kind }) => kind === 'image'), media.filter(({ kind }) => kind === 'video')]
   for (const { clip, file } of clips) {
@@ -35,7 +35,6 @@ function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
   return {
     ...(images.length === 0 ? {} : { image_data: images.map(urlOf) }),
     ...(clips.length === 0 ? {} : { video_data: clips.map(urlOf) }),
-    mm_hashes: [...images, ...clips].map(({ hash }) => hash.slice(0, 16)),
   }
 }
 

@@ -19,6 +19,23 @@ def request_fields(ids: list, media: list) -> dict:
     return {"input_ids": collapsed(ids, pictures), **data_of(pictures), "mm_hashes": hashes}
 
 
+def keep_names(manager):
+    """Lets `mm_hashes` name every model's pictures. SGLang 0.5.23 fills a Qwen3-VL prompt with names of its own (qwen_vl.py, compose_image_artifacts) before it
+    hears of ours (tokenizer_manager.py), and its scheduler, which then finds no picture in that prompt, dies. Without that prompt it makes one itself."""
+    processor = getattr(manager, "mm_processor", None)
+    theirs = getattr(processor, "process_mm_data_async", None)
+    if theirs is None:
+        return
+
+    async def process_mm_data_async(*args, **kwargs):
+        made = await theirs(*args, **kwargs)
+        if getattr(kwargs.get("request_obj"), "mm_hashes", None) and getattr(made, "padded_input_ids", None) is not None:
+            made.padded_input_ids = None
+        return made
+
+    processor.process_mm_data_async = process_mm_data_async
+
+
 def data_of(pictures: list) -> dict:
     """`image_data` and `video_data` as SGLang's requests have them; None where there is none of the kind."""
     if any(picture.kind == "video" and picture.clip is None for picture in pictures):

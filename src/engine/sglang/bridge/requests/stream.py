@@ -23,6 +23,7 @@ class Streams:
         from sglang.srt.managers import io_struct
 
         self._manager, self._send, self._io = engine.tokenizer_manager, send, io_struct
+        pictures.keep_names(self._manager)
         self._loop = asyncio.get_running_loop()
         self._live: dict[int, tuple[str, asyncio.Task]] = {}
         self._rows: list[dict] = []
