@@ -1,4 +1,4 @@
-// Questions to a running SGLang encoder server: a picture by POST /encode, its rows on a PULL socket of ours.
+// Questions to a running SGLang encoder server: a picture or clip by POST /encode, its rows on a PULL socket of ours.
 import { AppError } from '../../../lib/errors.ts'
 import { log } from '../../../lib/log.ts'
 import { PickleError } from '../../../transport/pickle/read.ts'
@@ -8,6 +8,13 @@ import { type EncoderFailure, type EncoderFrame, readEncoderFrame } from './fram
 
 /** Its --encoder-transfer-backend: decides the form in which a port is told. */
 export type Transfer = 'zmq_to_scheduler' | 'zmq_to_tokenizer'
+
+/** Any file that SGLang's image or video loader reads. */
+export interface Medium {
+  modality: 'IMAGE' | 'VIDEO'
+  file: Uint8Array
+  contentType: string
+}
 
 export interface EncoderClientOptions {
   /** `http://host:port` of the server. */
@@ -36,8 +43,8 @@ export class EncoderClient {
     this.port = Number(this.socket.endpoint.slice(this.socket.endpoint.lastIndexOf(':') + 1))
   }
 
-  /** Rows of one picture (any file that SGLang's image loader reads). Rejects with `invalid_image`, `engine_unavailable` (nothing listens), `engine_failed`, or the signal's reason. */
-  async encode(file: Uint8Array, contentType: string, transfer: Transfer, signal: AbortSignal): Promise<EncoderFrame> {
+  /** Rows of one picture or clip. Rejects with `invalid_image`, `engine_unavailable` (nothing listens), `engine_failed`, or the signal's reason. */
+  async encode({ modality, file, contentType }: Medium, transfer: Transfer, signal: AbortSignal): Promise<EncoderFrame> {
     const reqId = `dsgl-${process.pid}-${++requests}_local_part_0`
     const rows = Promise.withResolvers<EncoderFrame | EncoderFailure>()
     const ended = new AbortController()
@@ -49,18 +56,18 @@ export class EncoderClient {
     this.waiting.set(reqId, rows.resolve)
     const item = `data:${contentType};base64,${Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('base64')}`
     const body = {
-      ...{ req_id: reqId, num_parts: 1, part_idx: 0, modality: 'IMAGE', mm_items: [item], time_stats_json: null },
+      ...{ req_id: reqId, num_parts: 1, part_idx: 0, modality, mm_items: [item], time_stats_json: null },
       ...{ prefill_host: this.host, embedding_port: transfer === 'zmq_to_scheduler' ? [this.port] : this.port },
     }
     let timer: ReturnType<typeof setTimeout> | undefined
     try {
-      await this.ask(body, ended.signal)
+      await this.ask(modality, body, ended.signal)
       timer = setTimeout(
         () => ended.abort(new AppError('engine_failed', { message: "SGLang's encoder answered, but its rows did not come." })),
         afterAnswerMs,
       )
       const frame = await rows.promise
-      if ('error' in frame) throw refused(frame.code, frame.error)
+      if ('error' in frame) throw refused(frame.code, frame.error, modality)
       return frame
     } catch (thrown) {
       throw ended.signal.aborted ? ended.signal.reason : thrown
@@ -86,7 +93,7 @@ export class EncoderClient {
     this.socket.close()
   }
 
-  private async ask(body: unknown, signal: AbortSignal): Promise<void> {
+  private async ask(modality: Medium['modality'], body: unknown, signal: AbortSignal): Promise<void> {
     let status: number
     let text: string
     try {
@@ -96,7 +103,7 @@ export class EncoderClient {
     } catch (cause) {
       throw new AppError('engine_unavailable', { message: "SGLang's encoder does not answer.", cause, retryAfterSecs: 1 })
     }
-    if (status !== 200) throw refused(status, messageOf(text))
+    if (status !== 200) throw refused(status, messageOf(text), modality)
   }
 
   private received(parts: Uint8Array[]): void {
@@ -120,10 +127,11 @@ function messageOf(text: string): string {
   }
 }
 
-/** SGLang's words, without the picture that it may quote. */
-function refused(status: number, text: string): AppError {
+/** SGLang's words, without the file that it may quote. */
+function refused(status: number, text: string, modality: Medium['modality']): AppError {
   const said = text.replace(/data:[^\s:]{40,}/g, 'data:…').slice(0, 300)
-  if (status >= 400 && status < 500) return new AppError('invalid_image', { message: `SGLang's encoder refused the picture: ${said}` })
+  if (status >= 400 && status < 500)
+    return new AppError('invalid_image', { message: `SGLang's encoder refused the ${modality === 'IMAGE' ? 'picture' : 'clip'}: ${said}` })
   const code = status === 503 ? 'engine_unavailable' : 'engine_failed'
   return new AppError(code, { message: `SGLang's encoder failed: ${said}` })
 }

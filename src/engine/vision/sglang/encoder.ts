@@ -1,4 +1,4 @@
-// SGLang's own encoder behind the seam: a server of its `--encoder-only` kind that we start and keep alive, or one that somebody else runs. Asked for a picture at a time,
+// SGLang's own encoder behind the seam: a server of its `--encoder-only` kind that we start and keep alive, or one that somebody else runs. Asked for a picture or clip at a time,
 // with a socket of ours as the place of its rows, so that cache, balance and retry work as with any other.
 import { createHash } from 'node:crypto'
 import { AppError, toAppError } from '../../../lib/errors.ts'
@@ -7,7 +7,8 @@ import { type Kept, keepAlive } from '../../supervisor.ts'
 import type { MediaItem } from '../../types.ts'
 import { embeddings, patchesOf } from '../embeddings.ts'
 import type { Embeddings, EncoderInfo, VisionEncoder } from '../vision.ts'
-import { EncoderClient, type Transfer } from './client.ts'
+import { EncoderClient, type Medium, type Transfer } from './client.ts'
+import { framesFile, framesFileType } from './frames-file.ts'
 import { type EncoderServer, freePort, type ServerOptions, startEncoderServer } from './server.ts'
 
 export interface SglangEncoderOptions {
@@ -82,14 +83,13 @@ class SglangEncoder implements VisionEncoder {
     if (signal.aborted) throw cancelled()
     const { client, facts } = this
     if (!this.serves || client === undefined || facts === undefined) throw unavailable()
-    if (item.kind !== 'image')
-      throw new AppError('unsupported_parameter', { message: "SGLang's own encoder takes images here, no clips; use ours for them." })
+    const medium = mediumOf(item)
     const ended = new AbortController()
     const onAbort = () => ended.abort(cancelled())
     signal.addEventListener('abort', onAbort, { once: true })
     this.running.set(ended, patchesOf(item))
     try {
-      const { bytes, dim, type, grids } = await client.encode(item.file, item.contentType, this.transfer, ended.signal)
+      const { bytes, dim, type, grids } = await client.encode(medium, this.transfer, ended.signal)
       return embeddings(bytes, dim, type, grids[0]!)
     } catch (thrown) {
       const error = toAppError(thrown)
@@ -162,7 +162,7 @@ class SglangEncoder implements VisionEncoder {
       const create = { width: side, height: side, channels: 3 as const, background: { r: 90, g: 120, b: 60 } }
       const file = await sharp({ create }).png().toBuffer()
       const begun = performance.now()
-      const { rows, dim, type, grids } = await this.first(client, file)
+      const { rows, dim, type, grids } = await this.first(client, { modality: 'IMAGE', file, contentType: 'image/png' })
       const [t, h, w] = grids[0]!
       const msPerPatch = (performance.now() - begun) / (t * h * w)
       const { modelPath } = this.options
@@ -171,13 +171,13 @@ class SglangEncoder implements VisionEncoder {
   }
 
   /** A server that somebody else started may want its port told in the other form: it fails at once on the wrong one. */
-  private async first(client: EncoderClient, file: Uint8Array): ReturnType<EncoderClient['encode']> {
+  private async first(client: EncoderClient, medium: Medium): ReturnType<EncoderClient['encode']> {
     try {
-      return await client.encode(file, 'image/png', this.transfer, this.life.signal)
+      return await client.encode(medium, this.transfer, this.life.signal)
     } catch (thrown) {
       if (!('url' in this.options.server) || this.transfer === 'zmq_to_tokenizer' || toAppError(thrown).code !== 'engine_failed')
         throw thrown
-      const frame = await client.encode(file, 'image/png', 'zmq_to_tokenizer', this.life.signal)
+      const frame = await client.encode(medium, 'zmq_to_tokenizer', this.life.signal)
       this.transfer = 'zmq_to_tokenizer'
       return frame
     }
@@ -200,6 +200,13 @@ class SglangEncoder implements VisionEncoder {
   private tell(ready: boolean, reason: string): void {
     for (const listener of this.listeners) listener({ ready, reason })
   }
+}
+
+/** What it is asked with: a picture's file, a clip's frames as one. */
+function mediumOf({ kind, file, contentType, frames, width, height }: MediaItem): Medium {
+  if (kind === 'image') return { modality: 'IMAGE', file, contentType }
+  if (frames === undefined || frames.length === 0) throw new AppError('invalid_image', { message: 'The clip came without its frames.' })
+  return { modality: 'VIDEO', file: framesFile(frames, width, height), contentType: framesFileType }
 }
 
 function unavailable(): AppError {
