@@ -5,7 +5,7 @@ import { inflightRequests, inputTokens } from '../lib/metrics.ts'
 import type { Lease, Outcome, Placement } from '../router/router.ts'
 import { again } from './failure.ts'
 import type { LoadedModel, ModelRegistry } from './model.ts'
-import { backOff, limitOf, noteMigration, placeAgain, waitMsOf } from './place.ts'
+import { backOff, limitOf, noteMigration, placeAgain, placeFirst, waitMsOf } from './place.ts'
 import { tokenizePrompt } from './prepare.ts'
 import type { EmbeddingAnswer, EmbeddingRequest } from './types.ts'
 
@@ -27,7 +27,7 @@ export async function embed(request: EmbeddingRequest, signal: AbortSignal, mode
     const running: Promise<Embedded>[] = []
     for (const promptIds of inputs) {
       const placement = embedPlacement(request, promptIds)
-      const placed = model.router.place(placement, stop.signal)
+      const placed = placeFirst(model, placement, stop.signal)
       const lease = placed instanceof Promise ? await placed : placed
       running.push(embedOne(request, placement, lease, model, stop.signal))
       // The one that is awaited below is the first to fail; the others' failures are heard here.

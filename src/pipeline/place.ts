@@ -1,6 +1,6 @@
 // Asks the router for places: what it is told of a request, and how long a failed one waits for another.
 import type { SamplingParams } from '../engine/types.ts'
-import { toAppError } from '../lib/errors.ts'
+import { clientGone, toAppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { migrations } from '../lib/metrics.ts'
 import type { Lease, Placement, Router } from '../router/router.ts'
@@ -34,6 +34,31 @@ export function placementOf(
 function atMost(expected: number | undefined, limit: number | undefined): number | undefined {
   if (expected === undefined || limit === undefined) return expected ?? limit
   return Math.min(expected, limit)
+}
+
+/**
+ * A place for a new request. One that comes when the last worker has just been lost (silent for a moment, about to be replaced) waits for it
+ * like one that runs, so long after the loss. Throws and rejects as Router.place.
+ */
+export function placeFirst(model: LoadedModel, placement: Placement, signal: AbortSignal): Lease | Promise<Lease> {
+  const { router } = model
+  try {
+    return router.place(placement, signal)
+  } catch (thrown) {
+    const absentMs = router.absentMs?.() ?? 0
+    const leftMs = waitMsOf(model) - absentMs
+    const lost = absentMs > 0 && leftMs > 0 && !isPinned(placement)
+    if (!lost || toAppError(thrown).code !== 'engine_unavailable') throw thrown
+    return placeAgain(router, placement, leftMs, signal).then((lease) => {
+      if (lease !== undefined) return lease
+      throw signal.aborted ? clientGone() : thrown
+    })
+  }
+}
+
+/** It means this worker, whose absence may be long. */
+function isPinned({ workerId, prefillWorkerId }: Placement): boolean {
+  return workerId !== undefined || prefillWorkerId !== undefined
 }
 
 const pollMs = 25

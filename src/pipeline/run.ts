@@ -4,7 +4,7 @@ import { cachedTokens, inflightRequests, inputTokens, outputLength, outputTokens
 import { RunningAnswer } from './answer.ts'
 import { runChoice } from './migration/migrate.ts'
 import type { LoadedModel, ModelRegistry } from './model.ts'
-import { placementOf } from './place.ts'
+import { placeFirst, placementOf } from './place.ts'
 import { type Prepared, prepare } from './prepare.ts'
 import type { AnswerSink, TextRequest } from './types.ts'
 
@@ -66,7 +66,7 @@ async function runChoices(request: TextRequest, prepared: Prepared, model: Loade
     const leg = new AbortController()
     answer.legs.push(leg)
     try {
-      const placed = model.router.place(placement, leg.signal)
+      const placed = placeFirst(model, placement, leg.signal)
       const lease = placed instanceof Promise ? await placed : placed
       if (answer.over) lease.release()
       else running.push(runChoice({ index, request, prepared, model, answer, leg }, lease))

@@ -2,6 +2,8 @@
 import type { EngineInfo, EngineRole } from '../engine/types.ts'
 import { AppError, toAppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
+import { watchAbsence } from './absence.ts'
+import { realClock } from './clock.ts'
 import { pairLease } from './disagg.ts'
 import type { RouterOptions } from './options.ts'
 import { createPool, type Pool, type PoolParts } from './pool.ts'
@@ -195,6 +197,11 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
     }
   }
 
+  const ready = () =>
+    (!enforceDisagg && (aggregated.pool.ready() || loneDecoder() !== undefined)) ||
+    [...groups.values()].some((one) => one.prefill.pool.ready() && one.decode.pool.ready())
+  const absence = watchAbsence(workers, ready, parts.clock ?? realClock)
+
   return {
     pools: () => pools,
     onPool(listener) {
@@ -210,9 +217,8 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
       if ('explain' in target) return target.explain(placement)
       return { ...target.decode.pool.explain(placement), prefill: target.prefill.pool.explain(prefillPlacement(placement)) }
     },
-    ready: () =>
-      (!enforceDisagg && (aggregated.pool.ready() || loneDecoder() !== undefined)) ||
-      [...groups.values()].some((one) => one.prefill.pool.ready() && one.decode.pool.ready()),
+    ready,
+    absentMs: absence.ms,
     booked() {
       const sum = { requests: 0, prefillTokens: 0, decodeBlocks: 0, queued: 0 }
       for (const pool of pools.values()) {
@@ -227,6 +233,7 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
       return aggregated.pool.busyThresholds()
     },
     close() {
+      absence.close()
       started.close()
       for (const pool of pools.values()) pool.close()
       aggregated.workers.close()

@@ -104,6 +104,8 @@ export interface Router {
   explain(placement: Placement): Decision
   /** True when some worker can take a request now. */
   ready(): boolean
+  /** For how many ms it has not been ready; 0 when it is, Infinity when it never was. */
+  absentMs?(): number
   /** Everything booked, over all workers: all 0 when nothing runs. */
   booked(): { requests: number; prefillTokens: number; decodeBlocks: number; queued: number }
   /** Thresholds beyond which a rank is busy; `change` replaces those it names (undefined turns one off), without it they are only told. */
