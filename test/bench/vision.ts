@@ -1,6 +1,6 @@
-// Pictures as vision models see them: our preprocessing (resize, normalise, patches; decoding not counted) in turns with transformers' on the CPU.
-// `bun test/bench/vision.ts [--python PYTHON] [--turns 5] [--json FILE]`; without a Python that has transformers, ours alone. Wall time is what is looked at on
-// an idle machine, CPU time on a shared one.
+// Pictures as vision models see them: our preprocessing (resize, normalise, patches; decoding not counted) in turns with transformers' and SGLang's on the CPU.
+// `bun run bench vision [--python PYTHON] [--sglang-python PYTHON] [--turns 5] [--sizes 640x480,…] [--json FILE]`; without a Python that has transformers, and one that
+// has SGLang, those are left out. Wall time is what is looked at on an idle machine, CPU time on a shared one.
 import { cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,16 +9,19 @@ import { visionModel } from '../../src/media/vision/open.ts'
 import { presets } from '../../src/media/vision/presets.ts'
 
 const { values: options } = parseArgs({
-  options: { python: { type: 'string' }, turns: { type: 'string', default: '5' }, json: { type: 'string' } },
+  options: {
+    python: { type: 'string' },
+    'sglang-python': { type: 'string' },
+    turns: { type: 'string', default: '5' },
+    sizes: { type: 'string', default: '640x480,1920x1080,3840x2160' },
+    json: { type: 'string' },
+  },
 })
 const rounds = 3
-const questions = (
-  [
-    [640, 480],
-    [1920, 1080],
-    [3840, 2160],
-  ] as const
-).flatMap(([width, height]) =>
+/** Of each contender before a question's first turn: a server that has run for a second has its WebAssembly compiled, and a Python its memory. */
+const warmMs = 1000
+const sizes = options.sizes.split(',').map((size) => size.split('x').map(Number) as [number, number])
+const questions = sizes.flatMap(([width, height]) =>
   (['qwen2vl', 'qwen3vl'] as const).flatMap((processor) =>
     (['pil', 'tv_u8'] as const).map((backend) => ({ width, height, processor, backend })),
   ),
@@ -46,16 +49,17 @@ async function ours({ width, height, processor, backend }: Question): Promise<Ti
   return times
 }
 
-/** Asks the rival in its process, one question at a time. */
-function startRival(python: string) {
-  const env = { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error' }
-  const child = Bun.spawn([python, join(import.meta.dir, 'vision/transformers_side.py')], { stdio: ['pipe', 'pipe', 'inherit'], env })
+/** Asks a rival in its process, one question at a time. */
+function startRival(python: string, script: string, args: readonly string[] = []) {
+  const env = { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error', PYTHONWARNINGS: 'ignore' }
+  const command = [python, join(import.meta.dir, 'vision', script), ...args]
+  const child = Bun.spawn(command, { stdio: ['pipe', 'pipe', 'inherit'], env })
   const lines = child.stdout.pipeThrough(new TextDecoderStream()).values()
   let buffered = ''
   const line = async (): Promise<string> => {
     while (!buffered.includes('\n')) {
       const { value, done } = await lines.next()
-      if (done) throw new Error('the rival ended')
+      if (done) throw new Error(`${script} ended`)
       buffered += value
     }
     const [first, ...rest] = buffered.split('\n')
@@ -73,27 +77,37 @@ function startRival(python: string) {
   }
 }
 
-const rival = options.python === undefined ? undefined : startRival(options.python)
-const versions = { bun: Bun.version, ...(rival && JSON.parse(await rival.line())) }
+const all = cpus().length
 const contenders: [name: string, run: (question: Question) => Promise<Times>][] = [['ours', ours]]
-if (rival !== undefined) {
-  contenders.push(['transformers, 1 thread', (question) => rival.ask(question, 1)])
-  contenders.push([`transformers, ${cpus().length} threads`, (question) => rival.ask(question, cpus().length)])
+const versions: Record<string, unknown> = { bun: Bun.version }
+const rivals: ReturnType<typeof startRival>[] = []
+const models = ['tiny-vl', 'tiny-vl3'].map((name) => join(import.meta.dir, '../../models', name))
+for (const [name, python, script, args] of [
+  ['transformers', options.python, 'transformers_side.py', []],
+  ['SGLang', options['sglang-python'], 'sglang_side.py', models],
+] as const) {
+  if (python === undefined) continue
+  const rival = startRival(python, script, args)
+  Object.assign(versions, JSON.parse(await rival.line()))
+  rivals.push(rival)
+  for (const threads of all > 1 ? [1, all] : [1])
+    contenders.push([`${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`, (question) => rival.ask(question, threads)])
 }
 const rows: Record<string, string | number>[] = []
 const load = loadavg().map((value) => Number(value.toFixed(1)))
 for (const question of questions) {
-  const all = new Map<string, Times>(contenders.map(([name]) => [name, { wall: [], cpu: [] }]))
+  const found = new Map<string, Times>(contenders.map(([name]) => [name, { wall: [], cpu: [] }]))
+  for (const [, run] of contenders) for (const began = performance.now(); performance.now() - began < warmMs; ) await run(question)
   for (let turn = 0; turn < Number(options.turns); turn++) {
     for (const [name, run] of contenders) {
       const { wall, cpu } = await run(question)
       // The first of a turn finds cold caches and memory that others had.
-      all.get(name)!.wall.push(...wall.slice(1))
-      all.get(name)!.cpu.push(...cpu.slice(1))
+      found.get(name)!.wall.push(...wall.slice(1))
+      found.get(name)!.cpu.push(...cpu.slice(1))
     }
   }
-  const base = all.get('ours')!
-  for (const [name, { wall, cpu }] of all) {
+  const base = found.get('ours')!
+  for (const [name, { wall, cpu }] of found) {
     rows.push({
       picture: `${question.width}x${question.height}`,
       processor: question.processor,
@@ -107,13 +121,13 @@ for (const question of questions) {
     })
   }
 }
-rival?.stop()
+for (const rival of rivals) rival.stop()
 console.table(rows)
 if (options.json !== undefined) {
   const machine = `${cpus().length} x ${cpus()[0]?.model}, load average ${load.join(' ')} at the start`
   await Bun.write(
     options.json,
-    `${JSON.stringify({ date: new Date().toISOString(), machine, versions, rounds: rounds - 1, turns: Number(options.turns), rows }, null, 1)}\n`,
+    `${JSON.stringify({ date: new Date().toISOString(), command: `bun run bench vision ${process.argv.slice(2).join(' ')}`.trim(), machine, versions, rounds: rounds - 1, turns: Number(options.turns), rows }, null, 1)}\n`,
   )
 }
 
