@@ -83,6 +83,23 @@ export function visionSuite(name: string, make: () => VisionEncoder | Promise<Vi
       expect(encoder.patchesInFlight()).toBe(0)
     })
 
+    it('one that shows life goes on doing so, idle and at work', async () => {
+      const begun = encoder.heardAt
+      if (begun === undefined) return
+      const heardLater = async (than: number) => {
+        while (encoder.heardAt! <= than) await Bun.sleep(20)
+        return encoder.heardAt!
+      }
+      const idle = await heardLater(begun)
+      let working = true
+      const work = (async () => {
+        while (working) await encoder.encode(first, never)
+      })()
+      await heardLater(await heardLater(idle))
+      working = false
+      await work
+    })
+
     it('who leaves is told so and leaves nothing behind', async () => {
       await expect(encoder.encode(first, AbortSignal.abort())).rejects.toMatchObject({ code: 'client_closed_request' })
       const leaving = new AbortController()

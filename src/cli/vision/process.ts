@@ -1,9 +1,11 @@
 // `vision-process`: the process in which a vision tower runs (engine/vision/onnx/process.ts). Started by this program for itself.
+import { showLife } from '../../engine/vision/onnx/life.ts'
 import { runEncoderProcess } from '../../engine/vision/onnx/process.ts'
 
 export async function visionProcess(): Promise<number> {
   // A Ctrl-C in the terminal reaches the whole group; who started us ends us.
   process.on('SIGINT', () => {})
+  showLife()
   const out = Bun.stdout.writer()
   await runEncoderProcess(Bun.stdin.stream(), async (parts) => {
     for (const part of parts) out.write(part)

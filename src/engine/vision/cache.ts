@@ -155,6 +155,10 @@ class Cached implements VisionEncoder {
     return this.encoder.patchesInFlight()
   }
 
+  get heardAt(): number | undefined {
+    return this.encoder.heardAt
+  }
+
   on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
     return this.encoder.on(listener)
   }

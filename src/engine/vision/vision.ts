@@ -45,6 +45,11 @@ export interface VisionEncoder {
   encode(item: MediaItem, signal: AbortSignal): Promise<Embeddings>
   /** Patches waiting and running: what a pool balances by. */
   patchesInFlight(): number
+  /**
+   * When it last showed life (performance.now() here), which it does about twice a second, at work or not: silence for more than a second says that it stands still. Absent:
+   * nothing is heard of it but rows.
+   */
+  readonly heardAt?: number | undefined
   /** Hears when `ready` changes; the returned function ends it. */
   on(listener: (state: { ready: boolean; reason: string }) => void): () => void
   /** Idempotent; what still runs is rejected with `engine_unavailable`. */

@@ -113,6 +113,9 @@ function startedOnce(encoder: VisionEncoder): VisionEncoder {
     },
     encode: (item, signal) => encoder.encode(item, signal),
     patchesInFlight: () => encoder.patchesInFlight(),
+    get heardAt() {
+      return encoder.heardAt
+    },
     on: (listener) => encoder.on(listener),
     stop: () => encoder.stop(),
   }

@@ -18,6 +18,8 @@ export interface MockEncoderOptions {
   msPerPatch?: number
   /** Pictures that are worked on side by side. */
   parallel?: number
+  /** It shows life (`heardAt`) until it hangs. */
+  alive?: boolean
   /** Faults in the words of faults.ts. */
   failure?: string
 }
@@ -55,6 +57,7 @@ class Mock implements MockEncoder {
   private readonly running = new Map<Job, ReturnType<typeof setTimeout>>()
   private hanging = false
   private taken = 0
+  private hungAt = 0
   private revival: ReturnType<typeof setTimeout> | undefined
   private stopped = false
 
@@ -99,6 +102,11 @@ class Mock implements MockEncoder {
     })
   }
 
+  get heardAt(): number | undefined {
+    if (this.options.alive !== true) return undefined
+    return this.hanging ? this.hungAt : performance.now()
+  }
+
   patchesInFlight(): number {
     let sum = 0
     for (const job of this.waiting) sum += job.patches
@@ -128,6 +136,7 @@ class Mock implements MockEncoder {
 
   hang(): void {
     this.hanging = true
+    this.hungAt = performance.now()
     for (const timer of this.running.values()) clearTimeout(timer)
   }
 

@@ -56,7 +56,8 @@ interface Job {
 /** One runs and one is being decoded. */
 const batchesAtOnce = 2
 
-export function onnxEncoder(options: OnnxEncoderOptions): VisionEncoder {
+/** `pid`: of its process, while there is one. */
+export function onnxEncoder(options: OnnxEncoderOptions): VisionEncoder & { readonly pid: number | undefined } {
   return new OnnxEncoder(options)
 }
 
@@ -82,6 +83,10 @@ class OnnxEncoder implements VisionEncoder {
   get info(): EncoderInfo {
     if (this.known === undefined) throw new Error('an encoder has no facts before it has started')
     return this.known
+  }
+
+  get pid(): number | undefined {
+    return this.process?.pid
   }
 
   async start(): Promise<EncoderInfo> {
@@ -125,6 +130,10 @@ class OnnxEncoder implements VisionEncoder {
     for (const job of this.waiting) sum += job.patches
     for (const { job } of this.sent.values()) if (!job.settled) sum += job.patches
     return sum
+  }
+
+  get heardAt(): number | undefined {
+    return this.process?.heardAt
   }
 
   on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
@@ -236,11 +245,11 @@ class OnnxEncoder implements VisionEncoder {
 /** The domain names everything that a bit of the output depends on. */
 function encoderInfo(
   { modelPath, type, backend, clips }: OnnxEncoderOptions,
-  { facts, device, fused, runtime, settings }: Opened,
+  { facts, device, fused, runtime, settings, msPerPatch }: Opened,
 ): EncoderInfo {
   const parts = [facts.family, facts.weights, facts.storage, runtime, device, fused, type, backend, clips, settings]
   const domain = `onnx:${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)}`
-  return { modelPath, domain, dim: facts.width, type, patchesPerRow: facts.merge ** 2 }
+  return { modelPath, domain, dim: facts.width, type, patchesPerRow: facts.merge ** 2, msPerPatch }
 }
 
 function refused({ code, message, param }: Extract<FromProcess, { kind: 'refused' }>): AppError {

@@ -46,6 +46,8 @@ export interface Opened {
   runtime: string
   /** What the preprocessing depends on (VisionModel.settings). */
   settings: string
+  /** Of a small picture, in milliseconds. */
+  msPerPatch: number
 }
 
 /** Milliseconds of a picture; `encode` is that of its whole batch. */

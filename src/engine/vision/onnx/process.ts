@@ -38,7 +38,8 @@ export async function runEncoderProcess(input: AsyncIterable<Uint8Array>, write:
         opened = await open(head)
         const { tower, model } = opened
         const { facts, device, fused, runtime } = tower
-        await write(frame({ kind: 'open', facts, device, fused, runtime, settings: model.settings }))
+        const msPerPatch = await paceOf(tower)
+        await write(frame({ kind: 'open', facts, device, fused, runtime, settings: model.settings, msPerPatch }))
       } catch (thrown) {
         const { code, message, param } = toAppError(thrown)
         log.error({ err: thrown }, 'the vision tower cannot be opened')
@@ -62,6 +63,21 @@ async function open(opening: Opening): Promise<Opened> {
   const { tower, device, threads } = opening
   await checkSameModel(await readTowerFacts(tower, '--vision-tower'), opening.modelPath)
   return { opening, model, tower: await openOnDevice({ tower, device, threads }) }
+}
+
+/** Patches along the side of the picture that tells the pace. */
+const trialSide = 16
+
+/** The first run pays for what is made once, the second tells. */
+async function paceOf(tower: Tower): Promise<number> {
+  const { channels, temporal, patch } = tower.facts
+  const patches = trialSide ** 2
+  const pixels = new Float32Array(patches * channels * temporal * patch ** 2)
+  const run = () => tower.run(pixels, { frames: 1, height: trialSide, width: trialSide })
+  await run()
+  const begun = performance.now()
+  await run()
+  return (performance.now() - begun) / patches
 }
 
 type Outcome = Prepared | AppError

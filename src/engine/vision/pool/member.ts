@@ -2,15 +2,21 @@
 import type { EncoderInfo, VisionEncoder } from '../vision.ts'
 
 export interface Patience {
-  /** An encoder that finishes nothing for this long, and `slack` times what its work should take, hangs. */
+  /** One that shows life, and then is silent for so long, stands still. */
+  silenceMs: number
+  /** An encoder that shows no life and finishes nothing for this long, and `slack` times what its work should take, hangs. */
   graceMs: number
+  /** The same of one that shows life: it may be slow, but not for ever. */
+  livingGraceMs: number
   slack: number
+  /** A picture that takes longer than this and twice its own time is given to an idle encoder as well. */
+  hedgeMs: number
   /** Of an encoder that told no pace. */
   msPerPatch: number
 }
 
 /** A tower on a GPU takes 0.01 to 0.1 ms a patch; one on a CPU tells its pace, or shows it. */
-export const defaultPatience: Patience = { graceMs: 1500, slack: 4, msPerPatch: 0.1 }
+export const defaultPatience: Patience = { silenceMs: 1300, graceMs: 1500, livingGraceMs: 20_000, slack: 4, hedgeMs: 1000, msPerPatch: 0.1 }
 
 /** Encoders put pictures together; more patches than this are never one piece of work. */
 const batchPatches = 16_384
@@ -33,8 +39,11 @@ export interface Attempt {
   /** Shows whether an encoder that was left alone is well. */
   readonly trial: boolean
   /** Ends it: its encoder was seen to hang. Set by who runs it. */
-  giveUp: () => void
+  giveUp: (how: Stall) => void
 }
+
+/** Of an encoder that hangs: it shows no life any more, or finishes nothing. */
+export type Stall = 'silent' | 'stalled'
 
 export class Member {
   readonly id: string
@@ -50,6 +59,8 @@ export class Member {
   private strikes = 0
   private diedAt = Number.NEGATIVE_INFINITY
   private diedWith = 0
+  /** Its silence was told; until it is heard again. */
+  private missedAt = Number.NEGATIVE_INFINITY
   /** 0: it is well, as far as is known. */
   private asideUntil = 0
 
@@ -66,6 +77,12 @@ export class Member {
     } catch {
       return undefined // One that learns its facts from afar.
     }
+  }
+
+  /** Shows no life although it could. */
+  isSilent(now: number): boolean {
+    const { heardAt } = this.encoder
+    return heardAt !== undefined && now - heardAt > this.patience.silenceMs
   }
 
   /** Left alone at `now`, or being tried. */
@@ -98,11 +115,20 @@ export class Member {
     this.running.delete(attempt)
   }
 
-  /** When `attempt` has taken too long, should nothing else be finished until then. */
+  /** When `attempt` has taken too long, should nothing else be finished and nothing be heard until then. */
   dueAt(attempt: Attempt): number {
-    const { graceMs, slack } = this.patience
+    const { graceMs, livingGraceMs, silenceMs, slack } = this.patience
+    const { heardAt } = this.encoder
     const patches = Math.min(this.booked(), Math.max(batchPatches, attempt.patches))
-    return Math.max(attempt.begunAt, this.lastDoneAt) + graceMs + slack * this.pace() * patches
+    const since = Math.max(attempt.begunAt, this.lastDoneAt)
+    const work = slack * this.pace() * patches
+    if (heardAt === undefined) return since + graceMs + work
+    return Math.min(Math.max(attempt.begunAt, heardAt) + silenceMs, since + livingGraceMs + work)
+  }
+
+  /** When another encoder that has nothing to do should try `attempt` too. The queue before it does not count: there it would have none. */
+  slowAt(attempt: Attempt): number {
+    return Math.max(attempt.begunAt, this.lastDoneAt) + this.patience.hedgeMs + 2 * this.pace() * attempt.patches
   }
 
   done(attempt: Attempt, now: number): void {
@@ -115,8 +141,16 @@ export class Member {
   }
 
   /** `news`: it hangs, and nobody knew. `blame`: the picture's part in it, above 0 and at most 1. */
-  failed(attempt: Attempt, kind: 'stalled' | 'failed' | 'unavailable', now: number): { news: boolean; blame: number } {
+  failed(attempt: Attempt, kind: Stall | 'failed' | 'unavailable', now: number): { news: boolean; blame: number } {
     this.failures++
+    if (kind === 'silent') {
+      // It is used again as soon as it is heard: nothing else is known against it.
+      const heardAt = this.encoder.heardAt ?? now
+      const news = heardAt > this.missedAt
+      this.missedAt = heardAt
+      if (news) this.giveUpAll(kind)
+      return { news, blame: 1 }
+    }
     if (kind === 'unavailable') {
       if (this.encoder.ready) this.asideUntil = Math.max(this.asideUntil, now + unavailableAsideMs)
       return { news: false, blame: this.blame(now) }
@@ -129,7 +163,7 @@ export class Member {
     }
     const strikes = ++this.strikes - (kind === 'stalled' || this.suspect ? 1 : failuresInRow)
     if (strikes >= 0) this.asideUntil = now + Math.min(firstAsideMs * 2 ** strikes, longestAsideMs)
-    if (kind === 'stalled') for (const each of [...this.running]) each.giveUp()
+    if (kind === 'stalled') this.giveUpAll(kind)
     return { news: kind === 'stalled', blame: 1 }
   }
 
@@ -137,6 +171,10 @@ export class Member {
   forgive(): void {
     this.strikes = 0
     this.asideUntil = 0
+  }
+
+  private giveUpAll(how: Stall): void {
+    for (const each of [...this.running]) each.giveUp(how)
   }
 
   /** Of a death: those that were far back in the queue had the least to do with it. */

@@ -1,16 +1,19 @@
-// Many encoders as one: each picture goes to the one with the fewest patches in flight, again to another when that one fails, dies or hangs. An encoder that hangs is left
-// alone and tried again beside the running work. Encoders come and go at any time; a picture is only given up when nobody can encode it.
-import { AppError, toAppError } from '../../../lib/errors.ts'
+// Many encoders as one: each picture goes to the one with the fewest patches in flight, again to another when that one fails, dies or hangs, and besides to an idle one while it
+// is slow. An encoder that hangs is left alone and tried again beside the running work. Encoders come and go at any time; a picture is only given up when nobody can encode it.
+import { AppError, requestCancelled, toAppError } from '../../../lib/errors.ts'
 import type { MediaItem } from '../../types.ts'
 import { patchesOf } from '../embeddings.ts'
 import type { Embeddings, EncoderInfo, VisionEncoder } from '../vision.ts'
 import { runAttempt, type Trouble } from './attempt.ts'
 import { Changes } from './changes.ts'
-import { type Attempt, defaultPatience, Member, type Patience } from './member.ts'
+import { choose } from './choose.ts'
+import { Course } from './course.ts'
+import { defaultPatience, Member, type Patience } from './member.ts'
+import { type Entrant, race, type Track } from './race.ts'
 
 export interface PoolOptions {
   patience?: Partial<Patience>
-  /** How long a picture waits while no encoder can take it. Default 1.8 s. */
+  /** How long a picture waits while no encoder can take it, from the moment that the last one still worked on it. Default 1.8 s. */
   giveUpMs?: number
   onNotice?: (text: string) => void
 }
@@ -34,11 +37,11 @@ export interface VisionPool extends VisionEncoder {
   figures(): MemberFigures[]
 }
 
-/** Failures of encoders that go on to live, and encoders that died, which one picture may cost before it is its own fault. */
-const mostFailures = 3
-const mostDeaths = 6
 /** Before a picture goes to an encoder that failed it already. */
 const breathMs = 50
+
+/** What is told of one that hangs. */
+const missing: Partial<Record<Trouble['kind'], string>> = { stalled: 'finishes nothing', silent: 'shows no sign of life' }
 
 /** `start` waits until one encoder is ready, also for one that is added later. */
 export function visionPool(options: PoolOptions = {}): VisionPool {
@@ -57,6 +60,7 @@ class Pool implements VisionPool {
   private told = false
   private known: EncoderInfo | undefined
   private patches = 0
+  private lastHeardAt = performance.now()
 
   constructor({ patience, giveUpMs = 1800, onNotice = () => {} }: PoolOptions) {
     this.patience = { ...defaultPatience, ...patience }
@@ -126,11 +130,22 @@ class Pool implements VisionPool {
     return this.patches
   }
 
+  /** As long as one of them lives, or shows no life and is not known to hang. */
+  get heardAt(): number {
+    const now = performance.now()
+    for (const member of this.usable()) {
+      if (member.encoder.heardAt !== undefined) this.lastHeardAt = Math.max(this.lastHeardAt, member.encoder.heardAt)
+      else if (!member.isAside(now)) this.lastHeardAt = now
+    }
+    return this.lastHeardAt
+  }
+
   figures(): MemberFigures[] {
     const now = performance.now()
     return [...this.members.values()].map((member) => {
       const { id, encoder, pictures, failures, seconds } = member
-      return { id, ready: encoder.ready, aside: member.isAside(now), patches: member.load(), pictures, failures, seconds }
+      const aside = member.isAside(now) || member.isSilent(now)
+      return { id, ready: encoder.ready, aside, patches: member.load(), pictures, failures, seconds }
     })
   }
 
@@ -142,7 +157,7 @@ class Pool implements VisionPool {
   }
 
   async encode(item: MediaItem, signal: AbortSignal): Promise<Embeddings> {
-    if (signal.aborted) throw cancelled()
+    if (signal.aborted) throw requestCancelled()
     if (!this.serves || this.stopped) throw stopped()
     const patches = patchesOf(item)
     this.patches += patches
@@ -154,30 +169,27 @@ class Pool implements VisionPool {
   }
 
   private async somewhere(item: MediaItem, signal: AbortSignal): Promise<Embeddings> {
-    const tried = new Set<Member>()
-    let failures = 0
-    let deaths = 0
-    let last: Trouble | undefined
+    const course = new Course()
+    const { tried } = course
+    const track: Track = {
+      run: (entrant, over) => this.run(entrant, item, over),
+      another: (member) => this.bookIdle(member, tried, item),
+      changes: this.changes,
+    }
     for (;;) {
-      const [member, attempt] = this.book(tried, item) ?? (await this.place(tried, last, item, signal))
-      const outcome = await this.run(member, attempt, item, signal)
-      if (!('kind' in outcome)) return outcome
-      if (signal.aborted) throw cancelled()
+      const entrant = this.book(tried, item) ?? (await this.place(course, item, signal))
+      const outcome = await race(entrant, track, signal)
+      if ('rows' in outcome) return outcome
+      if (signal.aborted) throw requestCancelled()
       if (this.stopped) throw stopped()
-      last = outcome
-      if (outcome.kind === 'final') throw outcome.error
-      if (outcome.kind === 'unavailable') deaths += outcome.blame
-      else failures++
-      if (deaths > mostDeaths || failures >= mostFailures) throw outcome.error
-      tried.add(member)
+      for (const loss of outcome) course.lost(loss)
     }
   }
 
-  private async run(member: Member, attempt: Attempt, item: MediaItem, signal: AbortSignal): Promise<Embeddings | Trouble> {
+  private async run([member, attempt]: Entrant, item: MediaItem, signal: AbortSignal): Promise<Embeddings | Trouble> {
     const outcome = await runAttempt(member, attempt, item, signal)
     if ('kind' in outcome) {
-      if (outcome.kind === 'stalled')
-        this.onNotice(`the vision encoder ${member.id} finishes nothing; its pictures go elsewhere until it does`)
+      if (outcome.news) this.onNotice(`the vision encoder ${member.id} ${missing[outcome.kind]}; its pictures go elsewhere until it does`)
     } else if (attempt.trial) this.onNotice(`the vision encoder ${member.id} answers again`)
     this.changes.tell()
     return outcome
@@ -187,50 +199,63 @@ class Pool implements VisionPool {
    * Books the lightest member that is well and was not tried, else one that was left alone and may be tried again. At once, so that pictures which come together do not all
    * see the same load.
    */
-  private book(tried: ReadonlySet<Member>, item: MediaItem): [Member, Attempt] | undefined {
+  private book(tried: ReadonlySet<Member>, item: MediaItem): Entrant | undefined {
     const now = performance.now()
     const patches = patchesOf(item)
-    const free = this.usable().filter((member) => !tried.has(member) && !member.isAside(now))
-    const well = lightest(
-      free.filter((member) => !member.suspect),
-      item,
-    )
-    const suspects = free.filter((member) => member.suspect)
-    if (well === undefined) {
-      const suspect = lightest(suspects, item)
-      return suspect && [suspect, suspect.book(patches, now)]
-    }
-    // Nobody shall wait for an encoder that may still hang while another is well: it is shown the picture besides.
-    for (const suspect of suspects) void this.run(suspect, suspect.book(patches, now), item, this.stopping.signal)
-    return [well, well.book(patches, now)]
+    const { chosen, besides } = choose(this.usable(), tried, item, now)
+    for (const suspect of besides) void this.run([suspect, suspect.book(patches, now)], item, this.stopping.signal)
+    return chosen && [chosen, chosen.book(patches, now)]
   }
 
-  /** Waits for a member to book. Rejects after `giveUpMs` with the last failure. */
-  private async place(tried: Set<Member>, last: Trouble | undefined, item: MediaItem, signal: AbortSignal): Promise<[Member, Attempt]> {
-    const giveUpAt = performance.now() + this.giveUpMs
+  /** Books a member that has nothing to do for a picture that `slow` has. */
+  private bookIdle(slow: Member, tried: ReadonlySet<Member>, item: MediaItem): Entrant | undefined {
+    const now = performance.now()
+    const idle = this.usable().filter((member) => member !== slow && !member.suspect && member.load() === 0)
+    const { chosen } = choose(idle, tried, item, now)
+    return chosen && [chosen, chosen.book(patchesOf(item), now)]
+  }
+
+  /** Waits for a member to book. Rejects `giveUpMs` after `workedAt` with the last failure. */
+  private async place({ tried, last, workedAt }: Course, item: MediaItem, signal: AbortSignal): Promise<Entrant> {
+    const giveUpAt = workedAt + this.giveUpMs
     for (;;) {
       const booked = this.book(tried, item)
       if (booked !== undefined) return booked
       const now = performance.now()
       // Who waited for an encoder that hangs has waited long enough.
-      if (last !== undefined && (now >= giveUpAt || last.kind === 'stalled')) throw last.error
-      if (now >= giveUpAt) throw unavailable('No vision encoder is running; start one, or look why those there are do not answer.')
+      if (last !== undefined && (now >= giveUpAt || last.kind === 'stalled' || last.kind === 'silent')) throw last.error
+      if (now >= giveUpAt) throw this.nobody(now)
       if (this.usable().some((member) => tried.has(member) && !member.isAside(now))) {
         tried.clear()
         await Promise.race([Bun.sleep(breathMs), this.changes.next(breathMs, signal)])
       } else {
         const backAt = Math.min(giveUpAt, ...this.usable().map((member) => Math.max(member.backAt, now + breathMs)))
-        await this.changes.next(Math.max(1, backAt - now), signal)
+        // One that is silent tells nobody that it is back.
+        const wait = this.silent(now) === undefined ? backAt - now : Math.min(backAt - now, breathMs)
+        await this.changes.next(Math.max(1, wait), signal)
       }
-      if (signal.aborted) throw cancelled()
+      if (signal.aborted) throw requestCancelled()
       if (this.stopped) throw stopped()
     }
   }
 
-  /** Ready members of the pool's domain. */
+  /** Members of the pool's domain that are ready and not silent. */
   private usable(): Member[] {
     const domain = this.known?.domain
-    return [...this.members.values()].filter(({ encoder }) => encoder.ready && encoder.info.domain === domain)
+    const now = performance.now()
+    return [...this.members.values()].filter(
+      (member) => member.encoder.ready && !member.isSilent(now) && member.encoder.info.domain === domain,
+    )
+  }
+
+  private silent(now: number): Member | undefined {
+    return [...this.members.values()].find((member) => member.encoder.ready && member.isSilent(now))
+  }
+
+  private nobody(now: number): AppError {
+    const silent = this.silent(now)
+    if (silent !== undefined) return unavailable(`The vision encoder ${silent.id} shows no sign of life.`)
+    return unavailable('No vision encoder is running; start one, or look why those there are do not answer.')
   }
 
   private changed(reason: string): void {
@@ -252,32 +277,10 @@ class Pool implements VisionPool {
   }
 }
 
-/** Among equals the one that a picture's name points to: processes that do not know of each other send the same picture to the encoder whose cache has it. */
-function lightest(members: readonly Member[], { hash }: MediaItem): Member | undefined {
-  let best: Member | undefined
-  let least = Number.POSITIVE_INFINITY
-  let nearest = 0n
-  for (const member of members) {
-    const load = member.load()
-    if (load > least) continue
-    // Highest random weight (Thaler and Ravishankar, 1998): a member that leaves moves only its own pictures.
-    const near = BigInt(Bun.hash(`${member.id} ${hash}`))
-    if (load === least && near < nearest) continue
-    best = member
-    least = load
-    nearest = near
-  }
-  return best
-}
-
 function unavailable(message: string): AppError {
   return new AppError('engine_unavailable', { message, retryAfterSecs: 2 })
 }
 
 function stopped(): AppError {
   return unavailable('The pool of vision encoders is not running.')
-}
-
-function cancelled(): AppError {
-  return new AppError('client_closed_request', { message: 'The request was cancelled.' })
 }

@@ -27,6 +27,7 @@ class Remote implements VisionEncoder {
   private readonly running = new Map<AbortController, number>()
   private facts: EncoderInfo | undefined
   private far: FarState | undefined
+  private lastHeardAt = 0
   private watching: OutgoingStream | undefined
   /** Counts watches, so that an earlier one is not heard any more. */
   private round = 0
@@ -87,6 +88,11 @@ class Remote implements VisionEncoder {
     let sum = this.far?.others ?? 0
     for (const patches of this.running.values()) sum += patches
     return sum
+  }
+
+  /** As the worker says of its encoder; one of an older version does not. */
+  get heardAt(): number | undefined {
+    return this.far?.beats === true ? this.lastHeardAt : undefined
   }
 
   on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
@@ -161,7 +167,9 @@ class Remote implements VisionEncoder {
     }
     this.watching = this.client.open(encodeHead(operations.watch, { caller: this.caller }), {
       message: (bytes) => {
-        if (round === this.round && bytes[0] === messages.state) this.heard(decodeMessage<FarState>(bytes))
+        if (round !== this.round) return
+        if (bytes[0] === messages.alive) this.lastHeardAt = performance.now()
+        else if (bytes[0] === messages.state) this.heard(decodeMessage<FarState>(bytes))
       },
       end: ended,
       fail: ended,
@@ -169,6 +177,8 @@ class Remote implements VisionEncoder {
   }
 
   private heard(state: FarState): void {
+    // A change is told whether or not its encoder lives; only the first word stands for it.
+    if (this.far === undefined) this.lastHeardAt = performance.now()
     this.far = state
     if (state.info !== undefined) this.facts = state.info
     if (state.ready && this.facts !== undefined) this.started.resolve(this.facts)

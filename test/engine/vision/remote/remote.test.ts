@@ -146,6 +146,21 @@ test('a worker that is gone fails its pictures at once, and serves again when it
   expect((await far.encode(madeUpPicture('a'), never)).rows).toBe(12)
 })
 
+test('an encoder that stands still is known across the plane: its worker lives, and says nothing of it', async () => {
+  const world = await worker({ alive: true })
+  const far = await frontend(world)
+  const begun = far.heardAt!
+  while (far.heardAt === begun) await Bun.sleep(10)
+  world.mock.hang()
+  // What was on its way.
+  await Bun.sleep(600)
+  const silent = far.heardAt
+  await Bun.sleep(1200)
+  expect([far.heardAt, far.ready]).toEqual([silent, true])
+  world.mock.revive()
+  while (far.heardAt === silent) await Bun.sleep(10)
+})
+
 test('200 pictures over three workers behind a cache, two of them lost on the way: all come', async () => {
   const workers = [await worker(), await worker({ failure: 'die-after=30,restart=50' }), await worker()]
   const pool = visionPool()
