@@ -27,7 +27,8 @@ class Remote implements VisionEncoder {
   private readonly running = new Map<AbortController, number>()
   private facts: EncoderInfo | undefined
   private far: FarState | undefined
-  private lastHeardAt = 0
+  /** Stays what it was when the connection is lost: since then nobody worked on anything. */
+  private lastHeardAt: number | undefined
   private watching: OutgoingStream | undefined
   /** Counts watches, so that an earlier one is not heard any more. */
   private round = 0
@@ -92,7 +93,7 @@ class Remote implements VisionEncoder {
 
   /** As the worker says of its encoder; one of an older version does not. */
   get heardAt(): number | undefined {
-    return this.far?.beats === true ? this.lastHeardAt : undefined
+    return this.lastHeardAt
   }
 
   on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
@@ -178,7 +179,7 @@ class Remote implements VisionEncoder {
 
   private heard(state: FarState): void {
     // A change is told whether or not its encoder lives; only the first word stands for it.
-    if (this.far === undefined) this.lastHeardAt = performance.now()
+    if (this.far === undefined) this.lastHeardAt = state.beats === true ? performance.now() : undefined
     this.far = state
     if (state.info !== undefined) this.facts = state.info
     if (state.ready && this.facts !== undefined) this.started.resolve(this.facts)
