@@ -2,12 +2,28 @@
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+export interface TowerShape {
+  depth: number
+  hidden: number
+  intermediate: number
+  heads: number
+  patch: number
+  /** Width of its rows. */
+  out: number
+}
+
 /** Qwen2.5-VL's, the same in 3B, 7B and 72B but for `out`. */
-const tower = { depth: 32, hidden: 1280, intermediate: 3420, heads: 16, patch: 14, out: 3584 }
+const tower: TowerShape = { depth: 32, hidden: 1280, intermediate: 3420, heads: 16, patch: 14, out: 3584 }
 
 /** Writes config.json and model.safetensors (1.35 GB, sparse) into `folder`. */
 export function writeRealShape(folder: string): void {
-  const { depth, hidden, intermediate, patch, out } = tower
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config()))
+  writeZeros(folder, tower)
+}
+
+/** Writes model.safetensors (sparse) with a tower of Qwen2.5-VL's kind in this shape. */
+export function writeZeros(folder: string, { depth, hidden, intermediate, patch, out }: TowerShape): void {
   const shapes: Record<string, number[]> = { 'patch_embed.proj.weight': [hidden, 3, 2, patch, patch] }
   const linear = (name: string, outputs: number, inputs: number) => {
     shapes[`${name}.weight`] = [outputs, inputs]
@@ -24,8 +40,6 @@ export function writeRealShape(folder: string): void {
   shapes['merger.ln_q.weight'] = [hidden]
   linear('merger.mlp.0', 4 * hidden, 4 * hidden)
   linear('merger.mlp.2', out, 4 * hidden)
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'config.json'), JSON.stringify(config()))
   let at = 0
   const header = Object.entries(shapes).map(([name, shape]) => {
     const start = at
