@@ -23,6 +23,9 @@ export interface EncoderClientOptions {
   receiveHost: string
 }
 
+/** How it says that it has nothing to read clips with: no torchcodec (nor decord) in its environment, or no way for this model's (sglang 0.5.23, encoder/preprocessor.py). */
+const noClips = /No module named|Video processing is not supported|No video processor/
+
 /** Rows are pushed before /encode is answered; what has not come this long after, will not. */
 const afterAnswerMs = 5000
 
@@ -130,6 +133,8 @@ function messageOf(text: string): string {
 /** SGLang's words, without the file that it may quote. */
 function refused(status: number, text: string, modality: Medium['modality']): AppError {
   const said = text.replace(/data:[^\s:]{40,}/g, 'data:…').slice(0, 300)
+  if (modality === 'VIDEO' && noClips.test(said))
+    return new AppError('unsupported_parameter', { message: `SGLang's encoder takes no clips here (it needs torchcodec): ${said}` })
   if (status >= 400 && status < 500)
     return new AppError('invalid_image', { message: `SGLang's encoder refused the ${modality === 'IMAGE' ? 'picture' : 'clip'}: ${said}` })
   const code = status === 503 ? 'engine_unavailable' : 'engine_failed'
