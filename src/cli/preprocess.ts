@@ -16,7 +16,7 @@ function usage(presets: readonly string[]): string {
   const lines = Object.entries(backends).map(([name, about]) => `  ${name.padEnd(8)}${about}`)
   return `dynamo-sglang preprocess: what a vision model sees of a picture
 
-Usage: dynamo-sglang preprocess FILE --processor NAME [--model-path DIR] [--backend NAME] [--json] [--repeat N]
+Usage: dynamo-sglang preprocess FILE… --processor NAME [--model-path DIR] [--backend NAME] [--json] [--repeat N]
 
 --processor  ${presets.join(', ')}
 --model-path limits and sizes out of this folder's config.json and preprocessor_config.json; then --processor may be left out
@@ -25,7 +25,7 @@ ${lines.join('\n')}
 --repeat N       prepare it N times more and tell the milliseconds (decoding not counted)
 --bytes          with --repeat: as bytes to be normalised later, instead of float32
 --threads N      with --repeat: that many threads at one picture (0: none)
---gpu-kernels    with --repeat: cpu (default), webgpu, or auto
+--gpu-kernels    cpu (default), webgpu, or auto; with another than cpu it is told how many kernels ran where
 
 Sums are SHA-256: of the resized picture ([height, width, 3], 8 bits; tiles: each canvas after the other) and of the normalised values (float32, little endian).
 `
@@ -42,6 +42,8 @@ interface Report {
   shape: readonly number[]
   u8_sha256: string | null
   pixel_values_sha256: string
+  /** Kernels that ran on each, of the first time. */
+  ran?: { cpu: number; webgpu: number }
   /** Milliseconds of each further time, ascending. */
   ms?: number[]
 }
@@ -54,13 +56,23 @@ export async function runPreprocess(argv: string[]): Promise<number> {
     process.stdout.write(usage(Object.keys(presets)))
     return 0
   }
-  const { file, backend } = options
-  const [{ toModelPixels }, { defaultPolicy }] = await Promise.all([import('../media/input/decode.ts'), import('../media/input/policy.ts')])
   const model = await modelOf(options)
+  const { configureKernels } = await import('../../kernels/perform.ts')
+  for (const file of options.files) {
+    configureKernels({ mode: options.kernels })
+    const report = await reportOf(file, model, options)
+    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : lines(report))
+  }
+  return 0
+}
+
+async function reportOf(file: string, model: VisionModel, options: ReturnType<typeof parse>): Promise<Report> {
+  const { backend } = options
+  const [{ toModelPixels }, { defaultPolicy }] = await Promise.all([import('../media/input/decode.ts'), import('../media/input/policy.ts')])
   const { data, width, height } = await toModelPixels(await bytesOf(file), defaultPolicy.maxPixels, file)
   const plan = model.plan(width, height, file)
   const { values, shape, pixels } = await model.preprocess(data, width, height, backend)
-  const report: Report = {
+  return {
     processor: options.processor ?? options.modelPath!,
     family: model.family,
     backend,
@@ -71,26 +83,26 @@ export async function runPreprocess(argv: string[]): Promise<number> {
     shape,
     u8_sha256: pixels === undefined ? null : sha256(pixels),
     pixel_values_sha256: sha256(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
+    ...(options.kernels === 'cpu' ? {} : { ran: await ran() }),
     ...(options.repeat === 0 ? {} : { ms: await times(model, data, width, height, options) }),
   }
-  process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : lines(report))
-  return 0
+}
+
+async function ran(): Promise<NonNullable<Report['ran']>> {
+  const { kernelReport } = await import('../../kernels/perform.ts')
+  const { costs } = await kernelReport()
+  return { cpu: costs.reduce((sum, { calls }) => sum + calls.cpu, 0), webgpu: costs.reduce((sum, { calls }) => sum + calls.webgpu, 0) }
 }
 
 interface Repeat {
   repeat: number
   threads: number
   bytes: boolean
-  kernels: KernelMode
   backend: Backend
 }
 
 async function times(model: VisionModel, rgb: Uint8Array, width: number, height: number, options: Repeat): Promise<number[]> {
-  const [{ configureKernels }, { useThreads }] = await Promise.all([
-    import('../../kernels/perform.ts'),
-    import('../media/vision/crew/use.ts'),
-  ])
-  configureKernels({ mode: options.kernels })
+  const { useThreads } = await import('../media/vision/crew/use.ts')
   await useThreads(options.threads)
   const ms: number[] = []
   for (let i = 0; i < options.repeat; i++) {
@@ -122,8 +134,7 @@ function parse(argv: string[]) {
       },
     })
     const { processor, 'model-path': modelPath, backend, json, help } = values
-    const [file, ...more] = positionals
-    if (!help && (file === undefined || more.length > 0)) throw new UsageError('preprocess takes one FILE; see preprocess --help')
+    if (!help && positionals.length === 0) throw new UsageError('preprocess needs a FILE; see preprocess --help')
     if (!help && processor === undefined && modelPath === undefined) throw new UsageError('preprocess needs --processor or --model-path')
     if (!(backend in backends)) throw invalid('--backend', `--backend ${backend} is not known; ${Object.keys(backends).join(', ')} are`)
     const kernels = values['gpu-kernels'] as KernelMode
@@ -131,7 +142,7 @@ function parse(argv: string[]) {
       throw invalid('--gpu-kernels', `--gpu-kernels ${kernels} is not one of auto, webgpu, cpu`)
     const [repeat, threads] = [count('--repeat', values.repeat), count('--threads', values.threads)]
     const of = { processor, modelPath, backend: backend as Backend }
-    return { file: file ?? '', ...of, json, help, repeat, threads, bytes: values.bytes, kernels }
+    return { files: positionals, ...of, json, help, repeat, threads, bytes: values.bytes, kernels }
   } catch (thrown) {
     if ((thrown as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) throw new UsageError((thrown as Error).message)
     throw thrown

@@ -45,6 +45,16 @@ test('how long it takes: as often as asked, also with threads and as bytes', asy
   }
 })
 
+test('several pictures, a line each; elsewhere than on the CPU it is told where kernels ran', async () => {
+  const { out } = await run(['preprocess', picture, picture, '--processor', 'qwen2vl', '--gpu-kernels', 'auto', '--json'])
+  const [first, second] = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(second).toEqual(first)
+  expect(first.ran).toEqual({ cpu: 2, webgpu: 0 })
+})
+
 test('for people: a line each', async () => {
   const { out } = await run(['preprocess', picture, '--processor', 'llama4'])
   expect(out).toMatch(/^grid_thw {13}\[\[1,1,144\]\]$/m)
@@ -52,7 +62,7 @@ test('for people: a line each', async () => {
 })
 
 test.each([
-  [['--processor', 'qwen2vl'], 2, 'preprocess takes one FILE'],
+  [['--processor', 'qwen2vl'], 2, 'preprocess needs a FILE'],
   [[picture], 2, 'preprocess needs --processor or --model-path'],
   [[picture, '--processor', 'blip'], 2, '--processor blip is not known; qwen2vl, '],
   [[picture, '--processor', 'qwen2vl', '--backend', 'cuda'], 2, '--backend cuda is not known; pil, tv_u8, tv_f32 are'],
