@@ -159,6 +159,7 @@ async function serveForeign(
   const { foreign } = options
   if (foreign === undefined) return undefined
   const { startGateway } = await import('../../engine/vision/gateway/gateway.ts')
+  const { itemReader } = await import('../../engine/vision/gateway/items.ts')
   const { register } = await import('../../engine/vision/gateway/registration.ts')
   const { cachedEncoder } = await import('../../engine/vision/cache.ts')
   const encoder = cachedEncoder(pool, cache)
@@ -169,7 +170,7 @@ async function serveForeign(
     encoder,
     hostname: bind,
     port,
-    foreign: { policy, model: model.sight, clips: clipLimits(options.model.input) },
+    read: itemReader({ policy, model: model.sight, clips: clipLimits(options.model.input) }),
   })
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${new URL(parts.gateway.url).port}`
   log.info({ url, registerAt }, "serves SGLang's own language servers")

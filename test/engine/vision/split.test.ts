@@ -4,13 +4,13 @@ import { type Child, startChild } from '../../../src/engine/supervisor.ts'
 import type { MediaItem } from '../../../src/engine/types.ts'
 import { cachedEncoder, EmbeddingCache } from '../../../src/engine/vision/cache.ts'
 import { type Gateway, startGateway } from '../../../src/engine/vision/gateway/gateway.ts'
-import { nameOf } from '../../../src/engine/vision/gateway/items.ts'
 import { type Registration, register } from '../../../src/engine/vision/gateway/registration.ts'
 import { mockEncoder } from '../../../src/engine/vision/mock/encoder.ts'
 import { visionPool } from '../../../src/engine/vision/pool/pool.ts'
 import { sglangEncoder } from '../../../src/engine/vision/sglang/encoder.ts'
 import { freePort } from '../../../src/engine/vision/sglang/server.ts'
 import type { VisionEncoder } from '../../../src/engine/vision/vision.ts'
+import { nameOf, namedReader } from '../../helpers/named-pictures.ts'
 import { need } from '../../helpers/need.ts'
 import { cpuEnv, sglangPython } from '../../helpers/sglang.ts'
 import { noisePicture, tinyVl, vlArgs } from '../../helpers/vision.ts'
@@ -68,7 +68,7 @@ if (need('SGLang', python !== undefined)) {
     /** A gateway in front of `encoder`, which the server knows. */
     async function offer(encoder: VisionEncoder): Promise<void> {
       offered = encoder
-      gateway = startGateway({ encoder, hostname: '127.0.0.1', port: 0, files: (hash) => files.get(hash), deadlineMs: 3000 })
+      gateway = startGateway({ encoder, hostname: '127.0.0.1', port: 0, read: namedReader([...files.values()]), deadlineMs: 3000 })
       registration = register({ servers: [bootstrap], url: gateway.url })
       const known = async () => ((await (await fetch(`${bootstrap}/list_encoder_urls`)).json()) as { encoder_urls: string[] }).encoder_urls
       while (!(await known()).includes(gateway.url)) await Bun.sleep(20)
@@ -118,7 +118,7 @@ if (need('SGLang', python !== undefined)) {
       expect(await ask([a])).toMatchObject({ status: 200 })
       expect(await ask([c])).toMatchObject({ status: 500, said: expect.stringContaining('told to fail') })
       expect(await ask([c])).toMatchObject({ status: 500, said: expect.stringContaining('14 rows for 15 placeholders') })
-      expect(await ask(['dsgl:unknown'])).toMatchObject({ status: 404, said: expect.stringContaining('dsgl:unknown is not here') })
+      expect(await ask(['named:unknown'])).toMatchObject({ status: 404, said: expect.stringContaining('named:unknown is not here') })
       encoder.hang()
       expect(await ask([c])).toMatchObject({ status: 504, said: expect.stringContaining('did not finish within 3 s') })
       await withdraw()

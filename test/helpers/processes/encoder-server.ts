@@ -1,5 +1,6 @@
 // Stands in for `python -m sglang.launch_server --encoder-only`: the same flags, questions and frames, rows of the mock encoder. `--no-such-thing` ends it as argparse would.
 import { startGateway } from '../../../src/engine/vision/gateway/gateway.ts'
+import { itemReader } from '../../../src/engine/vision/gateway/items.ts'
 import { mockEncoder } from '../../../src/engine/vision/mock/encoder.ts'
 import { defaultPolicy } from '../../../src/media/input/policy.ts'
 import type { VisionModel } from '../../../src/media/vision/vision.ts'
@@ -20,4 +21,4 @@ const model = {
 const encoder = mockEncoder({ modelPath: 'models/tiny-vl', dim: 64, msPerPicture: 30 })
 await encoder.start()
 const port = Number(args[args.lastIndexOf('--port') + 1])
-startGateway({ encoder, hostname: '127.0.0.1', port, foreign: { policy: defaultPolicy, model } })
+startGateway({ encoder, hostname: '127.0.0.1', port, read: itemReader({ policy: defaultPolicy, model }) })

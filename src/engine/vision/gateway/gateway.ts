@@ -7,12 +7,14 @@ import { checkEmbeddings } from '../embeddings.ts'
 import type { Embeddings, VisionEncoder } from '../vision.ts'
 import { Destinations } from './destinations.ts'
 import { errorFrame, type ReleaseName, releaseOf, rowsFrame } from './frame.ts'
-import { type ItemSources, readItem } from './items.ts'
+import type { ReadItem } from './items.ts'
 import { Receivers } from './receivers.ts'
 import { type EncodeRequest, readEncode, readReceiveUrl } from './requests.ts'
 
-export interface GatewayOptions extends ItemSources {
+export interface GatewayOptions {
   encoder: VisionEncoder
+  /** Finds what is asked for (items.ts). */
+  read: ReadItem
   hostname: string
   /** 0 takes a free one. */
   port: number
@@ -87,9 +89,7 @@ class Serving implements Gateway {
   }
 
   private health(): Response {
-    // An own language server that finds us unwell would forget us and try to load our names itself; it is told what is wrong by the answers to its questions.
-    const well = this.options.encoder.ready || this.options.files !== undefined
-    return new Response(null, { status: well ? 200 : 503 })
+    return new Response(null, { status: this.options.encoder.ready ? 200 : 503 })
   }
 
   private async receiveUrl(request: Request): Promise<Response> {
@@ -128,7 +128,7 @@ class Serving implements Gateway {
 
   /** Encodes and delivers one part. Rejects with an AppError. */
   private async answer(asked: EncodeRequest, gone: AbortSignal): Promise<void> {
-    const { encoder, deadlineMs = defaultDeadlineMs, onDone } = this.options
+    const { encoder, read, deadlineMs = defaultDeadlineMs, onDone } = this.options
     const ended = new AbortController()
     const end = (reason: unknown) => ended.abort(reason)
     const onGone = () => end(new AppError('client_closed_request', { message: 'The language server hung up.' }))
@@ -142,7 +142,7 @@ class Serving implements Gateway {
     try {
       const { signal } = ended
       const { part } = asked
-      items = await Promise.all(asked.items.map((item, i) => readItem(item, `mm_items[${i}]`, part.modality, this.options, signal)))
+      items = await Promise.all(asked.items.map((item, i) => read(item, `mm_items[${i}]`, part.modality, signal)))
       results = await Promise.all(items.map(async (item) => checkEmbeddings(await encoder.encode(item, signal), item, encoder.info)))
       stage = 'waiting'
       const addresses = asked.receivers ?? (await this.destinations.wait(part.reqId, signal))

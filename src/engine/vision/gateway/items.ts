@@ -1,4 +1,4 @@
-// The pictures that a language server names: ours by `dsgl:HASH`, which this process has the files of; those of foreign servers by address, under the rules for users' images.
+// The pictures and clips that a language server names by address, read under the rules for users' images.
 import { AppError } from '../../../lib/errors.ts'
 import { type ClipLimits, usualClipLimits } from '../../../media/input/clip/limits.ts'
 import type { InputPolicy } from '../../../media/input/policy.ts'
@@ -8,45 +8,36 @@ import type { VisionModel } from '../../../media/vision/vision.ts'
 import type { MediaItem } from '../../types.ts'
 import type { Modality } from './frame.ts'
 
-export const namePrefix = 'dsgl:'
+/** Where one picture or clip of a question comes from. Rejects with an AppError (of `invalid_image`, `invalid_value` or `unsupported_parameter`) naming `param`. */
+export type ReadItem = (item: AskedItem, param: string, modality: Modality, signal: AbortSignal) => Promise<MediaItem>
 
-/** What a language worker of ours tells SGLang in place of the file. */
-export function nameOf(item: Pick<MediaItem, 'hash'>): string {
-  return namePrefix + item.hash
+export interface AskedItem {
+  url: string
+  detail?: string
 }
 
 export interface ItemSources {
-  /** The pictures of requests that run in this process, by hash. */
-  files?: (hash: string) => MediaItem | undefined
-  /** How pictures of foreign language servers are read; absent: such servers are refused. */
-  foreign?: Foreign
-}
-
-interface Foreign {
   policy: InputPolicy
   model: VisionModel
   /** Of clips; absent: the usual ones. */
   clips?: ClipLimits
 }
 
-/** Rejects with `invalid_image`, `invalid_value` or `unsupported_parameter` naming the item, or `media_not_found` for a name that is not (any more) known here. */
-export async function readItem(
-  { url, detail }: { url: string; detail?: string },
+/** Reads what language servers name by address. */
+export function itemReader(sources: ItemSources): ReadItem {
+  return (item, param, modality, signal) => readItem(item, param, modality, sources, signal)
+}
+
+async function readItem(
+  { url, detail }: AskedItem,
   param: string,
   modality: Modality,
   sources: ItemSources,
   signal: AbortSignal,
 ): Promise<MediaItem> {
-  if (url.startsWith(namePrefix)) {
-    const item = sources.files?.(url.slice(namePrefix.length))
-    if (item !== undefined) return item
-    throw new AppError('media_not_found', { param, message: `The picture ${url} is not here; was its request ended?` })
-  }
-  const { foreign } = sources
-  if (foreign === undefined) throw new AppError('invalid_value', { param, message: 'This encoder serves its own language worker only.' })
-  if (modality === 'VIDEO') return foreignClip(url, param, foreign, signal)
-  const { file, contentType, width, height, hash } = await readPicture(url, detail, foreign.policy, param, signal)
-  const { model } = foreign
+  if (modality === 'VIDEO') return readItemClip(url, param, sources, signal)
+  const { file, contentType, width, height, hash } = await readPicture(url, detail, sources.policy, param, signal)
+  const { model } = sources
   const { grid, tokens } = model.plan(width, height, param)
   return {
     kind: 'image',
@@ -64,7 +55,7 @@ export async function readItem(
 }
 
 /** Sampled as SGLang's own encoder does it. */
-async function foreignClip(url: string, param: string, { policy, model, clips }: Foreign, signal: AbortSignal): Promise<MediaItem> {
+async function readItemClip(url: string, param: string, { policy, model, clips }: ItemSources, signal: AbortSignal): Promise<MediaItem> {
   const { clips: reader, videoTokenId } = model
   if (reader === undefined || videoTokenId === undefined)
     throw new AppError('unsupported_parameter', { param, message: `Models of ${model.family} take no clips here.` })

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
 import type { MediaItem } from '../../../../src/engine/types.ts'
 import { type Gateway, startGateway } from '../../../../src/engine/vision/gateway/gateway.ts'
+import { itemReader } from '../../../../src/engine/vision/gateway/items.ts'
 import { mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
 import { usualClipLimits } from '../../../../src/media/input/clip/limits.ts'
 import { defaultPolicy } from '../../../../src/media/input/policy.ts'
@@ -35,7 +36,7 @@ test('pictures by address are read, planned and encoded; one that may not be rea
     encoder,
     hostname: '127.0.0.1',
     port: 0,
-    foreign: { policy: defaultPolicy, model },
+    read: itemReader({ policy: defaultPolicy, model }),
     onDone: (items) => seen.push(items),
   })
   const server = languageServer()
@@ -66,7 +67,12 @@ test.skipIf(!hasFfmpeg())('clips by address are sampled as SGLang samples them, 
   const encoder = mockEncoder({ modelPath: 'm', dim: 8 })
   await encoder.start()
   const model = presetModel('qwen3vl')
-  gateway = startGateway({ encoder, hostname: '127.0.0.1', port: 0, foreign: { policy: defaultPolicy, model, clips: usualClipLimits } })
+  gateway = startGateway({
+    encoder,
+    hostname: '127.0.0.1',
+    port: 0,
+    read: itemReader({ policy: defaultPolicy, model, clips: usualClipLimits }),
+  })
   const server = languageServer()
   const port = Number(server.ranks[0]!.split(':')[1])
   const ask = (url: string) =>

@@ -3,12 +3,11 @@ import { expect, test } from 'bun:test'
 import { cachedEncoder, EmbeddingCache } from '../../../../src/engine/vision/cache.ts'
 import { itemHash } from '../../../../src/engine/vision/embeddings.ts'
 import { startGateway } from '../../../../src/engine/vision/gateway/gateway.ts'
-import { HeldPictures } from '../../../../src/engine/vision/gateway/held.ts'
-import { nameOf } from '../../../../src/engine/vision/gateway/items.ts'
 import { mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
 import { visionPool } from '../../../../src/engine/vision/pool/pool.ts'
 import { languageServer } from '../../../helpers/language-server.ts'
 import { madeUpPicture } from '../../../helpers/media-items.ts'
+import { namedReader, nameOf } from '../../../helpers/named-pictures.ts'
 
 const never = new AbortController().signal
 const options = { modelPath: 'models/tiny-vl', dim: 64, msPerPicture: 4 }
@@ -20,8 +19,6 @@ test('none is lost, none is answered without its picture', async () => {
   const cache = new EmbeddingCache(1e7)
   const encoder = cachedEncoder(pool, cache)
   await encoder.start()
-  const held = new HeldPictures()
-  const gateway = startGateway({ encoder, hostname: '127.0.0.1', port: 0, files: held.find })
   const server = languageServer(2)
   const alone = mockEncoder(options)
   await alone.start()
@@ -30,6 +27,7 @@ test('none is lost, none is answered without its picture', async () => {
     const which = i % 3 === 0 ? i % 9 : i
     return madeUpPicture(`picture ${which}`, 2 + (which % 4), 3 + (which % 5))
   })
+  const gateway = startGateway({ encoder, hostname: '127.0.0.1', port: 0, read: namedReader(pictures) })
   const expected = new Map<string, bigint>()
   for (const [i, picture] of pictures.entries()) expected.set(`r${i}_local_part_0`, (await alone.encode(picture, never)).itemHash)
 
@@ -42,13 +40,11 @@ test('none is lost, none is answered without its picture', async () => {
   }, 35)
   const answers = await Promise.all(
     pictures.map(async (picture, i) => {
-      const release = held.hold([picture])
       const reqId = `r${i}_local_part_0`
       const [{ status }] = await Promise.all([
         server.encode(gateway.url, { req_id: reqId, mm_items: [nameOf(picture)] }),
         server.tellReceivers(gateway.url, reqId),
       ])
-      release()
       return status
     }),
   )
@@ -60,7 +56,7 @@ test('none is lost, none is answered without its picture', async () => {
     expect(got).toEqual(expected)
   }
   expect(blows).toBeGreaterThan(5)
-  expect([held.size, gateway.running, pool.patchesInFlight()]).toEqual([0, 0, 0])
+  expect([gateway.running, pool.patchesInFlight()]).toEqual([0, 0])
   await gateway.close()
   await encoder.stop()
   server.close()

@@ -1,6 +1,7 @@
 // A server of SGLang's kind that somebody else runs, here our own gateway: the same questions, the same frames.
 import { expect, test } from 'bun:test'
 import { type Gateway, startGateway } from '../../../../src/engine/vision/gateway/gateway.ts'
+import { itemReader } from '../../../../src/engine/vision/gateway/items.ts'
 import { mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
 import { sglangEncoder } from '../../../../src/engine/vision/sglang/encoder.ts'
 import { defaultPolicy } from '../../../../src/media/input/policy.ts'
@@ -22,7 +23,7 @@ const model = {
 async function server(port = 0): Promise<Gateway> {
   const encoder = mockEncoder({ modelPath: tinyVl, dim: 16, type: 'bfloat16', msPerPicture: 5 })
   await encoder.start()
-  return startGateway({ encoder, hostname: '127.0.0.1', port, foreign: { policy: defaultPolicy, model } })
+  return startGateway({ encoder, hostname: '127.0.0.1', port, read: itemReader({ policy: defaultPolicy, model }) })
 }
 
 const suites = await server()
