@@ -28,6 +28,30 @@ export const shapes: Record<string, VisionShape> = {
       rope_scaling: { type: 'mrope', mrope_section: [16, 24, 24] },
     },
   },
+  // Small enough for any machine, with heads that every kernel takes: for texts that must be equal in float32.
+  'vl-small': {
+    base: 'tiny-vl',
+    vision: {
+      ...{ ...patch14, depth: 4, hidden_size: 256, intermediate_size: 512, num_heads: 4, out_hidden_size: 256, hidden_act: 'silu' },
+      ...{ window_size: 112, fullatt_block_indexes: [1, 3] },
+    },
+    text: {
+      ...{ hidden_size: 256, intermediate_size: 512, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 2 },
+      rope_scaling: { type: 'mrope', mrope_section: [8, 12, 12] },
+    },
+  },
+  'vl3-small': {
+    base: 'tiny-vl3',
+    vision: {
+      ...{ depth: 4, hidden_size: 256, intermediate_size: 512, num_heads: 4, out_hidden_size: 256, patch_size: 16, in_channels: 3 },
+      ...{ num_position_embeddings: 2304, deepstack_visual_indexes: [0, 2], hidden_act: 'gelu_pytorch_tanh' },
+      ...{ spatial_merge_size: 2, temporal_patch_size: 2 },
+    },
+    text: {
+      ...{ hidden_size: 256, intermediate_size: 512, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 64 },
+      rope_scaling: { mrope_interleaved: true, mrope_section: [12, 10, 10], rope_type: 'default' },
+    },
+  },
   // The published config.json of Qwen2.5-VL-3B-Instruct.
   'qwen2.5-vl-3b': {
     base: 'tiny-vl',
@@ -81,7 +105,7 @@ export function writeVisionFolder(
   mkdirSync(folder, { recursive: true })
   const from = join(models, shape.base)
   const base = read(join(from, 'config.json'))
-  const text = { ...shape.text, max_position_embeddings: 32768, torch_dtype: dtype }
+  const text = { ...shape.text, max_position_embeddings: 32768, torch_dtype: dtype, dtype }
   const nested = base.text_config as Json | undefined
   const config = {
     ...base,

@@ -1,12 +1,12 @@
 // Pictures as vision models see them, on a machine with a GPU and many cores: the executable's own `preprocess --repeat`, with one core, with threads, and on
-// WebGPU, copies counted. `bun test/gpu/vision.ts [--binary dist/dynamo-sglang] [--out FILE]`; where there is no Bun: `BUN_BE_BUN=1 dynamo-sglang vision.js` with
-// the output of `bun build --target bun test/gpu/vision.ts`.
+// WebGPU, copies counted. `bun test/gpu/vision/preprocess.ts [--binary dist/dynamo-sglang] [--out FILE]`; where there is no Bun: `BUN_BE_BUN=1 dynamo-sglang vision.js` with
+// the output of `bun build --target bun test/gpu/vision/preprocess.ts`.
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { crc32, deflateSync } from 'node:zlib'
-import { describeMachine } from './machine.ts'
+import { describeMachine } from '../machine.ts'
 
 const { values: options } = parseArgs({
   options: {
