@@ -266,8 +266,8 @@ export interface EncodeWorkerOptions extends ProcessOptions {
   model: ModelOptions & { path: string }
   vision: VisionOptions
   fleet: FleetOptions
-  /** For SGLang's own language servers: where it listens, which address they are told, and who is told. Absent: they are not served. */
-  foreign?: { bind: string; host: string; port: number; registerAt: readonly string[] }
+  /** For SGLang's own language servers: where it listens, which address they are told, who is told, and their release where it was said. Absent: they are not served. */
+  foreign?: { bind: string; host: string; port: number; registerAt: readonly string[]; release: string | undefined }
   /** DYN_HEALTH_CHECK_PAYLOAD. */
   canary: Record<string, unknown> | undefined
 }

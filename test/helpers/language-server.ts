@@ -14,6 +14,8 @@ const allowed = new Set([
 ])
 
 export interface Received {
+  /** The class by which the server's release has it. */
+  name: string
   /** Attributes of the EmbeddingData. */
   fields: Record<string, unknown>
   rows: Uint8Array | undefined
@@ -74,7 +76,7 @@ class Box {
   private waiting: (() => void)[] = []
 
   put(parts: Uint8Array[]): void {
-    this.all.push({ fields: fieldsOf(parts[0]!), rows: parts[1]?.slice() })
+    this.all.push({ ...objectOf(parts[0]!), rows: parts[1]?.slice() })
     for (const wake of this.waiting.splice(0)) wake()
   }
 
@@ -85,10 +87,10 @@ class Box {
   }
 }
 
-function fieldsOf(pickle: Uint8Array): Record<string, unknown> {
+function objectOf(pickle: Uint8Array): { name: string; fields: Record<string, unknown> } {
   const { value } = readPickle(pickle, allowed)
   if (!isCall(value) || !(value.state instanceof Map)) throw new Error('no object')
-  return Object.fromEntries([...value.state].map(([name, field]) => [name, plain(field)]))
+  return { name: value.callee, fields: Object.fromEntries([...value.state].map(([name, field]) => [name, plain(field)])) }
 }
 
 /** Classes by their names, calls as [name, …arguments]. */

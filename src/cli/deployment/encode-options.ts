@@ -51,8 +51,11 @@ function encoderOptions(settings: Settings, env: Environment, receiveHost: strin
 }
 
 /** Undefined: SGLang's own language servers are not served. They are reached like other processes. */
-export function foreignOptions({ encoderPort, encoderRegisterUrls }: Settings, { tcp }: PlaneOptions): EncodeWorkerOptions['foreign'] {
+export function foreignOptions(
+  { encoderPort, encoderRegisterUrls, encoderSglangVersion }: Settings,
+  { tcp }: PlaneOptions,
+): EncodeWorkerOptions['foreign'] {
   if (encoderPort === undefined && encoderRegisterUrls.length === 0) return undefined
   const registerAt = encoderRegisterUrls.map((url) => url.replace(/\/+$/, ''))
-  return { bind: tcp.bind, host: tcp.host, port: encoderPort ?? 0, registerAt }
+  return { bind: tcp.bind, host: tcp.host, port: encoderPort ?? 0, registerAt, release: encoderSglangVersion }
 }

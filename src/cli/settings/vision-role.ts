@@ -56,6 +56,12 @@ export function checkVision(draft: Values, role: VisionRole, engine: Settings['e
     throw invalid('--vision-encoders', `--vision-encoders 0: nobody would encode pictures; leave it out`)
   if (draft.nodeRank > 0 && role === 'encode') throw invalid(flag, `${flag} runs on one host: leave --node-rank out`)
   const wrong = draft.encoderRegisterUrls.find((url) => !/^https?:\/\/[^/]+/.test(url))
+  const release = draft.encoderSglangVersion
+  if (release !== undefined && !isServedRelease(release))
+    throw invalid(
+      '--encoder-sglang-version',
+      `--encoder-sglang-version must be 0.5.6 or later, not '${release}': encoders apart came with it`,
+    )
   if (wrong !== undefined) throw invalid('--encoder-register-urls', `--encoder-register-urls must be like http://HOST:PORT, not '${wrong}'`)
 }
 
@@ -71,7 +77,13 @@ function flagOf(draft: Values, role: VisionRole): string {
 }
 
 const roles = new Set(['multimodalEncodeWorker', 'multimodalWorker', 'multimodalProcessor', 'dedicatedMmEncoder'])
-const gateway = new Set(['encoderPort', 'encoderRegisterUrls'])
+const gateway = new Set(['encoderPort', 'encoderRegisterUrls', 'encoderSglangVersion'])
+
+/** 0.5.6 and all since. */
+function isServedRelease(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = (/^(\d+)\.(\d+)\.(\d+)/.exec(version) ?? []).slice(1).map(Number)
+  return major > 0 || minor > 5 || (minor === 5 && patch >= 6)
+}
 
 /** Settings that nobody acts on for lack of a role, and what a processor is told. */
 export function visionNotices(written: ReadonlySet<string>, draft: Values, role: VisionRole | undefined, command: Command): string[] {

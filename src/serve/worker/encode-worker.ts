@@ -164,12 +164,13 @@ async function serveForeign(
   const { cachedEncoder } = await import('../../engine/vision/cache.ts')
   const encoder = cachedEncoder(pool, cache)
   await encoder.start()
-  const { bind, host, port, registerAt } = foreign
+  const { bind, host, port, registerAt, release } = foreign
   const policy = inputPolicy(options.model.input)
   parts.gateway = startGateway({
     encoder,
     hostname: bind,
     port,
+    release,
     read: itemReader({ policy, model: model.sight, clips: clipLimits(options.model.input) }),
   })
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${new URL(parts.gateway.url).port}`

@@ -70,6 +70,8 @@ describe('refused at start, with what to do', () => {
     ['worker', '--multimodal-encode-worker --vision-encoders 0', '--vision-encoders', /nobody would encode/],
     ['serve', '--dedicated-mm-encoder --vision-encoders 0', '--vision-encoders', /nobody would encode/],
     ['worker', '--multimodal-encode-worker --encoder-bootstrap-url h:8997', '--encoder-register-urls', /http:/],
+    ['worker', '--multimodal-encode-worker --encoder-sglang-version 0.5.5', '--encoder-sglang-version', /0\.5\.6 or later/],
+    ['worker', '--multimodal-encode-worker --encoder-sglang-version newest', '--encoder-sglang-version', /0\.5\.6 or later/],
     ['worker', '--multimodal-encode-worker --vision-encoder torch', '--vision-encoder', /auto, onnx, sglang, mock/],
   ])('%s %s', (command, line, param, message) => {
     let error: unknown

@@ -80,4 +80,12 @@ export const encodeSettings = {
     'Such servers to tell of this encoder (http://HOST:PORT, their --encoder-bootstrap-port); opens --encoder-port where it is absent',
     worker,
   ),
+  encoderSglangVersion: text(
+    'vision',
+    '--encoder-sglang-version',
+    'DYN_ENCODER_SGLANG_VERSION',
+    undefined,
+    'SGLang version of such servers (0.5.6 or later); needed for 0.5.13 to 0.5.18 only, whose questions look like those of later ones',
+    worker,
+  ),
 }

@@ -18,7 +18,7 @@ export interface GatewayOptions {
   hostname: string
   /** 0 takes a free one. */
   port: number
-  /** SGLang's release on the other side, where it is known. */
+  /** SGLang's release on the other side, where it is known: questions of 0.5.15 to 0.5.18 look like later ones, and those read other frames. */
   release?: string | undefined
   /** From a part's arrival to its rows' departure; must be below SGLANG_ENCODER_RECV_TIMEOUT of the language server. Default 25 s. */
   deadlineMs?: number
@@ -179,7 +179,7 @@ class Serving implements Gateway {
   }
 
   private release(asked: EncodeRequest): ReleaseName {
-    return asked.imagesOnly ? '0.5.6' : releaseOf(this.options.release)
+    return asked.atMost ?? releaseOf(this.options.release)
   }
 }
 

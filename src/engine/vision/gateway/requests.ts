@@ -1,6 +1,6 @@
 // What language servers post, read and checked (sglang 0.5.23: disaggregation/encoder/receiver.py sends it, runtime.py checks it; before 0.5.10 without `modality`).
 import { AppError } from '../../../lib/errors.ts'
-import type { Modality, Part } from './frame.ts'
+import type { Modality, Part, ReleaseName } from './frame.ts'
 import { hostAndPort } from './receivers.ts'
 
 export interface EncodeRequest {
@@ -8,8 +8,8 @@ export interface EncodeRequest {
   items: readonly { url: string; detail?: string }[]
   /** host:port of each receiver; undefined: the scheduler ranks tell theirs. */
   receivers: readonly string[] | undefined
-  /** The server is older than modalities. */
-  imagesOnly: boolean
+  /** How old the server is by what it leaves out; undefined: it may be of any release since. */
+  atMost: ReleaseName | undefined
 }
 
 export interface ReceiveUrl {
@@ -20,15 +20,22 @@ export interface ReceiveUrl {
 
 /** The body of POST /encode. Throws `invalid_value` or `unsupported_parameter`. */
 export function readEncode(body: unknown): EncodeRequest {
-  const { req_id, num_parts, part_idx, modality, mm_items, prefill_host, embedding_port } = fields(body)
+  const given = fields(body)
+  const { req_id, num_parts, part_idx, modality, mm_items, prefill_host, embedding_port } = given
   if (typeof req_id !== 'string' || req_id === '') throw invalid('req_id', 'must be a text')
   if (!whole(num_parts) || num_parts < 1) throw invalid('num_parts', 'must be a whole number above 0')
   if (!whole(part_idx) || part_idx < 0 || part_idx >= num_parts) throw invalid('part_idx', `must be below num_parts (${num_parts})`)
   const part = { reqId: req_id, numParts: num_parts, partIdx: part_idx, modality: readModality(modality) }
-  const given = Array.isArray(mm_items) ? mm_items : [mm_items]
-  if (given.length === 0) throw invalid('mm_items', 'must not be empty')
-  const items = given.map(readItem)
-  return { part, items, receivers: readReceivers(prefill_host, embedding_port), imagesOnly: modality === undefined }
+  const list = Array.isArray(mm_items) ? mm_items : [mm_items]
+  if (list.length === 0) throw invalid('mm_items', 'must not be empty')
+  const items = list.map(readItem)
+  return { part, items, receivers: readReceivers(prefill_host, embedding_port), atMost: atMost(given) }
+}
+
+/** Modalities came with 0.5.10, the sender's times and the encoder's address with 0.5.13 to 0.5.15; since then questions look alike. */
+function atMost(asked: Readonly<Record<string, unknown>>): ReleaseName | undefined {
+  if (asked.modality === undefined) return '0.5.6'
+  return 'time_stats_json' in asked || 'encoder_url' in asked ? undefined : '0.5.10'
 }
 
 /** The body of POST /scheduler_receive_url. Throws `invalid_value`. */

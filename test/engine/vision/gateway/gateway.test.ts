@@ -47,7 +47,8 @@ test('two pictures of one part come as one block of rows, to each of two ranks, 
     expect(await ranks.tellReceivers(url, reqId, late)).toEqual(late.map(() => 200))
     expect(await answer).toEqual({ status: 200, body: null })
     for (const rank of [0, 1]) {
-      const { fields, rows: got } = await ranks.next(rank)
+      const { name, fields, rows: got } = await ranks.next(rank)
+      expect(name).toBe('sglang.srt.disaggregation.encoder.receiver.EmbeddingData')
       expect(fields).toEqual({
         req_id: reqId,
         num_parts: 1,
@@ -87,6 +88,32 @@ test('a port in the question itself gets the rows: one number as tokenizers ask,
     expect(fields).toMatchObject({ req_id: 'x_local_part_1', num_parts: 2, part_idx: 1, shape: [12, 16] })
     expect(itemHash(rows!)).toBe((await encoder.encode(a, never)).itemHash)
   }
+})
+
+test.each([
+  ['0.5.12 and before, by what their questions leave out', undefined, { time_stats_json: undefined }],
+  ['0.5.13 to 0.5.18, where their version was said', '0.5.18', {}],
+] as const)('servers of %s, get the class at its place of then and grids as tensors', async (_, release, asks) => {
+  const { url } = await start(release === undefined ? {} : { release })
+  const ranks = server()
+  const embedding_port = [Number(ranks.ranks[0]!.split(':')[1])]
+  const ask = (item: string) => ranks.encode(url, { req_id: 'r', mm_items: [item], embedding_port, ...asks })
+  expect(await ask(nameOf(a))).toMatchObject({ status: 200 })
+  expect(await ranks.next()).toMatchObject({
+    name: 'sglang.srt.disaggregation.encode_receiver.EmbeddingData',
+    // What the classes of 0.5.10, 0.5.12, 0.5.15 and 0.5.18 read.
+    fields: {
+      ...{ req_id: 'r', num_parts: 1, part_idx: 0, dtype: 'torch.float32', shape: [12, 16] },
+      ...{ embedding: null, send_time: null, error_msg: null, error_code: null },
+      grid_dim: ['torch.LongTensor', [[1, 6, 8]]],
+      modality: ['sglang.srt.managers.schedule_batch.Modality', 1],
+    },
+  })
+  expect(await ask('nobody')).toMatchObject({ status: 404 })
+  expect(await ranks.next()).toMatchObject({
+    name: 'sglang.srt.disaggregation.encode_receiver.EmbeddingData',
+    fields: { error_code: 404 },
+  })
 })
 
 test('servers before 0.5.10 get the attributes that they had, later ones the class at its place of then', async () => {
