@@ -85,7 +85,7 @@ async function startProcesses(): Promise<Processes> {
   const isMock = options.engine === 'mock'
   // As wide a context as the largest picture needs; the CPU engine computes in bfloat16 like a GPU's.
   const sglang =
-    '--load-format dummy --context-length 24576 --max-total-tokens 24576 --device cpu --mm-attention-backend sdpa --disable-radix-cache --chunked-prefill-size -1'
+    '--load-format dummy --context-length 24576 --max-total-tokens 24576 --device cpu --attention-backend torch_native --mem-fraction-static 0.3 --max-running-requests 4 --mm-attention-backend sdpa --disable-radix-cache --chunked-prefill-size -1'
   const engine = isMock
     ? ['--engine', 'mock', '--speedup-ratio', '1']
     : ['--engine', 'sglang', '--python', options.python, ...sglang.split(' ')]
