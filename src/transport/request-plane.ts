@@ -19,7 +19,10 @@ export interface OutgoingStream {
 /** A connection to one server. Reconnects by itself with back-off until closed. */
 export interface PlaneClient {
   readonly connected: boolean
-  /** A stream that fails at once (`engine_unavailable`) while not connected. All messages of one turn leave in one write. */
+  /**
+   * A stream that fails at once (`engine_unavailable`) while not connected. All messages of one turn leave in one write. A long head (512 MiB at most, else `body_too_large`)
+   * leaves in parts, as the other side takes them; `head` is not to be changed until the stream ends.
+   */
   open(head: Uint8Array, listener: StreamListener): OutgoingStream
   /** `up` after each (re)connect, `down` as soon as the other side is known to be gone: closed socket, or no sign of life for 1.5 s. */
   onState(listener: (connected: boolean) => void): () => void

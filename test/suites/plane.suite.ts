@@ -110,6 +110,50 @@ export function planeSuite(name: string, plane: PlaneKind): void {
       expect(order.indexOf('small')).toBeLessThan(40)
     })
 
+    test('a head that is longer than any frame arrives whole, and small ones pass it', async () => {
+      const { client } = await pair((head, stream) => {
+        stream.send(encoder.encode(`${head.length} ${Bun.hash(head)}`))
+        stream.end()
+      })
+      const head = new Uint8Array(96 * 1024 * 1024 + 7)
+      for (let at = 0; at < head.length; at += 4096) head[at] = at / 4096
+      const large = openStream(client, head)
+      const order: string[] = []
+      void large.done.then(() => order.push('large'))
+      for (let i = 0; i < 10; i++) await openStream(client, `small ${i}`).done.then(() => order.push('small'))
+      expect((await large.done).texts()).toEqual([`${head.length} ${Bun.hash(head)}`])
+      expect(order).toEqual([...Array(10).fill('small'), 'large'])
+      expect(openStream(client, new Uint8Array(513 * 1024 * 1024)).error).toMatchObject({ code: 'body_too_large' })
+    }, 30_000)
+
+    test('who leaves in the middle of a long head is told so, the next head passes, and the service never hears of it', async () => {
+      const lengths: number[] = []
+      const { client } = await pair((head, stream) => {
+        lengths.push(head.length)
+        stream.end()
+      })
+      const size = 64 * 1024 * 1024
+      const all = [0, 1, 2].map((more) => openStream(client, new Uint8Array(size + more)))
+      await Bun.sleep(2)
+      all[0]!.stream.cancel()
+      all[1]!.stream.cancel()
+      const [first, second, third] = await Promise.all(all.map(({ done }) => done))
+      expect([first!.error?.code, second!.error?.code]).toEqual(['client_closed_request', 'client_closed_request'])
+      expect(third!.error).toBeUndefined()
+      expect((await openStream(client, 'x').done).error).toBeUndefined()
+      expect(lengths).toEqual([size + 2, 1])
+    }, 30_000)
+
+    test('a worker that is stopped in the middle of a long head fails its stream, and little of it waits in between', async () => {
+      const { child, client } = await remotePair()
+      child.kill('SIGSTOP')
+      const head = new Uint8Array(256 * 1024 * 1024)
+      const before = process.memoryUsage().rss
+      const heard = openStream(client, head)
+      expect((await heard.done).error).toMatchObject({ code: 'engine_unavailable' })
+      expect(process.memoryUsage().rss - before).toBeLessThan(100e6)
+    }, 20_000)
+
     test('a failure keeps its code, message, status, parameter and retry-after', async () => {
       const { client } = await pair((_, stream) =>
         stream.fail(new AppError('invalid_value', { message: 'too hot', status: 422, param: 'temperature', retryAfterSecs: 7 })),

@@ -4,6 +4,7 @@ import { log } from '../../lib/log.ts'
 import type { IncomingStream, PlaneService } from '../request-plane.ts'
 import { type ByteLink, Channel, type ChannelEvents } from './channel.ts'
 import { FrameError, frames, maxPayloadBytes } from './frame.ts'
+import { HeadReader } from './long-head.ts'
 import { encodeError } from './wire-error.ts'
 
 export interface AnswererOptions {
@@ -23,6 +24,7 @@ export class Answerer implements ChannelEvents {
   readonly maxStreamBytes: number
   private readonly service: PlaneService
   private readonly streams = new Map<number, AnswerStream>()
+  private readonly heads = new HeadReader()
   private readonly onClosed: (error: AppError) => void
 
   constructor(link: ByteLink, options: AnswererOptions, onClosed: (error: AppError) => void) {
@@ -36,14 +38,18 @@ export class Answerer implements ChannelEvents {
   ready(): void {}
 
   frame(kind: number, id: number, payload: Uint8Array): void {
-    if (kind === frames.cancel) this.streams.get(id)?.drop()
-    else if (kind === frames.open) this.opened(id, payload)
+    if (kind === frames.cancel) {
+      this.heads.cancel(id)
+      this.streams.get(id)?.drop()
+    } else if (kind === frames.open) this.opened(id, this.heads.whole(id, payload))
+    else if (kind === frames.part) this.heads.part(id, payload)
     else throw new FrameError(`a frame of kind ${kind} from a client`)
   }
 
   closed(error: AppError): void {
     const streams = [...this.streams.values()]
     this.streams.clear()
+    this.heads.clear()
     for (const stream of streams) stream.gone()
     this.onClosed(error)
   }

@@ -5,6 +5,7 @@ import type { OutgoingStream, PlaneClient, StreamListener } from '../request-pla
 import { type ByteLink, Channel, type ChannelEvents } from './channel.ts'
 import { frames, maxPayloadBytes } from './frame.ts'
 import { refusal } from './hello.ts'
+import { LongHead, maxHeadBytes, partBytes } from './long-head.ts'
 import { decodeError } from './wire-error.ts'
 
 /** What a transport tells of one attempt. After `gone` nothing more. */
@@ -28,7 +29,10 @@ export interface CallerOptions {
 }
 
 const dialMs = 3000
-/** A head above this (a request with pictures) waits here while the connection has so much to write: a burst of them is slow, not lost, and small frames overtake it. */
+/**
+ * A head above this (a request with pictures) waits here while the connection has so much to write, and leaves in parts: a burst of them is slow, not lost, and small frames
+ * overtake it.
+ */
 const largeHead = 64 * 1024
 const roomBytes = 1024 * 1024
 const firstBackoffMs = 50
@@ -39,8 +43,8 @@ export class Caller implements PlaneClient, ChannelEvents {
   private readonly dial: Dial
   private readonly options: CallerOptions
   private readonly streams = new Map<number, StreamListener>()
-  /** Heads of streams that are open here and unknown to the other side, by stream. */
-  private readonly waiting = new Map<number, Uint8Array>()
+  /** Heads of streams that are open here and not known to the other side, or not all of them, by stream. */
+  private readonly waiting = new Map<number, LongHead>()
   private readonly listeners = new Set<(connected: boolean) => void>()
   private channel: Channel | undefined
   private giveUp: (() => void) | undefined
@@ -58,7 +62,7 @@ export class Caller implements PlaneClient, ChannelEvents {
 
   open(head: Uint8Array, listener: StreamListener): OutgoingStream {
     const { channel } = this
-    if (head.length > maxPayloadBytes) {
+    if (head.length > (this.channel?.takesParts === true ? maxHeadBytes : maxPayloadBytes)) {
       listener.fail(new AppError('body_too_large', { message: `A request of ${head.length} bytes is too long for a worker.` }))
       return notOpen
     }
@@ -66,20 +70,26 @@ export class Caller implements PlaneClient, ChannelEvents {
       listener.fail(refusal(this.shut ? 'it was closed' : 'it is not there now'))
       return notOpen
     }
-    const waits = head.length > largeHead && (this.waiting.size > 0 || channel.out.bytes > roomBytes)
+    const waits = head.length > partBytes || (head.length > largeHead && (this.waiting.size > 0 || channel.out.bytes > roomBytes))
     if (!waits && channel.out.bytes + head.length > channel.maxHeldBytes) {
       listener.fail(refusal('it does not read'))
       return notOpen
     }
     const id = this.nextId()
     this.streams.set(id, listener)
-    if (waits) this.waiting.set(id, head)
-    else channel.send(frames.open, id, head)
+    if (waits) {
+      this.waiting.set(id, new LongHead(head))
+      this.admit()
+    } else channel.send(frames.open, id, head)
     return {
       cancel: () => {
         if (!this.streams.has(id) || this.channel !== channel) return
-        if (this.waiting.delete(id)) this.forget(id, listener)
-        else channel.send(frames.cancel, id, undefined)
+        const head = this.waiting.get(id)
+        if (head === undefined || head.begun) channel.send(frames.cancel, id, undefined)
+        if (head === undefined) return
+        this.waiting.delete(id)
+        this.forget(id, listener)
+        this.admit()
       },
     }
   }
@@ -166,14 +176,16 @@ export class Caller implements PlaneClient, ChannelEvents {
   /** As much of what waits as there is room for. */
   private admit(): void {
     for (const [id, head] of this.waiting) {
-      const { channel } = this
-      if (channel === undefined || channel.out.bytes > roomBytes) return
+      for (let last = false; !last; ) {
+        const { channel } = this
+        if (channel === undefined || channel.out.bytes > roomBytes) return
+        last = head.next((kind, payload) => channel.send(kind, id, payload), channel.takesParts)
+      }
       this.waiting.delete(id)
-      channel.send(frames.open, id, head)
     }
   }
 
-  /** A stream that the other side never heard of. */
+  /** A stream that the other side never heard of, or knows nothing of any more. */
   private forget(id: number, listener: StreamListener): void {
     this.streams.delete(id)
     queueMicrotask(() => guarded(() => listener.fail(requestCancelled())))

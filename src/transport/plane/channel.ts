@@ -20,7 +20,7 @@ export interface ByteLink {
 export interface ChannelEvents {
   /** Greeted: frames may be sent. */
   ready(): void
-  /** open, message, end, fail, cancel; the payload is reused. */
+  /** open, message, end, fail, cancel, part; the payload is reused. */
   frame(kind: number, stream: number, payload: Uint8Array): void
   /** Once, whoever ended it. Nothing is called after this. */
   closed(error: AppError): void
@@ -43,6 +43,8 @@ const writeNowBytes = 256 * 1024
 export class Channel implements TurnEnd, Beating, FrameReader {
   marked = false
   ready = false
+  /** Of the other side, once it has greeted. */
+  takesParts = false
   readonly out = new OutBuffer()
   readonly maxHeldBytes: number
   private readonly link: ByteLink
@@ -106,7 +108,7 @@ export class Channel implements TurnEnd, Beating, FrameReader {
   }
 
   frame(kind: number, stream: number, payload: Uint8Array): void {
-    if (this.ready && stream !== 0 && kind >= frames.open && kind <= frames.cancel) this.events.frame(kind, stream, payload)
+    if (this.ready && stream !== 0 && isOfStream(kind)) this.events.frame(kind, stream, payload)
     else if (kind === frames.ping && this.ready) return
     else if (kind === frames.hello && this.wantedProof === undefined && stream === magic) this.greeted(payload)
     else if (kind === frames.proof && this.wantedProof !== undefined && !this.ready) this.proven(payload)
@@ -146,6 +148,7 @@ export class Channel implements TurnEnd, Beating, FrameReader {
   private greeted(payload: Uint8Array): void {
     const { role, secret } = this.options
     const other = readHello(payload, secret)
+    this.takesParts = other.takesParts
     const [client, server] = role === 'client' ? [this.own, other] : [other, this.own]
     if (client.instance !== '' && client.instance !== server.instance) throw refusal('another worker has taken its address')
     this.wantedProof = proofOf(role === 'client' ? 'server' : 'client', secret, client, server)
@@ -164,6 +167,10 @@ export class Channel implements TurnEnd, Beating, FrameReader {
     if (this.out.bytes > 0) this.quiet = 0
     this.blocked = !this.out.flush(this.write)
   }
+}
+
+function isOfStream(kind: number): boolean {
+  return (kind >= frames.open && kind <= frames.cancel) || kind === frames.part
 }
 
 /** `slice` of a Buffer does not copy: nobody behind this shall meet one. */

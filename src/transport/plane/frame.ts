@@ -1,7 +1,10 @@
 // Frames of the request plane: u32 length of the rest, u8 kind, u32 stream (all little endian), then the payload. The same on TCP and NATS.
 
-/** Every frame kind there is. `hello` and `proof` come first, `fail` on stream 0 refuses the connection. */
-export const frames = { hello: 1, proof: 2, open: 3, message: 4, end: 5, fail: 6, cancel: 7, ping: 8 } as const
+/**
+ * Every frame kind there is. `hello` and `proof` come first, `fail` on stream 0 refuses the connection. A head that is long comes in any number of `part`s, each with the
+ * u32 length of the whole before its bytes, and ends with what `open` brings: no other stream's parts lie between them, other frames may.
+ */
+export const frames = { hello: 1, proof: 2, open: 3, message: 4, end: 5, fail: 6, cancel: 7, ping: 8, part: 9 } as const
 
 export const headBytes = 9
 /** Longest frame of a greeted peer; the length field is the peer's word, so memory is only taken as bytes come. */

@@ -6,6 +6,8 @@ import { AppError } from '../../lib/errors.ts'
 export const magic = 0x50525344
 const version = 1
 const nonceBytes = 16
+const secretFlag = 1
+const partsFlag = 2
 const text = new TextDecoder()
 
 export type Role = 'client' | 'server'
@@ -13,26 +15,30 @@ export type Role = 'client' | 'server'
 export interface Hello {
   readonly nonce: Uint8Array
   readonly withSecret: boolean
+  /** It takes heads in parts; older ones do not. */
+  readonly takesParts: boolean
   /** Of a client: which server it means, '' for any; of a server: which it is. */
   readonly instance: string
 }
 
 export function newHello(secret: string | undefined, instance: string): Hello {
-  return { nonce: randomBytes(nonceBytes), withSecret: secret !== undefined, instance }
+  return { nonce: randomBytes(nonceBytes), withSecret: secret !== undefined, takesParts: true, instance }
 }
 
 /** version, flags, nonce, instance. */
 export function encodeHello(hello: Hello): Uint8Array {
-  return Buffer.concat([Uint8Array.of(version, hello.withSecret ? 1 : 0), hello.nonce, Buffer.from(hello.instance)])
+  const flags = (hello.withSecret ? secretFlag : 0) | (hello.takesParts ? partsFlag : 0)
+  return Buffer.concat([Uint8Array.of(version, flags), hello.nonce, Buffer.from(hello.instance)])
 }
 
 /** Throws AppError `engine_unavailable` on another version or another secret setting, saying which. */
 export function readHello(payload: Uint8Array, secret: string | undefined): Hello {
   if (payload.length < 2 + nonceBytes || payload[0] !== version)
     throw refusal(`the other side speaks version ${payload[0]} of the request plane, this one ${version}`)
-  const withSecret = (payload[1]! & 1) === 1
+  const withSecret = (payload[1]! & secretFlag) !== 0
+  const takesParts = (payload[1]! & partsFlag) !== 0
   if (withSecret !== (secret !== undefined)) throw refusal('one side has a shared secret for the request plane, the other has none')
-  return { nonce: payload.slice(2, 2 + nonceBytes), withSecret, instance: text.decode(payload.subarray(2 + nonceBytes)) }
+  return { nonce: payload.slice(2, 2 + nonceBytes), withSecret, takesParts, instance: text.decode(payload.subarray(2 + nonceBytes)) }
 }
 
 /** What `role` sends to show that it knows the secret; empty without one. */

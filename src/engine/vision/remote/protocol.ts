@@ -2,6 +2,7 @@
 // until then, so that a slow reader costs nothing but its own work.
 import { AppError } from '../../../lib/errors.ts'
 import { decode, encode } from '../../../transport/msgpack.ts'
+import { maxHeadBytes } from '../../../transport/plane/long-head.ts'
 import type { MediaItem } from '../../types.ts'
 import type { Embeddings, EncoderInfo } from '../vision.ts'
 
@@ -18,8 +19,8 @@ export const aliveTicks = 2
 /** Bytes of one part, below what a stream may hold for a slow peer. */
 export const partBytes = 1 << 20
 
-/** Of a picture or clip with all its frames; a head must fit into one frame of the plane. */
-export const maxItemBytes = 60 * 1024 * 1024
+/** Of a picture or clip with all its frames: a head of the plane, less what is said besides. */
+export const maxItemBytes = maxHeadBytes - 1024 * 1024
 
 export interface EncodeHead {
   /** Names the rows for their parts: random, since all callers share the names. */
