@@ -201,14 +201,12 @@ function rowsMessage(
 /** Frames of a clip go into temporal patches by twos (Qwen's temporal_patch_size). */
 const framesPerGrid = 2
 
-function clipTimes(items: readonly MediaItem[]): { secondsPerGrid: number[]; timestamps: number[][] } {
-  const seconds = items.map(({ secondsPerFrame = 0.5 }) => secondsPerFrame)
-  return {
-    secondsPerGrid: seconds.map((each) => each * framesPerGrid),
-    timestamps: items.map(({ grid, clip }, i) =>
-      Array.from({ length: grid[0] }, (_, t) => clip?.seconds?.[t] ?? seconds[i]! * (t * framesPerGrid + (framesPerGrid - 1) / 2)),
-    ),
-  }
+/** As SGLang's encoder tells them: the times that stand in the prompt where the model writes them there (Qwen3-VL, whose language server counts groups of frames as clips and
+ * finds no second length for them), how long a group lasts where it does not. */
+function clipTimes(items: readonly MediaItem[]): { secondsPerGrid: number[] } | { timestamps: (readonly number[])[] } {
+  const timestamps = items.flatMap(({ clip }) => (clip?.seconds === undefined ? [] : [clip.seconds]))
+  if (timestamps.length === items.length) return { timestamps }
+  return { secondsPerGrid: items.map(({ secondsPerFrame = 0.5 }) => secondsPerFrame * framesPerGrid) }
 }
 
 async function json(request: Request): Promise<unknown> {
