@@ -1,5 +1,5 @@
-// Frontends, language workers and encode workers of models/tiny-vl as processes of their own, with mocks of both, and pictures to send them.
-
+// Frontends, language workers and encode workers of models/tiny-vl as processes of their own, with mocks of both, and pictures and clips to send them.
+import { dataUrl } from '../clips.ts'
 import { type Fleet, type FleetWorker, startFleet } from './fleet.ts'
 import { freePort } from './sglang-server.ts'
 
@@ -40,22 +40,23 @@ export async function metricOf(url: string, name: string): Promise<number> {
   return samples.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
-/** A short greedy answer about these pictures, or the error in its place. */
+/** A short greedy answer about these pictures, and clips of another `model`, or the error in its place. */
 export async function look(
   url: string,
   files: readonly Uint8Array[],
   text = 'What is this?',
   headers: Record<string, string> = {},
+  { model: asked = model, clips = [] }: { model?: string; clips?: readonly Uint8Array[] } = {},
 ): Promise<string> {
-  const pictures = files.map((file) => ({
-    type: 'image_url',
-    image_url: { url: `data:image/png;base64,${Buffer.from(file).toString('base64')}` },
-  }))
+  const pictures = [
+    ...files.map((file) => ({ type: 'image_url', image_url: { url: dataUrl(file, 'image/png') } })),
+    ...clips.map((clip) => ({ type: 'video_url', video_url: { url: dataUrl(clip) } })),
+  ]
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({
-      model,
+      model: asked,
       messages: [{ role: 'user', content: [{ type: 'text', text }, ...pictures] }],
       ...{ max_tokens: 12, temperature: 0, ignore_eos: true },
     }),

@@ -45,7 +45,7 @@ async def compare(folder: str, model: str, asked: dict):
     images, files = ([picture.file for picture in mine if picture.kind == kind] for kind in ("image", "video"))
     request = io_struct.GenerateReqInput(input_ids=collapsed, image_data=images or None, video_data=files, sampling_params={}, rid="r")
     theirs = await reader.process_mm_data_async(image_data=images or None, audio_data=None, input_text=collapsed, request_obj=request)
-    manager = SimpleNamespace(mm_processor=reader, server_args=SimpleNamespace(disaggregation_mode="null"))
+    manager = SimpleNamespace(mm_processor=reader, tokenizer=None, server_args=SimpleNamespace(disaggregation_mode="null"))
     ours = await pictures.Pictures(manager, io_struct).inputs("r", numpy.array(ids, "<u4").tobytes(), entries)
     assert list(theirs.input_ids) == ids == list(ours.input_ids), "the prompt is expanded as SGLang expands it"
     wanted, have = features(theirs), features(ours)
