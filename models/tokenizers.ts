@@ -21,12 +21,12 @@ function byteLetters(): string[] {
   return Array.from({ length: 256 }, (_, b) => String.fromCharCode((b > 32 && b < 127) || (b > 160 && b < 173) || b > 173 ? b : spare++))
 }
 
-function added(id: number, content: string, isSpecial: boolean) {
+export function added(id: number, content: string, isSpecial: boolean) {
   return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: isSpecial }
 }
 
-/** 1024 tokens: 256 bytes, 756 merges, 12 added ones at the end. */
-export function byteLevelTokenizer() {
+/** 1024 tokens: 256 bytes, 756 merges, 12 added ones at the end; `more` special ones behind them. */
+export function byteLevelTokenizer(more: readonly string[] = []) {
   const letters = byteLetters()
   const words = corpus.match(/'(?:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+/gu)!
   const symbols = words.map((word) => Array.from(new TextEncoder().encode(word), (b) => letters[b]!))
@@ -36,7 +36,7 @@ export function byteLevelTokenizer() {
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: names.map((name, i) => added(vocab.size + i, name, !marks.includes(name))),
+    added_tokens: [...names, ...more].map((name, i) => added(vocab.size + i, name, !marks.includes(name))),
     normalizer: { type: 'NFC' },
     pre_tokenizer: {
       type: 'Sequence',

@@ -45,8 +45,8 @@ export function weightsFile(seed: number, build: (weights: Weights) => void): Ui
 /** Shape of both models' language part: Qwen's, of two layers. */
 export const text = { hidden: 64, intermediate: 128, layers: 2, heads: 4, kvHeads: 2, headDim: 16 }
 
-/** The language part under `prefix`; Qwen2 has biases at q, k and v, Qwen3 norms there. */
-export function textLayers(weights: Weights, prefix: string, vocabSize: number, kind: 'qwen2' | 'qwen3'): void {
+/** The language part under `prefix`; Qwen2 has biases at q, k and v, Qwen3 norms there, Llama neither. */
+export function textLayers(weights: Weights, prefix: string, vocabSize: number, kind: 'qwen2' | 'qwen3' | 'llama'): void {
   const { hidden, intermediate, layers, heads, kvHeads, headDim } = text
   const matrix = (name: string, rows: number, columns: number) => weights.random(`${name}.weight`, [rows, columns], textStd)
   matrix(`${prefix}.embed_tokens`, vocabSize, hidden)

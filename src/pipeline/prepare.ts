@@ -1,6 +1,8 @@
 // A request's prompt to token ids, and its budget checked against the model before any engine hears of it.
 import type { GenerateRequest, MediaItem, SamplingParams } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
+import type { Written } from '../media/vision/vision.ts'
+import type { ChatTemplate, TemplateInput } from '../template/template.ts'
 import type { LoadedModel } from './model.ts'
 import { checkMedia, seePictures } from './pictures.ts'
 import type { Prompt, TextRequest } from './types.ts'
@@ -27,7 +29,11 @@ export function checkIds(ids: Uint32Array, model: LoadedModel, param: string): v
 }
 
 /** Ids of a prompt. Returns at once when the tokenizer has all of it cached. Throws `invalid_template`, `invalid_value`. */
-export function tokenizePrompt(prompt: Prompt, model: LoadedModel): { text: string | undefined; ids: Uint32Array | Promise<Uint32Array> } {
+export function tokenizePrompt(
+  prompt: Prompt,
+  model: LoadedModel,
+  written?: Written,
+): { text: string | undefined; ids: Uint32Array | Promise<Uint32Array> } {
   if (prompt.kind === 'ids') {
     checkIds(prompt.ids, model, 'prompt')
     return { text: undefined, ids: prompt.ids }
@@ -38,8 +44,24 @@ export function tokenizePrompt(prompt: Prompt, model: LoadedModel): { text: stri
       message: 'This model has no chat template. Use /v1/completions, or start the server with --custom-jinja-template FILE.',
       param: 'messages',
     })
-  const text = model.template.render(prompt.input)
-  return { text, ids: model.tokenizer.encode(text, false) }
+  const text = written === undefined ? model.template.render(prompt.input) : renderWritten(prompt.input, model.template, written)
+  // Of a model that sees: what it reads texts with reads pictures as well.
+  return { text, ids: model.sight?.model.written?.special === true ? withSpecial(text, model) : model.tokenizer.encode(text, false) }
+}
+
+/** With the special tokens that the tokenizer has for the front of every text, but those that the template wrote only once. */
+async function withSpecial(text: string, { tokenizer }: LoadedModel): Promise<Uint32Array> {
+  const [front, ids] = await Promise.all([tokenizer.encode('', true), tokenizer.encode(text, false)])
+  if (front.every((id, i) => ids[i] === id)) return ids
+  const all = new Uint32Array(front.length + ids.length)
+  all.set(front)
+  all.set(ids, front.length)
+  return all
+}
+
+/** A chat with pictures, each as its family's processor writes it. */
+function renderWritten(input: TemplateInput, template: ChatTemplate, { mark, as, amongTexts }: Written): string {
+  return template.render(amongTexts === true ? { ...input, pictureMark: mark } : input).replaceAll(mark, as)
 }
 
 const noIds = new Uint32Array()
@@ -49,7 +71,7 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   if (model.engineTokenizes)
     return { promptIds: noIds, routeIds: noIds, promptText: undefined, chat: chatOf(request), sampling: samplingOf(request, model) }
   const sight = request.media && checkMedia(request.media, model.sight, model.served.id)
-  const { text, ids } = tokenizePrompt(request.prompt, model)
+  const { text, ids } = tokenizePrompt(request.prompt, model, sight?.model.written)
   const rendered = ids instanceof Promise ? await ids : ids
   const encode = (text: string) => model.tokenizer.encode(text, false)
   // Pictures that no longer fit are neither waited for nor read.

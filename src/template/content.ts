@@ -118,16 +118,16 @@ function wantsText(all: readonly Seen[]): boolean {
 }
 
 /** The messages as the template wants them. Unchanged messages are passed on, not copied. Throws `invalid_value` for arguments that are no JSON object. */
-export function shapeMessages(messages: readonly Message[], wishes: Wishes): Message[] {
-  return messages.map((message, at) => shapeMessage(message, at, wishes))
+export function shapeMessages(messages: readonly Message[], wishes: Wishes, pictureMark?: string): Message[] {
+  return messages.map((message, at) => shapeMessage(message, at, wishes, pictureMark))
 }
 
-function shapeMessage(message: Message, at: number, wishes: Wishes): Message {
+function shapeMessage(message: Message, at: number, wishes: Wishes, pictureMark: string | undefined): Message {
   const changes: Message = {}
   if (message.role === 'developer' && !wishes.developer) changes.role = 'system'
   if (message.content === undefined || message.content === null) changes.content = wishes.nullContent ? null : ''
   else if (Array.isArray(message.content))
-    changes.content = wishes.content === 'parts' ? shapeParts(message.content) : joinText(message.content)
+    changes.content = wishes.content === 'parts' ? shapeParts(message.content) : joinText(message.content, pictureMark)
   if (Array.isArray(message.tool_calls))
     changes.tool_calls = message.tool_calls.map((call, i) => shapeCall(call, `messages[${at}].tool_calls[${i}]`, wishes))
   for (const key in message) if (message[key] === null && key !== 'content') return withoutNulls({ ...message, ...changes })
@@ -145,12 +145,17 @@ const isText = (part: unknown): part is { text: string } => {
   return (type === 'text' || type === 'input_text') && typeof (part as Message).text === 'string'
 }
 
-/** Text parts with a blank between, as SGLang joins them. */
-function joinText(parts: readonly unknown[]): string {
-  return parts
-    .filter(isText)
-    .map((part) => part.text)
-    .join(' ')
+/** Text parts with a blank between, as SGLang joins them; pictures, where they have a name, by it and a line end. */
+function joinText(parts: readonly unknown[], pictureMark: string | undefined): string {
+  let joined = ''
+  let afterText = false
+  for (const part of parts) {
+    if (isText(part)) joined += afterText ? ` ${part.text}` : part.text
+    else if (pictureMark !== undefined && isPicture(part)) joined += `${pictureMark}\n`
+    else continue
+    afterText = isText(part)
+  }
+  return joined
 }
 
 const mediaTypes: Record<string, string> = {
@@ -161,6 +166,8 @@ const mediaTypes: Record<string, string> = {
   audio_url: 'audio',
   input_audio: 'audio',
 }
+
+const isPicture = (part: unknown) => mediaTypes[String((part as Message | null)?.type)] === 'image'
 
 /** OpenAI's part types to the ones that templates ask for. */
 function shapeParts(parts: readonly unknown[]): unknown[] {

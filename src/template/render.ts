@@ -54,7 +54,7 @@ function prepare(source: string, what: string, exact: boolean): Ready {
 }
 
 function render({ source, compiled, wishes }: Ready, input: TemplateInput, globals: Record<string, unknown>): string {
-  let messages = wishes ? shapeMessages(input.messages, wishes) : input.messages
+  let messages = wishes ? shapeMessages(input.messages, wishes, input.pictureMark) : input.messages
   const resumed = input.continueFinalMessage === true
   const final = resumed ? markFinal(messages, source) : undefined
   if (final) messages = final.messages

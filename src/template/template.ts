@@ -13,6 +13,8 @@ export interface TemplateInput {
   addGenerationPrompt: boolean
   /** Continue the last assistant message instead of opening a new one. */
   continueFinalMessage?: boolean
+  /** What a picture is called among texts, for a template that knows texts alone; absent: such a template gets the texts only. */
+  pictureMark?: string
   /** `chat_template_kwargs` of the request (enable_thinking, …). */
   variables?: Record<string, unknown>
 }

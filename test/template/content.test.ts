@@ -93,3 +93,13 @@ describe('tool calls', () => {
     expect(() => shaped(given)).toThrow('messages[0].tool_calls[0].function.arguments must be')
   })
 })
+
+describe('pictures for a template that knows texts alone', () => {
+  const parts = [text('a'), { type: 'image_url', image_url: { url: 'x' } }, text('b'), text('c')]
+  test('by their name, where the model writes them as text', () => {
+    expect(shapeMessages([{ role: 'user', content: parts }], plain, '<image>')).toEqual([{ role: 'user', content: 'a<image>\nb c' }])
+  })
+  test('not at all where they have no name: whoever counts them refuses the request', () => {
+    expect(shapeMessages([{ role: 'user', content: parts }], plain)).toEqual([{ role: 'user', content: 'a b c' }])
+  })
+})

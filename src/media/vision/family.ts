@@ -3,7 +3,7 @@
 import type { PatchOrder } from '../../../kernels/normalize-patchify/reference.ts'
 import type { Size } from '../../../kernels/resize-bicubic/reference.ts'
 import type { ClipRules } from './clips.ts'
-import type { Plan } from './vision.ts'
+import type { Plan, Written } from './vision.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -56,6 +56,7 @@ export interface Eye {
   imageTokenId: number
   videoTokenId?: number
   placeholderId?: number
+  written?: Written
   /** Everything that a plan or its numbers depend on, for cache keys. */
   settings: Json
   numbers: Numbers

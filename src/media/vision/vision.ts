@@ -35,6 +35,18 @@ export interface BytePatches extends Pick<Patches, 'shape' | 'grid' | 'tokens' |
   levels: Float32Array
 }
 
+/** How a picture is written in prompts of a family whose processor changes the text around it before it is read into ids. */
+export interface Written {
+  /** What a template writes for a picture. */
+  mark: string
+  /** What is put in its place; it holds the text of the one id that `expand` replaces. */
+  as: string
+  /** The processor reads the prompt with the tokenizer's own special tokens (a <s> in front). */
+  special?: boolean
+  /** Templates that know texts alone get `mark` among the texts of a message, a line each. */
+  amongTexts?: boolean
+}
+
 export interface VisionModel {
   readonly family: string
   /** The id that is repeated for each row in the expanded prompt. */
@@ -42,6 +54,8 @@ export interface VisionModel {
   /** The id that the template leaves for each picture, where it is not `imageTokenId` (Gemma 3, Llama 4): `expand` replaces that one. */
   readonly placeholderId?: number
   readonly videoTokenId?: number
+  /** Absent: templates leave the one id, and nothing has to be done before their text is read into ids. */
+  readonly written?: Written
   /** Says what the preprocessing depends on, for cache keys: family, limits, backend. */
   readonly settings: string
   /** Throws `invalid_image` naming `param` where the model takes no such picture (aspect ratio, size). */

@@ -71,11 +71,12 @@ test.each([
   expect(model.plan(50, 50, 'image').tokens).toBe(tokens)
 })
 
-test('Gemma 3: the picture between its marks and blank lines', () => {
+test('Gemma 3: the picture between its marks; the blank lines around them are text, which a line end before them changes', () => {
   const model = presetModel('gemma3')
   const run = model.expand(model.plan(10, 2000, 'image'))
   expect(model.placeholderId).toBe(255_999)
-  expect([...run.slice(0, 3), ...run.slice(-3), run.length]).toEqual([108, 255_999, 262_144, 262_144, 256_000, 108, 260])
+  expect([...run.slice(0, 2), ...run.slice(-2), run.length]).toEqual([255_999, 262_144, 262_144, 256_000, 258])
+  expect(model.written).toEqual({ mark: '<start_of_image>', as: '\n\n<start_of_image>\n\n' })
 })
 
 describe('Llama 4', () => {

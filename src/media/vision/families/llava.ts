@@ -21,6 +21,8 @@ function eye(files: ModelFiles): Eye {
   const colour = numbers.mean.map((part) => Math.trunc(part * 255)) as [number, number, number]
   return {
     imageTokenId,
+    // No published template writes the <s>; transformers' processor puts it there, and so does SGLang's server for text alone.
+    written: { mark: '<image>', as: '<image>', special: true },
     settings: { square, shortest, padded, tokens, ...numbers },
     numbers,
     recipe({ width, height }, param) {

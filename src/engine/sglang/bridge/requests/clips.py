@@ -74,14 +74,21 @@ def owners(item, pictures: list) -> list:
 
 
 def apart(item, pictures: list) -> list:
-    """SGLang puts several clips of a Qwen2.5-VL request into one item; each as one of its own has a name of its own."""
+    """SGLang puts several clips of a Qwen2.5-VL request into one item, and all pictures of transformers' own models; each alone has a name of its own."""
     import torch
 
-    mine, grids = owners(item, pictures), item.model_specific_data.get("video_grid_thw") if item.is_video() else None
-    if len(mine) < 2 or grids is None or len(grids) != len(mine) or not isinstance(item.feature, torch.Tensor):
+    mine = owners(item, pictures)
+    if len(mine) < 2 or not isinstance(item.feature, torch.Tensor):
+        return [item]
+    if item.is_video():
+        grids = item.model_specific_data.get("video_grid_thw")
+        counts = [] if grids is None else torch.as_tensor(grids).prod(dim=-1).tolist()
+    else:
+        counts = [1] * len(item.feature)
+    if len(counts) != len(mine):
         return [item]
     made, at = [], 0
-    for index, (picture, patches) in enumerate(zip(mine, torch.as_tensor(grids).prod(dim=-1).tolist())):
+    for index, (picture, patches) in enumerate(zip(mine, counts)):
         one = copy.copy(item)
         one.feature, at = item.feature[at : at + patches], at + patches
         one.offsets = [run for run in item.offsets if picture.offset <= run[0] < picture.offset + picture.tokens]

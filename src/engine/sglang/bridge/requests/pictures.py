@@ -9,14 +9,15 @@ from .. import compat
 from . import clips, rows
 
 
-def request_fields(ids: list, media: list) -> dict:
+def request_fields(manager, ids: list, media: list) -> dict:
     """The same as fields of SGLang's own GenerateReqInput (level L2)."""
     pictures = [Picture(entry) for entry in media]
     if any(picture.rows is not None for picture in pictures):
         raise ValueError("this SGLang takes files of pictures only: --bridge-level L2 has no way in for a tower elsewhere")
     # SGLang makes its items by kind, images first.
     hashes = [picture.hash[:16] for kind in ("image", "video") for picture in pictures if picture.kind == kind]
-    return {"input_ids": collapsed(ids, pictures), **data_of(pictures), "mm_hashes": hashes}
+    prompt = prompt_for(manager.mm_processor, manager.tokenizer, collapsed(ids, pictures), pictures)
+    return {"input_ids" if isinstance(prompt, list) else "text": prompt, **data_of(pictures), "mm_hashes": hashes}
 
 
 def keep_names(manager):
@@ -110,7 +111,7 @@ class Pictures:
             made = await processor.process_mm_data_async(
                 image_data=data["image_data"],
                 audio_data=None,
-                input_text=asked.input_ids,
+                input_text=prompt_for(processor, self._manager.tokenizer, ids, pictures),
                 request_obj=asked,
                 max_req_input_len=getattr(self._manager, "max_req_input_len", None),
             )
@@ -129,6 +130,29 @@ def collapsed(ids: list, pictures: list) -> list:
         out.append(picture.single)
         at = picture.offset + picture.tokens
     return out + ids[at:]
+
+
+def prompt_for(processor, tokenizer, ids: list, pictures: list):
+    """The prompt (`ids`, one placeholder a picture) in the form in which the model's processor wants it: most take ids, some only text. InternVL's refuses ids
+    beside files (multimodal/processors/internvl.py); that of transformers' own models hands them to one that reads text (processors/transformers_auto.py)."""
+    mark = getattr(processor, "IMAGE_PLACEHOLDER_TOKEN", None)
+    if mark is None and not hasattr(processor, "_apply_hf_processor"):
+        return ids
+    if tokenizer is None:
+        raise ValueError("this model's processor reads pictures out of text alone, and this engine has no tokenizer: start it without --skip-tokenizer-init")
+    if mark is None:
+        return text_of(tokenizer, ids)
+    singles, parts = {picture.single for picture in pictures}, [[]]
+    for token in ids:
+        if token in singles:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return mark.join(text_of(tokenizer, part) for part in parts)
+
+
+def text_of(tokenizer, ids: list) -> str:
+    return tokenizer.decode(ids, skip_special_tokens=False) if ids else ""
 
 
 def fit(made, ids: list, pictures: list):

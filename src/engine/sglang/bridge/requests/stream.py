@@ -74,7 +74,7 @@ class Streams:
             values["sampling_params"]["custom_params"] = {**custom, grammar.PARAM: opt["resume"]}
         values.update(self._meeting.values(opt.get("boot")))
         if opt.get("media"):
-            values.update(pictures.request_fields(values["input_ids"], opt["media"]))
+            values.update(pictures.request_fields(self._manager, values.pop("input_ids"), opt["media"]))
         self._fill(values, opt, compat.fields_of(self._io.GenerateReqInput))
         sent, last = 0, None
         async for item in self._manager.generate_request(self._io.GenerateReqInput(**values), None):
