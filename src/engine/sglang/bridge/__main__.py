@@ -9,7 +9,9 @@ if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
     # As a package its modules cannot be mistaken for anybody's top-level module; children inherit this path.
     sys.path[0] = os.path.dirname(here)
+    package = os.path.basename(here)
+    importlib.import_module(package + ".imports").begin()
     argv = sys.argv[1:]
     diffusion = argv[:1] == ["diffusion"]
     name = ".diffusion.main" if diffusion else ".main"
-    importlib.import_module(os.path.basename(here) + name).main(argv[1:] if diffusion else argv)
+    importlib.import_module(package + name).main(argv[1:] if diffusion else argv)

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from . import compat, failure, scheduler, wire
+from . import compat, failure, imports, scheduler, wire
 from .facts import disagg, kv_events, nodes
 
 
@@ -52,6 +52,7 @@ def main(argv: list[str]):
     threading.Thread(target=watch_socket, args=(sock, started), daemon=True).start()
     begun = time.monotonic()
     engine, server_args = start_engine(argv, level, doom)
+    imports.end()
     if failure.noted_pids("unhooked"):
         level = "L0"
     started.set()

@@ -3,10 +3,11 @@ the grammar hook and, at level L1, the direct path of outputs to TS, and then ru
 
 import inspect
 import logging
+import multiprocessing
 import os
 import time
 
-from . import compat, failure, outputs, wire
+from . import compat, failure, imports, outputs, wire
 from .continued import grammar, penalties
 from .facts import nodes
 
@@ -16,11 +17,16 @@ _LOAD_EVERY = 0.02
 _MAX_FAILURES = 3
 logger = logging.getLogger(__name__)
 
+# A spawned scheduler meets this module before all of SGLang.
+if multiprocessing.parent_process() is not None:
+    imports.begin()
+
 
 def run_scheduler(*args, **kwargs):
     """SGLang's `run_scheduler_process`, with the bridge's hooks (same arguments, whatever they are in this release)."""
     from sglang.srt.managers.scheduler import run_scheduler_process
 
+    imports.end()
     failure.note_pid("scheduler")
     failure.record_errors("scheduler")
     nodes.note_publisher()

@@ -18,6 +18,7 @@ import nodes from '../bridge/facts/nodes.py' with { type: 'text' }
 import ready from '../bridge/facts/ready.py' with { type: 'text' }
 import sight from '../bridge/facts/sight.py' with { type: 'text' }
 import failure from '../bridge/failure.py' with { type: 'text' }
+import imports from '../bridge/imports.py' with { type: 'text' }
 import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
 import node from '../bridge/node.py' with { type: 'text' }
@@ -53,6 +54,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'node.py': node,
   'facts/nodes.py': nodes,
   'requests/lock.py': lock,
+  'imports.py': imports,
   'main.py': mainModule,
   'manager.py': manager,
   'outputs.py': outputs,

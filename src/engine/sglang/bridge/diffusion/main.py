@@ -9,7 +9,7 @@ import threading
 import time
 from multiprocessing import connection, resource_tracker
 
-from .. import compat, failure, wire
+from .. import compat, failure, imports, wire
 from ..main import last_line, watch_socket
 from . import arguments, facts, messages, warm_up, workers
 from .control import Control, described
@@ -48,6 +48,7 @@ def main(argv: list[str]):
     begun = time.monotonic()
     reports = workers.Reports(os.path.join(folder, "b"))
     args, generator, pipeline = start(argv, doom)
+    imports.end()
     threading.Thread(target=watch_workers, args=(generator, doom), daemon=True).start()
     jobs = Jobs(generator, args, sock.send, lambda: reports.hooks)
     reports.serve(lambda message: jobs.report(message, sock.send))

@@ -6,5 +6,6 @@ import os
 if __name__ == "__mp_main__":
     here = os.path.dirname(os.path.abspath(__file__))
     package = os.path.basename(os.path.dirname(here))
+    importlib.import_module(f"{package}.imports").begin()
     importlib.import_module(f"{package}.failure").record_errors("scheduler")
     importlib.import_module(f"{package}.diffusion.worker.hooks").install()

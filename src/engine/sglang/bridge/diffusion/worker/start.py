@@ -1,7 +1,9 @@
-"""Hook on the worker's life: an error that ends it is kept where the bridge reads it, because the launcher only learns that the worker is gone."""
+"""Hook on the worker's life: its imports are over; an error that ends it is kept where the bridge reads it, because the launcher only learns that the worker is gone."""
 
 import functools
 import logging
+
+from ... import imports
 
 
 def hook(gpu_worker):
@@ -9,6 +11,7 @@ def hook(gpu_worker):
 
     @functools.wraps(run)
     def run_scheduler_process(*args, **kwargs):
+        imports.end()
         try:
             return run(*args, **kwargs)
         except BaseException as error:
