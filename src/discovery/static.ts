@@ -1,5 +1,4 @@
 // Discovery without a service: one process alone (a board in memory), or workers at addresses the user gave, which tell their cards themselves.
-import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { Bell } from './bell.ts'
 import type { Card, CardChange, Discovery } from './discovery.ts'
@@ -56,17 +55,13 @@ export function staticDiscovery(board: Board): Discovery {
   })
 }
 
-/** Watches workers at fixed addresses; each is asked again and again. Nothing can be announced: the frontend is told where workers are. */
+/** Watches workers at fixed addresses; each is asked again and again. What is announced reaches nobody: others are told where this process is, and ask it. */
 export function addressedDiscovery(addresses: readonly string[], fetchCard: FetchCard): Discovery {
   return keptDiscovery({
     place: {
       name: 'fixed worker addresses',
-      show: async () => {
-        throw new AppError('invalid_value', {
-          message: 'With fixed worker addresses nothing is announced: frontends are told where workers are.',
-        })
-      },
-      beat: async () => false,
+      show: async () => {},
+      beat: async () => true,
       hide: async () => {},
     },
     async watch(namespace, listener, signal) {

@@ -1,6 +1,7 @@
 // frontend and worker apart, found through a folder: `DYN_DISCOVERY_BACKEND=file DYN_FILE_KV=DIR` and nothing else.
 import { afterEach, expect, test } from 'bun:test'
 import { chat, type Fleet, startFleet, streamChat } from '../helpers/processes/fleet.ts'
+import { freePort } from '../helpers/processes/sglang-server.ts'
 import { until } from '../helpers/run-request.ts'
 
 const fleets: Fleet[] = []
@@ -145,4 +146,21 @@ test('serve with discovery: its engine and a worker elsewhere are one pool, and 
   expect((await chat(own.url, 'Hello', { headers: elsewhere })).headers.get('x-worker-id')).toBe(apart.id)
   expect(await own.stop(20_000)).toBe(0)
   await known(other.url, 1)
+}, 60_000)
+
+test('workers at fixed addresses, for a frontend and for a serve that has an engine of its own', async () => {
+  const made = startFleet({ DYN_DISCOVERY_BACKEND: 'static', DYN_TCP_RPC_HOST: '127.0.0.1' })
+  fleets.push(made)
+  const [of, own] = [freePort(), freePort()]
+  const apart = await made.worker([], { DYN_TCP_RPC_PORT: String(of) })
+  const serve = await made.serve(['--worker-address', `tcp://127.0.0.1:${of}`], { DYN_TCP_RPC_PORT: String(own) })
+  const frontend = await made.frontend(['--worker-address', `tcp://127.0.0.1:${of},tcp://127.0.0.1:${own}`])
+  for (const { url } of [serve, frontend]) {
+    await known(url, 2)
+    const ids = (await workersOf(url)).map((one) => one.worker_id)
+    expect(ids).toContain(apart.id)
+    await served(url)
+    for (const id of ids)
+      expect((await chat(url, 'Hello?', { more: { nvext: { backend_instance_id: id } } })).headers.get('x-worker-id')).toBe(id)
+  }
 }, 60_000)
