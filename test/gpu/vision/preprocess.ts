@@ -40,10 +40,11 @@ for (const [width, height] of [
   writeFileSync(picture, png(width, height))
   for (const backend of ['pil', 'tv_u8']) {
     for (const [name, flags] of ways) {
-      const ms = repeat([picture, '--processor', 'qwen2vl', '--backend', backend, '--repeat', options.repeat, ...flags])
-      if (ms === undefined) rows.push({ picture: `${width}x${height}`, backend, way: name, medianMs: 'failed' })
-      else
-        rows.push({ picture: `${width}x${height}`, backend, way: name, medianMs: ms[ms.length >> 1]!, leastMs: ms[0]!, mostMs: ms.at(-1)! })
+      const told = repeat([picture, '--processor', 'qwen2vl', '--backend', backend, '--repeat', options.repeat, ...flags])
+      const row = { picture: `${width}x${height}`, backend, way: name }
+      if (told === undefined) rows.push({ ...row, medianMs: 'failed' })
+      else if (told.ran?.webgpu === 0) rows.push({ ...row, medianMs: 'no device' })
+      else rows.push({ ...row, medianMs: told.ms[told.ms.length >> 1]!, leastMs: told.ms[0]!, mostMs: told.ms.at(-1)! })
     }
   }
 }
@@ -53,10 +54,16 @@ if (options.out !== undefined) {
   writeFileSync(options.out, `${JSON.stringify({ date: new Date().toISOString(), machine, rows }, null, 1)}\n`)
 }
 
-function repeat(args: string[]): number[] | undefined {
+interface Told {
+  /** Ascending. */
+  ms: number[]
+  ran?: { webgpu: number }
+}
+
+function repeat(args: string[]): Told | undefined {
   const env = { ...process.env, BUN_BE_BUN: undefined }
   const run = Bun.spawnSync([options.binary, 'preprocess', ...args, '--json'], { stderr: 'inherit', env, timeout: 120_000 })
-  return run.success ? (JSON.parse(run.stdout.toString()) as { ms: number[] }).ms : undefined
+  return run.success ? JSON.parse(run.stdout.toString()) : undefined
 }
 
 /** Noise over a slope, 8-bit RGB. */
