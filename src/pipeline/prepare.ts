@@ -12,6 +12,8 @@ export interface Prepared {
   /** What the router names blocks by: `promptIds`, with the values that engines put in place of pictures. */
   routeIds: Uint32Array
   media?: readonly MediaItem[]
+  /** GenerateRequest.mediaText. */
+  mediaText?: string
   /** The prompt's text where there is one (echo). */
   promptText: string | undefined
   /** Instead of ids, where the engine renders and tokenizes. */
@@ -83,7 +85,10 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   if (request.defaultMaxTokens !== undefined)
     sampling.max_new_tokens ??= Math.min(request.defaultMaxTokens, model.info.contextLength - promptIds.length)
   const prepared = { promptIds, routeIds: seen?.routeIds ?? promptIds, promptText: text, sampling }
-  return seen === undefined ? prepared : { ...prepared, media: seen.media }
+  if (seen === undefined) return prepared
+  const { written } = sight!.model
+  const mediaText = written?.readsText === true && text !== undefined ? { mediaText: text.replaceAll(written.as, written.mark) } : {}
+  return { ...prepared, media: seen.media, ...mediaText }
 }
 
 function samplingOf(request: TextRequest, model: LoadedModel): SamplingParams {

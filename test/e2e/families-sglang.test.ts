@@ -6,7 +6,7 @@ import { dataUrl } from '../helpers/clips.ts'
 import { need } from '../helpers/need.ts'
 import { pngOf } from '../helpers/pictures.ts'
 import { type SglangServer, startSglangServer } from '../helpers/processes/sglang-server.ts'
-import { type Started, start } from '../helpers/processes/start.ts'
+import { eventually, type Started, start } from '../helpers/processes/start.ts'
 import { cpuArgs, cpuEnv, sglangPython } from '../helpers/sglang.ts'
 
 setDefaultTimeout(400_000)
@@ -61,6 +61,8 @@ interface Answer {
   text: string
   tokens: number
   cached: number
+  /** What our router knew of the worker's cache. */
+  overlap: number
   error?: string
 }
 
@@ -80,6 +82,7 @@ async function ask(url: string, prompt: unknown): Promise<Answer> {
     text: answer.choices?.[0]?.text ?? answer.choices?.[0]?.message?.content ?? '',
     tokens: answer.usage?.prompt_tokens ?? 0,
     cached: answer.usage?.prompt_tokens_details?.cached_tokens ?? 0,
+    overlap: Number(response.headers.get('x-kv-overlap')),
     ...(error === undefined ? {} : { error }),
   }
 }
@@ -88,25 +91,38 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined))('f
   describe.each(cases)('$name', ({ name, flags, server = [], alone }) => {
     let theirs: SglangServer
     let ours: Started
+    /** Ours in front of theirs. */
+    let attached: Started
     beforeAll(async () => {
       const model = writeFamily(name)
       const args = [...cpuArgs(model), ...usual, ...flags]
-      const command = ['serve', '--engine', 'sglang', '--python', python!, '--http-host', '127.0.0.1', '--http-port', '{port}', ...args]
-      const env = { ...cpuEnv(), PYTHONWARNINGS: 'ignore' }
+      const front = ['serve', ...'--http-host 127.0.0.1 --http-port {port} --served-model-name tiny'.split(' ')]
+      const command = [...front, '--engine', 'sglang', '--python', python!, '--router-mode', 'kv', ...args]
       ;[theirs, ours] = await Promise.all([
         startSglangServer(python!, model, [...usual, ...flags, ...server, '--served-model-name', 'tiny']),
-        start({ command: [...command, '--served-model-name', 'tiny'], env, readySecs: 300 }),
+        start({ command, env: cpuEnv(), readySecs: 300 }),
       ])
+      attached = await start({ command: [...front, '--engine-url', theirs.url, '--model-path', model, '--enable-multimodal'] })
     })
-    afterAll(() => Promise.all([theirs?.stop(), ours?.stop()]))
+    afterAll(() => Promise.all([theirs?.stop(), ours?.stop(), attached?.stop()]))
 
     test.each(Object.keys(chats))('%s', async (title) => {
-      const [wanted, got] = await Promise.all([
-        ask(theirs.url, title === 'text alone' ? (alone ?? chats[title]) : chats[title]),
-        ask(ours.url, chats[title]),
-      ])
+      const wanted = await ask(theirs.url, title === 'text alone' ? (alone ?? chats[title]) : chats[title])
       expect(wanted.status).toBe(200)
-      expect(got).toMatchObject({ status: 200, tokens: wanted.tokens, text: wanted.text })
+      const same = { status: 200, tokens: wanted.tokens, text: wanted.text }
+      expect({ through: 'the bridge', ...(await ask(ours.url, chats[title])) }).toMatchObject(same)
+      expect({ through: 'an attached server', ...(await ask(attached.url, chats[title])) }).toMatchObject(same)
+    })
+
+    test('the router knows the blocks of pictures by the names that the engine gives them', async () => {
+      const chat = chats['pictures in several turns']
+      let again = await ask(ours.url, chat)
+      await eventually('the blocks are known', async () => {
+        again = await ask(ours.url, chat)
+        return again.overlap > 0
+      })
+      expect(again.cached).toBeGreaterThan(20)
+      expect(again.overlap).toBe(again.cached)
     })
   })
 })

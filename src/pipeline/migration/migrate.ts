@@ -148,6 +148,8 @@ function engineRequest({ index, request, prepared }: Choice, decoder: ChoiceDeco
   }
   if (produced > 0) made.resumed = produced
   if (prepared.media !== undefined) made.media = prepared.media
+  // What was produced since is ids.
+  if (prepared.mediaText !== undefined && produced === 0) made.mediaText = prepared.mediaText
   if (prepared.chat !== undefined) made.chat = prepared.chat
   if (request.topLogprobs !== undefined) made.logprobs = { top: request.topLogprobs, promptStart: request.echo && produced === 0 ? 0 : -1 }
   if (request.priority !== undefined) made.priority = request.priority

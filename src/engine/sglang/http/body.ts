@@ -42,6 +42,11 @@ function urlOf({ file, contentType }: MediaItem): string {
   return `data:${contentType};base64,${Buffer.from(file.buffer, file.byteOffset, file.length).toString('base64')}`
 }
 
+function promptOf(request: GenerateRequest): Record<string, unknown> {
+  const text = request.promptText ?? request.mediaText
+  return text === undefined ? { input_ids: singleIds(request) } : { text }
+}
+
 /** Throws AppError `engine_rejected` for an answer that such a server cannot continue. */
 export function generateBody(request: GenerateRequest, rid: string): Record<string, unknown> {
   if (request.resumed && startsAnew(request))
@@ -50,7 +55,7 @@ export function generateBody(request: GenerateRequest, rid: string): Record<stri
     })
   return {
     rid,
-    ...(request.promptText === undefined ? { input_ids: singleIds(request) } : { text: request.promptText }),
+    ...promptOf(request),
     ...(request.media === undefined ? {} : pictureFields(request.media)),
     // Absent means "until the end" here, 128 there.
     sampling_params: { max_new_tokens: null, ...request.sampling },

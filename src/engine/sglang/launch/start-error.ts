@@ -49,6 +49,19 @@ const causes: readonly Cause[] = [
     advice: 'SGLang refuses its arguments: $1',
   },
   {
+    // models/llava.py of 0.5.23 makes CLIP's tower by way of its class for transformers' language models.
+    pattern: /'Conv2d' object has no attribute 'num_embeddings'/,
+    code: 'sglang_failed',
+    param: '--model-impl',
+    advice: "SGLang's own class of this model cannot make its vision tower. Serve transformers' model: --model-impl transformers.",
+  },
+  {
+    pattern: /assert page_size == 1\b/,
+    code: 'sglang_failed',
+    param: '--page-size',
+    advice: "This model's attention needs pages of one token: start with --page-size 1.",
+  },
+  {
     pattern: /SGLANG_DISABLE_CUDNN_CHECK|cuDNN (?:frontend|lib)\b.* requires cuDNN/i,
     code: 'sglang_failed',
     advice: 'SGLang refuses the installed cuDNN. Install the version it names, or skip the check with SGLANG_DISABLE_CUDNN_CHECK=1.',

@@ -7,6 +7,7 @@ import { AppError } from '../../../lib/errors.ts'
 import type { TowerFacts } from '../onnx/tower-file.ts'
 import checkpoint from './python/checkpoint.py' with { type: 'text' }
 import entry from './python/export_vision.py' with { type: 'text' }
+import failure from './python/failure.py' with { type: 'text' }
 import families from './python/families.py' with { type: 'text' }
 import graph from './python/graph.py' with { type: 'text' }
 import tower from './python/tower.py' with { type: 'text' }
@@ -39,6 +40,7 @@ export interface Exported {
 export const exporterFiles: Readonly<Record<string, string>> = {
   'checkpoint.py': checkpoint,
   'export_vision.py': entry,
+  'failure.py': failure,
   'families.py': families,
   'graph.py': graph,
   'tower.py': tower,

@@ -29,7 +29,7 @@ function eye({ config, tokenId }: ModelFiles): Eye {
   return {
     imageTokenId,
     // The models' own chat writes the text <image>; newer templates write the token itself. Most published templates are those of the language model.
-    written: { mark: '<image>', as: '<IMG_CONTEXT>', amongTexts: true },
+    written: { mark: '<image>', as: '<IMG_CONTEXT>', amongTexts: true, readsText: true },
     settings: { tile, maxTiles, perTile, ...numbers },
     numbers,
     recipe({ width, height }) {

@@ -8,6 +8,13 @@ export const llavaFamilies: readonly Family[] = [{ name: 'llava', title: 'LLaVA 
 
 function eye(files: ModelFiles): Eye {
   const { config, processor } = files
+  const ratio = config.image_aspect_ratio
+  if (typeof ratio === 'string' && ratio.startsWith('anyres'))
+    throw field(
+      'config.json',
+      'image_aspect_ratio',
+      `is ${ratio} (LLaVA-NeXT, OneVision), whose tiles are not prepared here; 'square' and 'pad' are`,
+    )
   const numbersFromFile = numbersOf(files, { filter: 'bicubic', ...clip })
   const { square, shortest } = shapeOf(files)
   const imageTokenId = idOf(config, ['image_token_index', 'image_token_id'], files.tokenId('<image>'))
@@ -22,7 +29,7 @@ function eye(files: ModelFiles): Eye {
   return {
     imageTokenId,
     // No published template writes the <s>; transformers' processor puts it there, and so does SGLang's server for text alone.
-    written: { mark: '<image>', as: '<image>', special: true },
+    written: { mark: '<image>', as: '<image>', special: true, readsText: true },
     settings: { square, shortest, padded, tokens, ...numbers },
     numbers,
     recipe({ width, height }, param) {

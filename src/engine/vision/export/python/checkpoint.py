@@ -6,12 +6,9 @@ import os
 import struct
 
 import numpy as np
+from failure import Failure
 
 _TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "F64": np.dtype("<f8")}
-
-
-class Failure(Exception):
-    """What the user did or has is at fault; the text says what to do."""
 
 
 def local_folder(model_path):

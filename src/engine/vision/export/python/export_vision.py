@@ -10,11 +10,15 @@ NEEDED = ("numpy", "onnx")
 
 
 def main(options):
+    refused = refusal(options["modelPath"])
+    if refused is not None:
+        print(json.dumps({"failure": refused}))
+        return 4
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(json.dumps({"missing": missing}))
         return 3
-    from checkpoint import Failure
+    from failure import Failure
 
     try:
         print(json.dumps(export(options)))
@@ -22,6 +26,21 @@ def main(options):
     except (Failure, OverflowError, OSError) as error:
         print(json.dumps({"failure": str(error)}))
         return 4
+
+
+def refusal(folder):
+    """Why this model's tower cannot be exported, before anybody is told to install packages for it; None: it can, or that is seen later."""
+    from failure import Failure
+    from families import family_of
+
+    try:
+        with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
+            family_of(json.load(file))
+    except Failure as error:
+        return str(error)
+    except (OSError, ValueError, AttributeError):
+        pass
+    return None
 
 
 def export(options):

@@ -1,6 +1,6 @@
 """What the towers of Qwen's models differ in, as data; and one such tower read from config.json."""
 
-from checkpoint import Failure
+from failure import Failure
 
 QWEN2_VL = {
     "norm": "layer",
@@ -36,11 +36,16 @@ FAMILIES = {
 ACTIVATIONS = ("silu", "quick_gelu", "gelu", "gelu_pytorch_tanh")
 
 
-def describe(config):
-    """The tower's shape in our words: what the graph is built from, and what the host must know (the file's metadata)."""
+def family_of(config):
     family = config.get("model_type")
     if family not in FAMILIES:
         raise Failure(f"towers of model_type {family!r} cannot be exported; known: {', '.join(FAMILIES)}")
+    return family
+
+
+def describe(config):
+    """The tower's shape in our words: what the graph is built from, and what the host must know (the file's metadata)."""
+    family = family_of(config)
     vision = config.get("vision_config")
     if not isinstance(vision, dict):
         raise Failure("config.json has no vision_config")
