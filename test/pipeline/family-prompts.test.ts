@@ -91,6 +91,15 @@ describe.each(Object.entries(families) as [FamilyName, (typeof families)[FamilyN
     expect((await prompt(await model, [user(words('What?'), picture(112))])).text).toBe(wanted.after)
   })
 
+  test('as text for servers whose processor of the family takes no ids', async () => {
+    const { mediaText } = await prompt(await model, [user(picture(112), words('What?'))])
+    const texts = {
+      internvl: '<|im_start|>user\n<image>\nWhat?<|im_end|>\n<|im_start|>assistant\n',
+      llava: 'USER: <image>\nWhat? ASSISTANT:',
+    }
+    expect(mediaText).toBe(({ gemma3: undefined, llama4: undefined, ...texts } as Record<FamilyName, string | undefined>)[name])
+  })
+
   test('several in a message and in several turns, in their order', async () => {
     const answer = { role: 'assistant', content: 'A dog.' }
     const { media, promptIds } = await prompt(await model, [

@@ -71,6 +71,15 @@ test.each([
   expect(model.plan(50, 50, 'image').tokens).toBe(tokens)
 })
 
+test('LLaVA with tiles is refused by name, not seen as one square', () => {
+  const config = { image_token_index: 1, vision_config: { patch_size: 14 }, image_aspect_ratio: 'anyres' }
+  const files = { config, processor: { size: 336 }, video: {}, tokenId: () => undefined }
+  expect(refusal(() => visionModel(familyOf('llava')!, files))).toMatchObject({
+    code: 'model_files_invalid',
+    message: expect.stringContaining('image_aspect_ratio in config.json is anyres'),
+  })
+})
+
 test('Gemma 3: the picture between its marks; the blank lines around them are text, which a line end before them changes', () => {
   const model = presetModel('gemma3')
   const run = model.expand(model.plan(10, 2000, 'image'))

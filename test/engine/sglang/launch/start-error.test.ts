@@ -28,6 +28,8 @@ const cases: [said: string, code: string, param: string | null, advice: RegExp][
     null,
     /SGLANG_DISABLE_CUDNN_CHECK=1\. SGLang said: RuntimeError: cuDNN frontend/,
   ],
+  ["AttributeError: 'Conv2d' object has no attribute 'num_embeddings'", 'sglang_failed', '--model-impl', /--model-impl transformers/],
+  ['    assert page_size == 1', 'sglang_failed', '--page-size', /start with --page-size 1/],
   ['OSError: [Errno 98] Address already in use', 'port_in_use', null, /A port that SGLang needs is taken/],
   [
     'OSError: nobody/nothing is not a local folder and is not a valid model identifier',
