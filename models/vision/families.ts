@@ -11,6 +11,8 @@ interface Fixture {
   /** Under models/made/. */
   folder: string
   tokens: FamilyTokenizer
+  /** Texts of the tokens that end an answer. */
+  eos: string[]
   /** Of tokenizer_config.json. */
   named: Record<string, unknown>
   template: string
@@ -63,6 +65,7 @@ function gemma3(): Fixture {
   return {
     folder: 'tiny-gemma3',
     tokens,
+    eos: ['<eos>', '<end_of_turn>'],
     named: {
       bos_token: '<bos>',
       eos_token: '<eos>',
@@ -163,6 +166,7 @@ function internVl(): Fixture {
   return {
     folder: 'tiny-internvl',
     tokens,
+    eos: ['<|im_end|>', '<|endoftext|>'],
     named: { bos_token: null, eos_token: '<|im_end|>', pad_token: '<|endoftext|>', unk_token: null, add_bos_token: false },
     // As the published ones: Qwen's, which knows texts alone.
     template: here('templates/texts.jinja'),
@@ -256,6 +260,7 @@ function llava(): Fixture {
   return {
     folder: 'tiny-llava',
     tokens,
+    eos: ['</s>'],
     named: {
       bos_token: '<s>',
       eos_token: '</s>',
@@ -345,6 +350,7 @@ function llama4(): Fixture {
   return {
     folder: 'tiny-llama4',
     tokens,
+    eos: ['<|end_of_text|>', '<|eot|>'],
     named: {
       bos_token: '<|begin_of_text|>',
       eos_token: '<|eot|>',
@@ -483,7 +489,7 @@ export type FamilyName = keyof typeof fixtures
 
 /** Writes the model (half a megabyte; the same bytes every time). Returns its folder. */
 export function writeFamily(name: FamilyName): string {
-  const { folder, tokens, named, template, files, weights } = fixtures[name]()
+  const { folder, tokens, eos, named, template, files, weights } = fixtures[name]()
   const path = join(import.meta.dir, '../made', folder)
   mkdirSync(path, { recursive: true })
   const tokenizerConfig = {
@@ -504,7 +510,7 @@ export function writeFamily(name: FamilyName): string {
     'chat_template.jinja': template,
     'tokenizer.json': json(tokens.tokenizer),
     'tokenizer_config.json': json(tokenizerConfig),
-    'generation_config.json': json({}),
+    'generation_config.json': json({ eos_token_id: eos.map((one) => tokens.ids[one]) }),
     ...Object.fromEntries(Object.entries(files).map(([file, content]) => [file, json(content)])),
     'model.safetensors': tensors,
     // SGLang looks here for what of a Llama 4 is in the files; without it even a tower that is there is not loaded.
