@@ -67,6 +67,20 @@ test('one of two encode workers is stopped: its pictures are encoded by the othe
   }
 })
 
+test.each([
+  ['hangs', 'hang-after=0', /did not answer in time/],
+  ['fails', 'error', /told to fail/],
+])('the only encoder %s: picture after picture says so within seconds', async (_, failure, cause) => {
+  const fleet = fleetOf()
+  const [{ url }, language] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder(['--mock-failure', failure])])
+  await found(url, language, 1)
+  for (let seed = 31; seed < 35; seed++) {
+    const begun = performance.now()
+    expect(await look(url, [await pngOf(112, 84, seed)])).toMatch(cause)
+    expect(performance.now() - begun).toBeLessThan(5000)
+  }
+})
+
 const made = await tinyTower('tiny-vl')
 
 test.skipIf(!need('an exported tower (a Python with onnx)', made !== undefined))(

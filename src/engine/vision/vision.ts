@@ -45,6 +45,8 @@ export interface VisionEncoder {
   encode(item: MediaItem, signal: AbortSignal): Promise<Embeddings>
   /** Patches waiting and running: what a pool balances by. */
   patchesInFlight(): number
+  /** What fails it tries again itself, for as long as that makes sense: nobody need ask it twice. Default: it does not. */
+  readonly retries?: true
   /**
    * When it last showed life (performance.now() here), which it does about twice a second, at work or not: silence for more than a second says that it stands still. Absent:
    * nothing is heard of it but rows.

@@ -16,7 +16,7 @@ export interface Patience {
 }
 
 /** A tower on a GPU takes 0.01 to 0.1 ms a patch; one on a CPU tells its pace, or shows it. */
-export const defaultPatience: Patience = { silenceMs: 1300, graceMs: 1500, livingGraceMs: 20_000, slack: 4, hedgeMs: 1000, msPerPatch: 0.1 }
+export const defaultPatience: Patience = { silenceMs: 1300, graceMs: 1300, livingGraceMs: 20_000, slack: 4, hedgeMs: 1000, msPerPatch: 0.1 }
 
 /** Encoders put pictures together; more patches than this are never one piece of work. */
 const batchPatches = 16_384
@@ -37,7 +37,7 @@ export interface Attempt {
   readonly patches: number
   readonly begunAt: number
   /** Shows whether an encoder that was left alone is well. */
-  readonly trial: boolean
+  trial: boolean
   /** Ends it: its encoder was seen to hang. Set by who runs it. */
   giveUp: (how: Stall) => void
 }
@@ -53,6 +53,8 @@ export class Member {
   pictures = 0
   failures = 0
   seconds = 0
+  /** Its last failure, for people. */
+  trouble = ''
   private readonly patience: Patience
   private msPerPatch: number | undefined
   private lastDoneAt = 0
@@ -141,8 +143,9 @@ export class Member {
   }
 
   /** `news`: it hangs, and nobody knew. `blame`: the picture's part in it, above 0 and at most 1. */
-  failed(attempt: Attempt, kind: Stall | 'failed' | 'unavailable', now: number): { news: boolean; blame: number } {
+  failed(kind: Stall | 'failed' | 'unavailable', why: string, now: number): { news: boolean; blame: number } {
     this.failures++
+    this.trouble = why
     if (kind === 'silent') {
       // It is used again as soon as it is heard: nothing else is known against it.
       const heardAt = this.encoder.heardAt ?? now
@@ -152,14 +155,13 @@ export class Member {
       return { news, blame: 1 }
     }
     if (kind === 'unavailable') {
-      if (this.encoder.ready) this.asideUntil = Math.max(this.asideUntil, now + unavailableAsideMs)
+      // One that tries by itself has waited, and would say if it could take nothing.
+      if (this.encoder.ready && this.encoder.retries !== true) this.asideUntil = Math.max(this.asideUntil, now + unavailableAsideMs)
       return { news: false, blame: this.blame(now) }
     }
     if (kind === 'stalled') {
       // All that runs on it tells the same news.
       if (now < this.asideUntil) return { news: false, blame: 1 }
-      // Perhaps it is only slower than thought: the next one gets more time.
-      this.msPerPatch = Math.max(this.pace() * 2, (2 * (now - attempt.begunAt)) / attempt.patches)
     }
     const strikes = ++this.strikes - (kind === 'stalled' || this.suspect ? 1 : failuresInRow)
     if (strikes >= 0) this.asideUntil = now + Math.min(firstAsideMs * 2 ** strikes, longestAsideMs)

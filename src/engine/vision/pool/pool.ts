@@ -13,7 +13,7 @@ import { type Entrant, race, type Track } from './race.ts'
 
 export interface PoolOptions {
   patience?: Partial<Patience>
-  /** How long a picture waits while no encoder can take it, from the moment that the last one still worked on it. Default 1.8 s. */
+  /** How long a picture waits while no encoder can take it, from the moment that the last one still worked on it. Default 1.7 s. */
   giveUpMs?: number
   onNotice?: (text: string) => void
 }
@@ -62,7 +62,7 @@ class Pool implements VisionPool {
   private patches = 0
   private lastHeardAt = performance.now()
 
-  constructor({ patience, giveUpMs = 1800, onNotice = () => {} }: PoolOptions) {
+  constructor({ patience, giveUpMs = 1700, onNotice = () => {} }: PoolOptions) {
     this.patience = { ...defaultPatience, ...patience }
     this.giveUpMs = giveUpMs
     this.onNotice = onNotice
@@ -130,13 +130,9 @@ class Pool implements VisionPool {
     return this.patches
   }
 
-  /** As long as one of them lives, or shows no life and is not known to hang. */
+  /** As long as one of them lives; of one that shows no life nothing else is known. */
   get heardAt(): number {
-    const now = performance.now()
-    for (const member of this.usable()) {
-      if (member.encoder.heardAt !== undefined) this.lastHeardAt = Math.max(this.lastHeardAt, member.encoder.heardAt)
-      else if (!member.isAside(now)) this.lastHeardAt = now
-    }
+    for (const { encoder } of this.usable()) this.lastHeardAt = Math.max(this.lastHeardAt, encoder.heardAt ?? performance.now())
     return this.lastHeardAt
   }
 
@@ -187,10 +183,14 @@ class Pool implements VisionPool {
   }
 
   private async run([member, attempt]: Entrant, item: MediaItem, signal: AbortSignal): Promise<Embeddings | Trouble> {
-    const outcome = await runAttempt(member, attempt, item, signal)
+    const again = () => this.onNotice(`the vision encoder ${member.id} answers again`)
+    const outcome = await runAttempt(member, attempt, item, signal, (well) => {
+      if (well) again()
+      this.changes.tell()
+    })
     if ('kind' in outcome) {
       if (outcome.news) this.onNotice(`the vision encoder ${member.id} ${missing[outcome.kind]}; its pictures go elsewhere until it does`)
-    } else if (attempt.trial) this.onNotice(`the vision encoder ${member.id} answers again`)
+    } else if (attempt.trial) again()
     this.changes.tell()
     return outcome
   }
@@ -215,23 +215,32 @@ class Pool implements VisionPool {
     return chosen && [chosen, chosen.book(patchesOf(item), now)]
   }
 
-  /** Waits for a member to book. Rejects `giveUpMs` after `workedAt` with the last failure. */
-  private async place({ tried, last, workedAt }: Course, item: MediaItem, signal: AbortSignal): Promise<Entrant> {
-    const giveUpAt = workedAt + this.giveUpMs
+  /** Waits for a member to book. Rejects with the last failure once nobody has worked on it for `giveUpMs`, or nobody is left to ask. */
+  private async place(course: Course, item: MediaItem, signal: AbortSignal): Promise<Entrant> {
+    const { tried, last } = course
+    const begun = performance.now()
+    const giveUpAt = begun + this.giveUpMs - course.waitedMs
     for (;;) {
       const booked = this.book(tried, item)
-      if (booked !== undefined) return booked
       const now = performance.now()
+      if (booked !== undefined) {
+        course.waitedMs += now - begun
+        return booked
+      }
+      const usable = this.usable()
+      const again = usable.filter((member) => course.mayAsk(member))
       // Who waited for an encoder that hangs has waited long enough.
-      if (last !== undefined && (now >= giveUpAt || last.kind === 'stalled' || last.kind === 'silent')) throw last.error
-      if (now >= giveUpAt) throw this.nobody(now)
-      if (this.usable().some((member) => tried.has(member) && !member.isAside(now))) {
-        tried.clear()
+      const enough =
+        last?.kind === 'stalled' || last?.kind === 'silent' || (last?.kind === 'failed' && usable.length > 0 && again.length === 0)
+      if (last !== undefined && (enough || now >= giveUpAt)) throw last.error
+      if (now >= giveUpAt) throw this.nobody(usable)
+      if (again.some((member) => tried.has(member) && !member.isAside(now))) {
+        course.again()
         await Promise.race([Bun.sleep(breathMs), this.changes.next(breathMs, signal)])
       } else {
-        const backAt = Math.min(giveUpAt, ...this.usable().map((member) => Math.max(member.backAt, now + breathMs)))
+        const backAt = Math.min(giveUpAt, ...again.map((member) => Math.max(member.backAt, now + breathMs)))
         // One that is silent tells nobody that it is back.
-        const wait = this.silent(now) === undefined ? backAt - now : Math.min(backAt - now, breathMs)
+        const wait = this.silent() === undefined ? backAt - now : Math.min(backAt - now, breathMs)
         await this.changes.next(Math.max(1, wait), signal)
       }
       if (signal.aborted) throw requestCancelled()
@@ -248,12 +257,15 @@ class Pool implements VisionPool {
     )
   }
 
-  private silent(now: number): Member | undefined {
+  private silent(): Member | undefined {
+    const now = performance.now()
     return [...this.members.values()].find((member) => member.encoder.ready && member.isSilent(now))
   }
 
-  private nobody(now: number): AppError {
-    const silent = this.silent(now)
+  /** Why nobody takes pictures: of those who are there all are left alone, or silent. */
+  private nobody([aside]: readonly Member[]): AppError {
+    if (aside !== undefined) return unavailable(`${aside.trouble} The vision encoder ${aside.id} is left alone for now.`)
+    const silent = this.silent()
     if (silent !== undefined) return unavailable(`The vision encoder ${silent.id} shows no sign of life.`)
     return unavailable('No vision encoder is running; start one, or look why those there are do not answer.')
   }

@@ -19,6 +19,8 @@ export function remoteEncoder(client: PlaneClient, time: StageTimer = () => {}):
 }
 
 class Remote implements VisionEncoder {
+  /** Its worker has a pool of its own. */
+  readonly retries = true
   private readonly client: PlaneClient
   private readonly time: StageTimer
   private readonly caller = newId()

@@ -124,14 +124,52 @@ test('a slow encoder that goes on finishing is not taken for one that hangs', as
   expect(pool.figures()).toMatchObject([{ failures: 0, pictures: 8 }])
 })
 
-test('a picture whose only encoder hangs fails at once; an encoder that was only slower than thought gets more time from then on', async () => {
-  const { pool } = await start([''], { ...quick, giveUpMs: 5000 }, { msPerPicture: 150 })
+test('a picture whose only encoder hangs fails at once; one that was only slower than thought shows it, and gets more time from then on', async () => {
+  const { pool, notices } = await start([''], { ...quick, giveUpMs: 5000 }, { msPerPicture: 150 })
   await expect(pool.encode(madeUpPicture('a'), never)).rejects.toMatchObject({
     code: 'engine_unavailable',
     message: expect.stringContaining('did not answer in time'),
   })
   expect((await pool.encode(madeUpPicture('a'), never)).rows).toBe(12)
-  expect(pool.figures()).toMatchObject([{ failures: 1, pictures: 1 }])
+  expect(pool.figures()).toMatchObject([{ failures: 1, pictures: 2 }])
+  expect(notices).toEqual([
+    'the vision encoder e0 finishes nothing; its pictures go elsewhere until it does',
+    'the vision encoder e0 answers again',
+  ])
+})
+
+test('while nobody knows whether an encoder hangs, its next pictures fail as soon, and say why', async () => {
+  const { pool, encoders } = await start([''])
+  encoders[0]!.hang()
+  await expect(pool.encode(madeUpPicture('a'), never)).rejects.toMatchObject({ code: 'engine_unavailable' })
+  await expect(pool.encode(madeUpPicture('b'), never)).rejects.toMatchObject({
+    code: 'engine_unavailable',
+    message: 'The vision encoder e0 did not answer in time. The vision encoder e0 is left alone for now.',
+  })
+  // It has the first, to show that it is well.
+  expect(encoders[0]!.patchesInFlight()).toBe(48)
+  encoders[0]!.revive()
+  expect((await pool.encode(madeUpPicture('c'), never)).rows).toBe(12)
+  expect(pool.figures()).toMatchObject([{ pictures: 2, patches: 0 }])
+})
+
+test('an encoder with a pool of its own is not asked twice for what it has tried', async () => {
+  const { pool, encoders } = await start(['error'])
+  let asked = 0
+  const [encoder] = encoders as [MockEncoder]
+  const far = Object.assign(mockEncoder(options), { retries: true as const })
+  far.encode = (item, signal) => {
+    asked++
+    return encoder.encode(item, signal)
+  }
+  const outer = visionPool(quick)
+  pools.push(outer)
+  outer.add('far', far)
+  await outer.start()
+  await expect(outer.encode(madeUpPicture('a'), never)).rejects.toMatchObject({ code: 'engine_failed' })
+  expect(asked).toBe(1)
+  await expect(pool.encode(madeUpPicture('a'), never)).rejects.toMatchObject({ code: 'engine_failed' })
+  expect(encoder.encoded).toBeGreaterThan(2)
 })
 
 test('with no encoder left a picture waits for one, and then fails with the cause', async () => {
@@ -236,7 +274,7 @@ test('a slow encoder that shows life gets its time, but not for ever', async () 
     code: 'engine_unavailable',
     message: expect.stringContaining('did not answer in time'),
   })
-  expect(endless.encoders[0]!.patchesInFlight()).toBe(0)
+  expect(endless.pool.figures()).toMatchObject([{ aside: true, failures: 1 }])
 })
 
 test('a slow picture is given to an idle encoder as well: the first rows win, the other work is dropped', async () => {
