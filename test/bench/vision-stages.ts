@@ -15,7 +15,7 @@ import { wholeEnv } from '../helpers/vision-fixtures.ts'
 import { writeZeros } from './tower/real-shape.ts'
 import { jpegOf, servePictures } from './vision/pictures.ts'
 import { shapes, writeVisionFolder } from './vision/shapes.ts'
-import { askStreamed, meansBetween, rounded, stageSums } from './vision/stages.ts'
+import { askStreamed, countBetween, meansBetween, rounded, stageSums } from './vision/stages.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -116,13 +116,15 @@ async function measure(size: string, { url, metrics }: Processes) {
     bytes = file.length
     ttft.push(await firstToken({ url, picture: pictures.add(file), size }))
   }
-  const means = meansBetween(before, await stageSums(metrics))
+  const after = await stageSums(metrics)
+  const means = meansBetween(before, after)
   const first = rounded(ttft.reduce((sum, one) => sum + one, 0) / ttft.length)
   const parts = Object.values(means).reduce((sum, ms) => sum + ms, 0)
   return {
     picture: size,
     fileKb: Math.round(bytes / 1000),
     turns: ttft.length,
+    encodes: countBetween(before, after, 'encode'),
     ...means,
     firstTokenMs: first,
     otherMs: rounded(first - parts),

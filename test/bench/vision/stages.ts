@@ -33,6 +33,11 @@ export function meansBetween(before: Stages, after: Stages): Record<string, numb
   return means
 }
 
+/** How often a stage was done between two readings. */
+export function countBetween(before: Stages, after: Stages, stage: string): number {
+  return (after.get(stage)?.count ?? 0) - (before.get(stage)?.count ?? 0)
+}
+
 export interface Answer {
   /** To the first token; absent where none came. */
   ttftMs?: number
