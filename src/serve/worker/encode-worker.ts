@@ -1,11 +1,10 @@
 // `worker` that encodes pictures only: its encoders behind the request plane for language workers of the model, and as SGLang's own encoder for foreign language servers.
 import type { Discovery } from '../../discovery/discovery.ts'
-import { openDiscovery } from '../../discovery/open.ts'
 import type { Gateway } from '../../engine/vision/gateway/gateway.ts'
 import type { Registration } from '../../engine/vision/gateway/registration.ts'
 import type { EncoderCard } from '../../engine/vision/remote/card.ts'
 import { log } from '../../lib/log.ts'
-import { openPlanes, type Planes } from '../fleet/planes.ts'
+import type { Planes } from '../fleet/planes.ts'
 import type { Health } from '../health.ts'
 import { startHttp } from '../http/http.ts'
 import { createSystemApp } from '../http/system-server.ts'
@@ -18,6 +17,7 @@ import { encoderHealth } from '../vision/health.ts'
 import { encoderKind } from '../vision/make-encoder.ts'
 import { readSeeingModel, type SeeingModel } from '../vision/model.ts'
 import { type HostedEncoder, hostEncoders } from './host-encoder.ts'
+import { joinFleet, startOrStop } from './start.ts'
 
 export interface EncodeWorkerProcess {
   readonly id: string
@@ -89,16 +89,7 @@ export function openEncodeWorker(options: EncodeWorkerOptions): EncodeWorkerProc
   return {
     id,
     lifecycle,
-    async start() {
-      try {
-        const card = await start(options, parts, lifecycle)
-        lifecycle.markReady()
-        return card
-      } catch (error) {
-        await stop()
-        throw error
-      }
-    },
+    start: () => startOrStop(lifecycle, () => start(options, parts, lifecycle), stop),
     kill() {
       void parts.encoders?.stop()
     },
@@ -115,13 +106,10 @@ async function start(options: EncodeWorkerOptions, parts: Parts, lifecycle: Life
   parts.health = healthOf(options, model, encoders)
   await encoders.start()
   lifecycle.goOn()
-  parts.planes = await openPlanes(fleet.planes, namespace)
-  lifecycle.goOn()
-  parts.discovery = await openDiscovery(fleet.discovery)
-  lifecycle.goOn()
+  const { planes, discovery } = await joinFleet(parts, fleet, lifecycle)
   const url = await serveForeign(options, model, encoders, parts)
   const draining = () => lifecycle.state === 'draining' || lifecycle.state === 'stopped'
-  parts.hosted = await hostEncoders({ id, encoders, endpoint, namespace, url, draining }, parts.planes, parts.discovery)
+  parts.hosted = await hostEncoders({ id, encoders, endpoint, namespace, url, draining }, planes, discovery)
   lifecycle.goOn()
   return parts.hosted.card
 }

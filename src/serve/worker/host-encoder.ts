@@ -9,6 +9,7 @@ import { AppError } from '../../lib/errors.ts'
 import type { PlaneService } from '../../transport/request-plane.ts'
 import type { Planes } from '../fleet/planes.ts'
 import type { Encoders } from '../vision/encoders.ts'
+import { countOpen } from './open-streams.ts'
 
 export interface EncoderParts {
   /** Unique in the deployment, another for each life. */
@@ -39,7 +40,7 @@ export async function hostEncoders(parts: EncoderParts, planes: Planes, discover
   const encoder = cachedEncoder(pool, cache)
   await encoder.start()
   const host = hostEncoder(encoder, { draining, otherwise: answerCard(() => card) })
-  const counted = countOpen(host.service)
+  const counted = countOpen(host.service, { counts: (head) => head[0] !== operations.watch })
   const server = await planes.serve(counted.service)
   const { dim, domain } = encoder.info
   const card: EncoderCard = {
@@ -72,36 +73,5 @@ function answerCard(card: () => EncoderCard): PlaneService {
       return stream.fail(new AppError('engine_rejected', { message: 'This worker encodes pictures, it answers no text requests.' }))
     stream.send(encodeBody(messages.value, { ...card(), kind: 'encode-worker' }))
     stream.end()
-  }
-}
-
-/** The same service, its open streams counted but for those of watchers. */
-function countOpen(service: PlaneService): { service: PlaneService; open(): number } {
-  let open = 0
-  return {
-    open: () => open,
-    service(head, stream) {
-      if (head[0] === operations.watch) return service(head, stream)
-      let over = false
-      const end = () => {
-        if (over) return
-        over = true
-        open--
-      }
-      open++
-      stream.signal.addEventListener('abort', end, { once: true })
-      service(head, {
-        signal: stream.signal,
-        send: (message) => stream.send(message),
-        end() {
-          end()
-          stream.end()
-        },
-        fail(error) {
-          end()
-          stream.fail(error)
-        },
-      })
-    },
   }
 }

@@ -7,8 +7,8 @@ import { log } from '../../lib/log.ts'
 import type { MediaMaker } from '../../pipeline/media/media.ts'
 import type { MediaCard } from '../../pipeline/media/remote/card.ts'
 import { hostMaker } from '../../pipeline/media/remote/host.ts'
-import type { IncomingStream, PlaneService } from '../../transport/request-plane.ts'
 import type { Planes } from '../fleet/planes.ts'
+import { countOpen } from './open-streams.ts'
 
 /** The card tells changes of the load so late: jobs take seconds, and each change is a write of every worker to the discovery. */
 const loadMs = 1000
@@ -57,8 +57,10 @@ export async function hostMedia(parts: MediaParts, planes: Planes, discovery: Di
     if (maker.pending() !== told) renew()
   }
   const service = hostMaker(maker, { card: cardNow, draining: parts.draining })
-  const streams = counted(service, () => {
-    loadTimer ??= setTimeout(tellLoad, loadMs)
+  const streams = countOpen(service, {
+    changed() {
+      loadTimer ??= setTimeout(tellLoad, loadMs)
+    },
   })
   const server = await planes.serve(streams.service)
   const card = cardNow()
@@ -85,38 +87,6 @@ export async function hostMedia(parts: MediaParts, planes: Planes, discovery: Di
       await withdraw()
       off()
       await server.close()
-    },
-  }
-}
-
-/** The same service, its open streams counted; `changed` is called when one came or went. */
-function counted(service: PlaneService, changed: () => void): { service: PlaneService; open(): number } {
-  let open = 0
-  return {
-    open: () => open,
-    service(head, stream) {
-      let over = false
-      const end = () => {
-        if (over) return
-        over = true
-        open--
-        changed()
-      }
-      const watched: IncomingStream = {
-        signal: stream.signal,
-        send: (message) => stream.send(message),
-        end() {
-          end()
-          stream.end()
-        },
-        fail(error) {
-          end()
-          stream.fail(error)
-        },
-      }
-      open++
-      changed()
-      service(head, watched)
     },
   }
 }

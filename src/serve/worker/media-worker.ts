@@ -1,16 +1,16 @@
 // `worker` with a diffusion role: one engine of images or videos behind its queue, for frontends elsewhere. Frontends keep the files and the jobs.
 import type { Discovery } from '../../discovery/discovery.ts'
-import { openDiscovery } from '../../discovery/open.ts'
 import { log } from '../../lib/log.ts'
 import type { MediaCard } from '../../pipeline/media/remote/card.ts'
 import { ownMakers } from '../fleet/media/own-makers.ts'
-import { openPlanes, type Planes } from '../fleet/planes.ts'
+import type { Planes } from '../fleet/planes.ts'
 import { startHttp } from '../http/http.ts'
 import { createSystemApp } from '../http/system-server.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import { mediaControlRoutes } from '../media/control.ts'
 import type { MediaWorkerOptions } from '../options.ts'
 import { type HostedMedia, hostMedia } from './host-media.ts'
+import { joinFleet, startOrStop } from './start.ts'
 
 export interface MediaWorkerProcess {
   readonly id: string
@@ -71,12 +71,9 @@ export function openMediaWorker(options: MediaWorkerOptions): MediaWorkerProcess
 
   async function start(): Promise<MediaCard> {
     const { names, makers, engines } = await own.start()
-    parts.planes = await openPlanes(fleet.planes, fleet.namespace)
-    lifecycle.goOn()
-    parts.discovery = await openDiscovery(fleet.discovery)
-    lifecycle.goOn()
+    const { planes, discovery } = await joinFleet(parts, fleet, lifecycle)
     const shown = { maker: makers[0]!, engine: engines[0]!, names, endpoint, namespace: fleet.namespace, draining }
-    parts.hosted = await hostMedia(shown, parts.planes, parts.discovery)
+    parts.hosted = await hostMedia(shown, planes, discovery)
     lifecycle.goOn()
     return parts.hosted.card
   }
@@ -84,16 +81,7 @@ export function openMediaWorker(options: MediaWorkerOptions): MediaWorkerProcess
   return {
     id,
     lifecycle,
-    async start() {
-      try {
-        const card = await start()
-        lifecycle.markReady()
-        return card
-      } catch (error) {
-        await stop()
-        throw error
-      }
-    },
+    start: () => startOrStop(lifecycle, start, stop),
     kill: own.kill,
   }
 }

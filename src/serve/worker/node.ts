@@ -1,15 +1,15 @@
 // `worker --node-rank N`, N > 0: this host's part of a model that runs on several. No requests come here; KV events and metrics go out.
 import type { Discovery } from '../../discovery/discovery.ts'
-import { openDiscovery } from '../../discovery/open.ts'
 import { sglangNode } from '../../engine/sglang/node/engine.ts'
 import { AppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import type { Worker } from '../../router/workers.ts'
-import { openPlanes, type Planes } from '../fleet/planes.ts'
+import type { Planes } from '../fleet/planes.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import { sglangOptions } from '../make-engine.ts'
 import type { WorkerOptions } from '../options.ts'
 import { hostNode } from './node-card.ts'
+import { joinFleet, startOrStop } from './start.ts'
 import { watchWorker } from './watch-worker.ts'
 import { startSystem } from './worker-system.ts'
 
@@ -30,9 +30,7 @@ export function openNode(options: WorkerOptions): NodeProcess {
   const { rank, group } = engine.nodes
   const node = sglangNode(sglangOptions(engine, `node ${rank}`))
   const workers: Worker[] = []
-  let planes: Planes | undefined
-  let discovery: Discovery | undefined
-  let hosted: { close(): Promise<void> } | undefined
+  const parts: { planes?: Planes; discovery?: Discovery; hosted?: { close(): Promise<void> } } = {}
   const lifecycle = createLifecycle({
     graceMs: options.graceMs,
     drainMs: options.drainMs,
@@ -47,10 +45,10 @@ export function openNode(options: WorkerOptions): NodeProcess {
   const system = startSystem(options, workers, lifecycle, false)
 
   async function stop(): Promise<void> {
-    await hosted?.close()
-    await discovery?.close()
+    await parts.hosted?.close()
+    await parts.discovery?.close()
     await node.stop()
-    await planes?.close()
+    await parts.planes?.close()
     await system?.stop(true)
   }
 
@@ -62,32 +60,25 @@ export function openNode(options: WorkerOptions): NodeProcess {
         { ranks: node.ranks },
         `${backend} discovery: the first node cannot find this one, so the KV events of its ranks are not told`,
       )
-    planes = await openPlanes(fleet.planes, fleet.namespace)
+    const { planes, discovery } = await joinFleet(parts, fleet, lifecycle)
+    parts.hosted = await hostNode({ id, node, rank, group, namespace: fleet.namespace }, planes, discovery)
     lifecycle.goOn()
-    discovery = await openDiscovery(fleet.discovery)
-    lifecycle.goOn()
-    hosted = await hostNode({ id, node, rank, group, namespace: fleet.namespace }, planes, discovery)
-    lifecycle.goOn()
+  }
+
+  async function start(): Promise<{ rank: number; group: string; ranks: number[] }> {
+    const worker = { id, engine: node }
+    watchWorker(worker)
+    workers.push(worker)
+    await node.start()
+    const { ranks } = node
+    if (ranks.length > 0) await show()
+    return { rank, group, ranks }
   }
 
   return {
     id,
     lifecycle,
-    async start() {
-      try {
-        const worker = { id, engine: node }
-        watchWorker(worker)
-        workers.push(worker)
-        await node.start()
-        const { ranks } = node
-        if (ranks.length > 0) await show()
-        lifecycle.markReady()
-        return { rank, group, ranks }
-      } catch (error) {
-        await stop()
-        throw error
-      }
-    },
+    start: () => startOrStop(lifecycle, start, stop),
     kill() {
       void node.stop()
     },

@@ -1,11 +1,10 @@
 // `worker`: an engine that frontends elsewhere use.
 import type { Discovery } from '../../discovery/discovery.ts'
-import { openDiscovery } from '../../discovery/open.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { WorkerCard } from '../../engine/remote/card.ts'
 import { isLeading } from '../../engine/sglang/node/leading.ts'
 import type { Worker } from '../../router/workers.ts'
-import { openPlanes, type Planes } from '../fleet/planes.ts'
+import type { Planes } from '../fleet/planes.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import { loadModelFiles, mockModel } from '../load-model.ts'
 import { makeEngine } from '../make-engine.ts'
@@ -13,6 +12,7 @@ import type { WorkerOptions } from '../options.ts'
 import type { Encoders } from '../vision/encoders.ts'
 import { type Hosted, hostWorker } from './host-worker.ts'
 import { followNodes } from './node-card.ts'
+import { joinFleet, startOrStop } from './start.ts'
 import { watchWorker } from './watch-worker.ts'
 import { startSystem } from './worker-system.ts'
 
@@ -63,16 +63,7 @@ export function openWorker(options: WorkerOptions): WorkerProcess {
   return {
     id,
     lifecycle,
-    async start() {
-      try {
-        const started = await start(options, parts, workers, lifecycle)
-        lifecycle.markReady()
-        return started
-      } catch (error) {
-        await stop()
-        throw error
-      }
-    },
+    start: () => startOrStop(lifecycle, () => start(options, parts, workers, lifecycle), stop),
     kill() {
       void parts.engine?.stop(0)
       void parts.encoders?.stop()
@@ -108,14 +99,11 @@ async function start(options: WorkerOptions, parts: Parts, workers: Worker[], li
   const files = early ?? (await loadModelFiles(info.modelPath, model))
   const names = model.servedNames.length > 0 ? model.servedNames : [model.path ?? info.modelPath]
   lifecycle.goOn()
-  parts.planes = await openPlanes(fleet.planes, fleet.namespace)
-  lifecycle.goOn()
-  parts.discovery = await openDiscovery(fleet.discovery)
-  lifecycle.goOn()
+  const { planes, discovery } = await joinFleet(parts, fleet, lifecycle)
   const { namespace } = fleet
-  if (encoders !== undefined) await parts.discovery.watch(namespace, encoders.follow(parts.planes.connect).change)
-  parts.hosted = await hostWorker({ id, engine, names, files, model, endpoint, namespace, migrationLimit }, parts.planes, parts.discovery)
-  if (isLeading(engine)) parts.nodes = await followNodes(engine, options.engine, parts.planes, parts.discovery, namespace)
+  if (encoders !== undefined) await discovery.watch(namespace, encoders.follow(planes.connect).change)
+  parts.hosted = await hostWorker({ id, engine, names, files, model, endpoint, namespace, migrationLimit }, planes, discovery)
+  if (isLeading(engine)) parts.nodes = await followNodes(engine, options.engine, planes, discovery, namespace)
   lifecycle.goOn()
   return { card: parts.hosted.card, engine }
 }
