@@ -33,6 +33,6 @@ export async function noisePicture(seed: number, width: number, height: number):
 }
 
 /** float32, so that answers can be compared to the bit. */
-export function vlArgs(): string[] {
-  return [...cpuArgs(tinyVl), '--mm-attention-backend', 'sdpa', '--page-size', '16', '--dtype', 'float32']
+export function vlArgs(model = tinyVl): string[] {
+  return [...cpuArgs(model), '--mm-attention-backend', 'sdpa', '--page-size', '16', '--dtype', 'float32']
 }
