@@ -92,8 +92,10 @@ describe.skipIf(!can).each(['tiny-vl', 'tiny-vl3'] as const)('%s', (name) => {
       try {
         await askAll('tower', splitEngine(engine, encoder), 'ab')
         // The text before the first picture at most.
-        for (const [i, ran] of answers.get('tower')!.entries())
-          expect(ran.usage!.cachedTokens).toBeLessThanOrEqual(requests[i]!.media![0]!.offset)
+        for (const [i, ran] of answers.get('tower')!.entries()) {
+          const { promptIds, media } = requests[i]!
+          expect(ran.usage!.cachedTokens).toBeLessThanOrEqual(promptIds.indexOf(media![0]!.placeholder))
+        }
       } finally {
         await encoder.stop()
       }
