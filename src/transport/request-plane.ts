@@ -19,6 +19,8 @@ export interface OutgoingStream {
 /** A connection to one server. Reconnects by itself with back-off until closed. */
 export interface PlaneClient {
   readonly connected: boolean
+  /** When the other side last sent anything (performance.now()), which it does about twice a second; stays when the connection is lost. Undefined before the first. */
+  readonly heardAt?: number | undefined
   /**
    * A stream that fails at once (`engine_unavailable`) while not connected. All messages of one turn leave in one write. A long head (512 MiB at most, else `body_too_large`)
    * leaves in parts, as the other side takes them; `head` is not to be changed until the stream ends.

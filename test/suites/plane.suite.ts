@@ -277,6 +277,13 @@ export function planeSuite(name: string, plane: PlaneKind): void {
       expect((await openStream(client, { count: 3, bytes: 4 }).done).messages.length).toBe(3)
     }, 30_000)
 
+    test('a worker whose turns take most of a second is not taken for dead', async () => {
+      const { client } = await remotePair()
+      const heard = openStream(client, { count: 1, bytes: 8, everyMs: 1_000_000, busyMs: 900 })
+      await Bun.sleep(6000)
+      expect([client.connected, heard.ends]).toEqual([true, 0])
+    }, 20_000)
+
     test('a client that is stopped loses its streams, and holds no memory meanwhile', async () => {
       let held: IncomingStream | undefined
       let sent = 0

@@ -47,6 +47,7 @@ export class Caller implements PlaneClient, ChannelEvents {
   private readonly waiting = new Map<number, LongHead>()
   private readonly listeners = new Set<(connected: boolean) => void>()
   private channel: Channel | undefined
+  private lastHeardAt: number | undefined
   private giveUp: (() => void) | undefined
   private timer: ReturnType<typeof setTimeout> | undefined
   private backoffMs = firstBackoffMs
@@ -94,6 +95,10 @@ export class Caller implements PlaneClient, ChannelEvents {
     }
   }
 
+  get heardAt(): number | undefined {
+    return this.channel?.heardAt ?? this.lastHeardAt
+  }
+
   onState(listener: (connected: boolean) => void): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
@@ -135,6 +140,7 @@ export class Caller implements PlaneClient, ChannelEvents {
   }
 
   closed(error: AppError): void {
+    this.lastHeardAt = this.heardAt
     this.channel = undefined
     this.giveUp = undefined
     clearTimeout(this.timer)

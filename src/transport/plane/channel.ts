@@ -1,7 +1,7 @@
 // One greeted connection of the request plane over any ordered bytes: frames out once a turn, frames in, a pulse both ways.
 import { type AppError, toAppError } from '../../lib/errors.ts'
 import { markTurn, type TurnEnd } from '../../lib/turn.ts'
-import { type Beating, deadClientTicks, deadTicks, quietTicks, startBeat, stopBeat, tickMs } from './beat.ts'
+import { type Beating, deadClientTicks, deadTicks, quietMs, startBeat, stopBeat, tickMs } from './beat.ts'
 import { FrameError, FrameParser, type FrameReader, frames, maxFrameBytes } from './frame.ts'
 import { checkProof, encodeHello, type Hello, magic, newHello, proofOf, type Role, readHello, refusal } from './hello.ts'
 import { OutBuffer } from './out-buffer.ts'
@@ -57,7 +57,9 @@ export class Channel implements TurnEnd, Beating, FrameReader {
   private blocked = false
   private closed = false
   private silent = 0
-  private quiet = 0
+  /** When bytes last came, and left. */
+  heardAt: number | undefined
+  private sentAt = performance.now()
 
   constructor(link: ByteLink, options: ChannelOptions, events: ChannelEvents) {
     this.link = link
@@ -81,7 +83,11 @@ export class Channel implements TurnEnd, Beating, FrameReader {
   /** To be called with every chunk that comes. */
   received(chunk: Uint8Array): void {
     if (this.closed) return
+    const now = performance.now()
+    this.heardAt = now
     this.silent = 0
+    // A timer of a busy loop comes every second turn only, what others send in each: with turns of 0.8 s our own pings alone would be too late.
+    if (this.ready) this.pingIfQuiet(now)
     try {
       this.parser.push(plain(chunk))
     } catch (thrown) {
@@ -104,7 +110,7 @@ export class Channel implements TurnEnd, Beating, FrameReader {
   tick(): void {
     const limit = this.ready && this.options.role === 'server' ? deadClientTicks : deadTicks
     if (++this.silent >= limit) this.lost(refusal(`no sign of life for ${(limit * tickMs) / 1000} s`))
-    else if (++this.quiet >= quietTicks && !this.blocked) this.send(frames.ping, 0, undefined)
+    else this.pingIfQuiet(performance.now())
   }
 
   frame(kind: number, stream: number, payload: Uint8Array): void {
@@ -129,6 +135,10 @@ export class Channel implements TurnEnd, Beating, FrameReader {
     if (this.closed) return
     this.shut(error)
     this.link.terminate()
+  }
+
+  private pingIfQuiet(now: number): void {
+    if (!this.blocked && now - this.sentAt >= quietMs) this.send(frames.ping, 0, undefined)
   }
 
   private shut(error: AppError): void {
@@ -164,7 +174,7 @@ export class Channel implements TurnEnd, Beating, FrameReader {
 
   private flush(): void {
     if (this.closed || this.blocked) return
-    if (this.out.bytes > 0) this.quiet = 0
+    if (this.out.bytes > 0) this.sentAt = performance.now()
     this.blocked = !this.out.flush(this.write)
   }
 }

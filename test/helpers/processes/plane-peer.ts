@@ -3,9 +3,14 @@
 import { connectNats } from '../../../src/transport/nats/connection.ts'
 import type { PlaneService } from '../../../src/transport/request-plane.ts'
 
-/** `count` messages of `bytes`, each begins with its number; all at once, or one each `everyMs`. */
+/** `count` messages of `bytes`, each begins with its number; all at once, or one each `everyMs`. `busyMs`: from now on each turn of this process takes so long. */
 export const counting: PlaneService = (head, stream) => {
-  const { count, bytes, everyMs } = JSON.parse(new TextDecoder().decode(head)) as { count: number; bytes: number; everyMs?: number }
+  const asked = JSON.parse(new TextDecoder().decode(head)) as { count: number; bytes: number; everyMs?: number; busyMs?: number }
+  const { count, bytes, everyMs, busyMs } = asked
+  if (busyMs !== undefined)
+    setInterval(() => {
+      for (const end = performance.now() + busyMs; performance.now() < end; );
+    }, 1)
   let sent = 0
   const one = () => {
     const message = new Uint8Array(bytes)

@@ -29,8 +29,6 @@ class Remote implements VisionEncoder {
   private readonly running = new Map<AbortController, number>()
   private facts: EncoderInfo | undefined
   private far: FarState | undefined
-  /** Stays what it was when the connection is lost: since then nobody worked on anything. */
-  private lastHeardAt: number | undefined
   private watching: OutgoingStream | undefined
   /** Counts watches, so that an earlier one is not heard any more. */
   private round = 0
@@ -93,9 +91,9 @@ class Remote implements VisionEncoder {
     return sum
   }
 
-  /** As the worker says of its encoder; one of an older version does not. */
+  /** The worker's process; what becomes of encoders that stand still there is its matter. */
   get heardAt(): number | undefined {
-    return this.lastHeardAt
+    return this.client.heardAt
   }
 
   on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
@@ -170,9 +168,7 @@ class Remote implements VisionEncoder {
     }
     this.watching = this.client.open(encodeHead(operations.watch, { caller: this.caller }), {
       message: (bytes) => {
-        if (round !== this.round) return
-        if (bytes[0] === messages.alive) this.lastHeardAt = performance.now()
-        else if (bytes[0] === messages.state) this.heard(decodeMessage<FarState>(bytes))
+        if (round === this.round && bytes[0] === messages.state) this.heard(decodeMessage<FarState>(bytes))
       },
       end: ended,
       fail: ended,
@@ -180,8 +176,6 @@ class Remote implements VisionEncoder {
   }
 
   private heard(state: FarState): void {
-    // A change is told whether or not its encoder lives; only the first word stands for it.
-    if (this.far === undefined) this.lastHeardAt = state.beats === true ? performance.now() : undefined
     this.far = state
     if (state.info !== undefined) this.facts = state.info
     if (state.ready && this.facts !== undefined) this.started.resolve(this.facts)

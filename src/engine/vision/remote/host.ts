@@ -1,13 +1,10 @@
 // The encode worker's end: answers the request plane for one encoder. A caller that cancels or is gone ends its work.
 import { AppError, toAppError } from '../../../lib/errors.ts'
 import { log } from '../../../lib/log.ts'
-import { startBeat, stopBeat } from '../../../transport/plane/beat.ts'
 import type { IncomingStream, PlaneService } from '../../../transport/request-plane.ts'
 import { patchesOf } from '../embeddings.ts'
 import type { EncoderInfo, VisionEncoder } from '../vision.ts'
 import {
-  alive,
-  aliveTicks,
   decodeHead,
   type EncodeHead,
   encodeMessage,
@@ -51,7 +48,7 @@ export function hostEncoder(encoder: VisionEncoder, { draining = () => false, ot
     const info = infoOf(encoder)
     const ready = encoder.ready && !draining()
     const others = Math.max(0, encoder.patchesInFlight() - (asked.get(caller) ?? 0))
-    return encodeMessage(messages.state, { ready, reason, others, beats: true, ...(info && { info }) })
+    return encodeMessage(messages.state, { ready, reason, others, ...(info && { info }) })
   }
   const tell = () => {
     clearTimeout(timer)
@@ -68,20 +65,6 @@ export function hostEncoder(encoder: VisionEncoder, { draining = () => false, ot
     else asked.delete(caller)
     if (watchers.size > 0) timer ??= setTimeout(tell, tellEveryMs)
   }
-
-  /** Of an encoder that is silent nobody is told that it lives. */
-  let toldAt = Number.NEGATIVE_INFINITY
-  let ticks = 0
-  const beat = {
-    tick() {
-      if (++ticks % aliveTicks !== 0) return
-      const { heardAt = performance.now() } = encoder
-      if (heardAt <= toldAt) return
-      toldAt = heardAt
-      for (const watcher of watchers.keys()) watcher.send(alive)
-    },
-  }
-  startBeat(beat)
 
   async function encode(head: Uint8Array, stream: IncomingStream): Promise<void> {
     const { job, caller, item } = decodeHead<EncodeHead>(head, ['job', 'caller', 'item'])
@@ -144,7 +127,6 @@ export function hostEncoder(encoder: VisionEncoder, { draining = () => false, ot
     tell,
     close() {
       off()
-      stopBeat(beat)
       clearTimeout(timer)
       for (const watcher of watchers.keys()) watcher.end()
       watchers.clear()

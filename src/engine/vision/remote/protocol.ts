@@ -10,11 +10,7 @@ import type { Embeddings, EncoderInfo } from '../vision.ts'
 export const operations = { encode: 48, part: 49, watch: 50 } as const
 
 /** First byte of a message. */
-export const messages = { state: 1, rows: 2, part: 3, alive: 4 } as const
-
-/** To a watcher, as long as the encoder shows life: nothing else in it. Told every so many ticks of the plane's beat (0.5 s), in place of its ping. */
-export const alive = Uint8Array.of(messages.alive)
-export const aliveTicks = 2
+export const messages = { state: 1, rows: 2, part: 3 } as const
 
 /** Bytes of one part, below what a stream may hold for a slow peer. */
 export const partBytes = 1 << 20
@@ -45,8 +41,6 @@ export interface FarState {
   reason: string
   /** Waiting and running there for other callers. */
   others: number
-  /** It says that it lives (`alive`). */
-  beats?: boolean
   /** As soon as it has started. */
   info?: EncoderInfo
 }
