@@ -98,7 +98,7 @@ export interface GenerateRequest {
   /** With `media`: expanded, one placeholder id for each row of each picture. */
   promptIds: Uint32Array
   media?: readonly MediaItem[]
-  /** With `media`, of families whose processor reads pictures out of text alone: the prompt as such a text, for servers that hand it our prompt as it is. */
+  /** With `media`, of families whose processor reads pictures out of text: the prompt as such a text, for servers that hand it our prompt as it is. */
   mediaText?: string
   /** The engine tokenizes this and `promptIds` is empty. */
   promptText?: string

@@ -91,13 +91,14 @@ describe.each(Object.entries(families) as [FamilyName, (typeof families)[FamilyN
     expect((await prompt(await model, [user(words('What?'), picture(112))])).text).toBe(wanted.after)
   })
 
-  test('as text for servers whose processor of the family takes no ids', async () => {
+  test('as text for servers whose processor of the family wants it so', async () => {
     const { mediaText } = await prompt(await model, [user(picture(112), words('What?'))])
     const texts = {
+      gemma3: '<bos><start_of_turn>user\n<start_of_image>What?<end_of_turn>\n<start_of_turn>model\n',
       internvl: '<|im_start|>user\n<image>\nWhat?<|im_end|>\n<|im_start|>assistant\n',
       llava: 'USER: <image>\nWhat? ASSISTANT:',
     }
-    expect(mediaText).toBe(({ gemma3: undefined, llama4: undefined, ...texts } as Record<FamilyName, string | undefined>)[name])
+    expect(mediaText).toBe(({ llama4: undefined, ...texts } as Record<FamilyName, string | undefined>)[name])
   })
 
   test('several in a message and in several turns, in their order', async () => {

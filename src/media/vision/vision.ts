@@ -43,7 +43,7 @@ export interface Written {
   as: string
   /** The processor reads the prompt with the tokenizer's own special tokens (a <s> in front). */
   special?: boolean
-  /** SGLang's processor of these models takes no ids beside pictures. */
+  /** SGLang's processor of these models takes no ids beside pictures, or would write what stands around them a second time. */
   readsText?: boolean
   /** Templates that know texts alone get `mark` among the texts of a message, a line each. */
   amongTexts?: boolean

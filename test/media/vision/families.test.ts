@@ -85,7 +85,7 @@ test('Gemma 3: the picture between its marks; the blank lines around them are te
   const run = model.expand(model.plan(10, 2000, 'image'))
   expect(model.placeholderId).toBe(255_999)
   expect([...run.slice(0, 2), ...run.slice(-2), run.length]).toEqual([255_999, 262_144, 262_144, 256_000, 258])
-  expect(model.written).toEqual({ mark: '<start_of_image>', as: '\n\n<start_of_image>\n\n' })
+  expect(model.written).toEqual({ mark: '<start_of_image>', as: '\n\n<start_of_image>\n\n', readsText: true })
 })
 
 describe('Llama 4', () => {

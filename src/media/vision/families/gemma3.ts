@@ -25,7 +25,7 @@ function eye(files: ModelFiles): Eye {
     imageTokenId,
     placeholderId: start,
     // As text, because a tokenizer makes one id of the blank line and a line end that stands before it.
-    written: { mark: startMark, as: `\n\n${startMark}\n\n` },
+    written: { mark: startMark, as: `\n\n${startMark}\n\n`, readsText: true },
     settings: { square, tokens, ...numbers },
     numbers,
     recipe: () => ({
