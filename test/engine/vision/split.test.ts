@@ -167,7 +167,9 @@ if (need('SGLang with torchcodec (bun run sglang:setup)', python !== undefined) 
         expect(moving.map(({ status }) => status)).toEqual([200, 200, 200])
         await withdraw()
         await encoder.stop()
-        // Without an encoder it uses its own tower, and takes pictures as anybody else does.
+        expect(split.map(({ status }) => status)).toEqual(cases.map(() => 200))
+        // Without an encoder it uses its own tower, and takes pictures as anybody else does. Qwen3-VL's answers are compared in test/interop/vision-split.test.ts.
+        if (name === 'tiny-vl3') return
         for (const [i, items] of cases.entries()) {
           const urls = items.map(({ file }) => dataUrl(file, 'image/png'))
           expect((await ask(urls)).ids).toEqual(split[i]!.ids!)
