@@ -42,6 +42,7 @@ const misses = 'dynamo_component_embedding_cache_misses_total'
 const hits = 'dynamo_component_embedding_cache_hits_total'
 const encoded = 'dynamo_component_vision_encoder_pictures_total'
 const ready = 'dynamo_component_vision_encoder_ready'
+const inWork = 'dynamo_component_vision_encoder_patches'
 
 const pictures = (count: number, from: number) => Promise.all(Array.from({ length: count }, (_, i) => pngOf(112, 84, from + i)))
 /** Answers of one process that encodes its pictures itself. */
@@ -73,9 +74,12 @@ test('several language workers: a picture that one of them had encoded is in the
   for (const language of [one, other]) await found(url, language, 3)
   const files = await pictures(12, 101)
   const expected = await undisturbed(files)
-  for (const { id } of [one, other])
+  for (const { id } of [one, other]) {
+    // What others have in work is told a moment later.
+    await eventually('all are known to be idle', async () => (await other.metric(inWork)) === 0)
     for (const [i, file] of files.entries())
       expect(await look(url, [file], undefined, { 'x-dynamo-worker-instance-id': id })).toBe(expected[i]!)
+  }
   const sum = async (name: string) =>
     (await Promise.all(encoders.map((encoder) => encoder.metric(name)))).reduce((all, each) => all + each, 0)
   expect([await one.metric(misses), await other.metric(misses), await sum(encoded), await sum(hits)]).toEqual([12, 12, 12, 12])
