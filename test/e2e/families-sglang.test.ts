@@ -6,7 +6,7 @@ import { dataUrl } from '../helpers/clips.ts'
 import { need } from '../helpers/need.ts'
 import { pngOf } from '../helpers/pictures.ts'
 import { type SglangServer, startSglangServer } from '../helpers/processes/sglang-server.ts'
-import { eventually, type Started, start } from '../helpers/processes/start.ts'
+import { type Started, start } from '../helpers/processes/start.ts'
 import { cpuArgs, cpuEnv, sglangPython } from '../helpers/sglang.ts'
 
 setDefaultTimeout(400_000)
@@ -29,12 +29,8 @@ const cases: Case[] = [
   { name: 'internvl', flags: ['--page-size', '16'], server: ['--chat-template', template('internvl')] },
   // SGLang's class of LlavaForConditionalGeneration cannot make CLIP's tower (models/llava.py:788); transformers' own model can be served.
   { name: 'llava', flags: ['--page-size', '16', '--model-impl', 'transformers'] },
-  // Chunked attention wants pages of one token (mem_cache/allocator/swa.py:739).
-  {
-    name: 'llama4',
-    flags: ['--page-size', '1'],
-    alone: '<|header_start|>user<|header_end|>\n\nSay hello.<|eot|><|header_start|>assistant<|header_end|>\n\n',
-  },
+  // Llama 4 is left out: beside `--page-size 1` (mem_cache/allocator/swa.py:739) it needs a model.safetensors.index.json that names its tower (models/mllama4.py), and
+  // with Scout's norms there is no float32 without CUDA (models/llama4.py:356). Its prompts: test/pipeline/family-prompts.test.ts.
 ]
 
 const python = sglangPython()
@@ -60,9 +56,6 @@ interface Answer {
   status: number
   text: string
   tokens: number
-  cached: number
-  /** What our router knew of the worker's cache. */
-  overlap: number
   error?: string
 }
 
@@ -72,7 +65,7 @@ async function ask(url: string, prompt: unknown): Promise<Answer> {
   const response = await fetch(`${url}/v1/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
   const answer = (await response.json()) as {
     choices?: { text?: string; message?: { content: string } }[]
-    usage?: { prompt_tokens: number; prompt_tokens_details?: { cached_tokens: number } }
+    usage?: { prompt_tokens: number }
     error?: { message: string }
     message?: string
   }
@@ -81,8 +74,6 @@ async function ask(url: string, prompt: unknown): Promise<Answer> {
     status: response.status,
     text: answer.choices?.[0]?.text ?? answer.choices?.[0]?.message?.content ?? '',
     tokens: answer.usage?.prompt_tokens ?? 0,
-    cached: answer.usage?.prompt_tokens_details?.cached_tokens ?? 0,
-    overlap: Number(response.headers.get('x-kv-overlap')),
     ...(error === undefined ? {} : { error }),
   }
 }
@@ -91,38 +82,22 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined))('f
   describe.each(cases)('$name', ({ name, flags, server = [], alone }) => {
     let theirs: SglangServer
     let ours: Started
-    /** Ours in front of theirs. */
-    let attached: Started
     beforeAll(async () => {
       const model = writeFamily(name)
       const args = [...cpuArgs(model), ...usual, ...flags]
       const front = ['serve', ...'--http-host 127.0.0.1 --http-port {port} --served-model-name tiny'.split(' ')]
-      const command = [...front, '--engine', 'sglang', '--python', python!, '--router-mode', 'kv', ...args]
+      const command = [...front, '--engine', 'sglang', '--python', python!, ...args]
       ;[theirs, ours] = await Promise.all([
         startSglangServer(python!, model, [...usual, ...flags, ...server, '--served-model-name', 'tiny']),
         start({ command, env: cpuEnv(), readySecs: 300 }),
       ])
-      attached = await start({ command: [...front, '--engine-url', theirs.url, '--model-path', model, '--enable-multimodal'] })
     })
-    afterAll(() => Promise.all([theirs?.stop(), ours?.stop(), attached?.stop()]))
+    afterAll(() => Promise.all([theirs?.stop(), ours?.stop()]))
 
     test.each(Object.keys(chats))('%s', async (title) => {
       const wanted = await ask(theirs.url, title === 'text alone' ? (alone ?? chats[title]) : chats[title])
       expect(wanted.status).toBe(200)
-      const same = { status: 200, tokens: wanted.tokens, text: wanted.text }
-      expect({ through: 'the bridge', ...(await ask(ours.url, chats[title])) }).toMatchObject(same)
-      expect({ through: 'an attached server', ...(await ask(attached.url, chats[title])) }).toMatchObject(same)
-    })
-
-    test('the router knows the blocks of pictures by the names that the engine gives them', async () => {
-      const chat = chats['pictures in several turns']
-      let again = await ask(ours.url, chat)
-      await eventually('the blocks are known', async () => {
-        again = await ask(ours.url, chat)
-        return again.overlap > 0
-      })
-      expect(again.cached).toBeGreaterThan(20)
-      expect(again.overlap).toBe(again.cached)
+      expect(await ask(ours.url, chats[title])).toMatchObject({ status: 200, tokens: wanted.tokens, text: wanted.text })
     })
   })
 })
