@@ -6,8 +6,8 @@ import { madeUpPicture } from '../../../helpers/media-items.ts'
 import { startPool as start } from './world.ts'
 
 const never = new AbortController().signal
-/** Of encoders that show life: silence is seen after 100 ms here, work may take half a second more than thought. */
-const living: PoolOptions = { patience: { silenceMs: 100, livingGraceMs: 500, msPerPatch: 100, slack: 0, hedgeMs: 1e6 }, giveUpMs: 200 }
+/** Of encoders that show life: silence is seen after 100 ms here, work may take two seconds more than thought. */
+const living: PoolOptions = { patience: { silenceMs: 100, livingGraceMs: 2000, msPerPatch: 100, slack: 0, hedgeMs: 1e6 }, giveUpMs: 200 }
 
 test('an encoder that is silent is left at once, however long its work may take, and used as soon as it is heard again', async () => {
   const { pool, encoders, notices } = await start(['', ''], living, { alive: true })
@@ -73,7 +73,7 @@ test('a slow picture is given to an idle encoder as well: the first rows win, th
 test('of a picture that two encoders have the failure of one is not the end; who leaves ends both', async () => {
   const hedging: PoolOptions = { patience: { ...living.patience, livingGraceMs: 60_000, msPerPatch: 0, hedgeMs: 20 } }
   const both = async (signal: AbortSignal) => {
-    const { pool, encoders } = await start(['', ''], hedging, { alive: true, msPerPicture: 200 })
+    const { pool, encoders } = await start(['', ''], hedging, { alive: true, msPerPicture: 1500 })
     const work = pool.encode(madeUpPicture('a'), signal)
     while (encoders.some((encoder) => encoder.patchesInFlight() === 0)) await Bun.sleep(1)
     return { pool, encoders, work }
