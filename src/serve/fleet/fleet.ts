@@ -46,7 +46,8 @@ export interface LocalModel {
 interface ServedModel {
   readonly workers: Workers
   readonly router: Router
-  tokenizerSum: string | undefined
+  /** Of the workers that serve it; undefined: none came yet. */
+  reads: Reads | undefined
   loading: boolean
   /** Set once it is in the registry. */
   loaded: LoadedModel | undefined
@@ -65,7 +66,7 @@ interface Member {
 export function createFleet(parts: FleetParts): Fleet {
   const served = new Map<string, ServedModel>()
   const members = new Map<string, Member>()
-  /** Workers with another tokenizer than those that serve their model: their turn comes when the last of these has left. */
+  /** Workers that read prompts otherwise than those that serve their model: their turn comes when the last of these has left. */
   const unfit = new Map<string, WorkerCard>()
   let closed = false
   let own: ReadonlySet<string> = new Set()
@@ -78,7 +79,7 @@ export function createFleet(parts: FleetParts): Fleet {
     const made: ServedModel = {
       workers,
       router: parts.router(workers, id),
-      tokenizerSum: undefined,
+      reads: undefined,
       loading: false,
       loaded: undefined,
       forget: undefined,
@@ -90,20 +91,21 @@ export function createFleet(parts: FleetParts): Fleet {
   function add(card: WorkerCard): void {
     const id = card.model.names[0]!
     let model = modelOf(card)
-    const sum = tokenizerSum(card.model.files)
-    if (model.tokenizerSum !== sum && model.workers.all().length > 0) {
+    const reads = readsOf(card.model.files, card.info.sight !== undefined)
+    const other = model.reads && otherIn(model.reads, reads)
+    if (other !== undefined && model.workers.all().length > 0) {
       if (!unfit.has(card.id))
-        log.error({ worker: card.id, model: id }, 'this worker has another tokenizer than the workers that serve the model; it is not used')
+        log.error({ worker: card.id, model: id }, `this worker has another ${other} than the workers that serve the model; it is not used`)
       unfit.set(card.id, card)
       return
     }
     unfit.delete(card.id)
-    if (model.tokenizerSum !== sum && (model.loaded !== undefined || model.loading)) {
+    if (other !== undefined && (model.loaded !== undefined || model.loading)) {
       // What was read of workers that have left does not fit this one.
       drop(id, model)
       model = modelOf(card)
     }
-    model.tokenizerSum = sum
+    model.reads = reads
     clearTimeout(model.forget)
     const worker = { id: card.id, engine: parts.connect(card) }
     const starting = worker.engine
@@ -208,7 +210,14 @@ export function createFleet(parts: FleetParts): Fleet {
   return {
     adopt(id, { workers, router, files, own: ids, model }) {
       own = ids
-      served.set(id, { workers, router, tokenizerSum: tokenizerSum(files), loading: false, loaded: model, forget: undefined })
+      served.set(id, {
+        workers,
+        router,
+        reads: readsOf(files, model.sight !== undefined),
+        loading: false,
+        loaded: model,
+        forget: undefined,
+      })
     },
     workers: () => [...members.values()].map((member) => member.worker),
     change({ kind, card }) {
@@ -236,8 +245,27 @@ export function createFleet(parts: FleetParts): Fleet {
   }
 }
 
-function tokenizerSum(files: WorkerCard['model']['files']): string | undefined {
-  return (files['tokenizer.json'] ?? files['tokenizer.model'])?.sha256
+/** How a model's workers read a prompt, by the sums of the files that say so: one prompt, and one plan of its pictures, is made for all of them. */
+interface Reads {
+  tokenizer: string | undefined
+  /** A text model has none. */
+  'picture preprocessing (preprocessor_config.json)': string | undefined
+  /** Whether its engine takes any. */
+  'setting of --enable-multimodal': boolean
+}
+
+function readsOf(files: WorkerCard['model']['files'], takesPictures: boolean): Reads {
+  const pictures = (files['preprocessor_config.json'] ?? files['processor_config.json'])?.sha256
+  return {
+    tokenizer: (files['tokenizer.json'] ?? files['tokenizer.model'])?.sha256,
+    'picture preprocessing (preprocessor_config.json)': pictures,
+    'setting of --enable-multimodal': pictures !== undefined && takesPictures,
+  }
+}
+
+/** What the two differ in; undefined: nothing. */
+function otherIn(known: Reads, reads: Reads): keyof Reads | undefined {
+  return (Object.keys(known) as (keyof Reads)[]).find((what) => known[what] !== reads[what])
 }
 
 /** Another template is not wrong, but only one can be used. */

@@ -96,6 +96,22 @@ test('a worker with another tokenizer, and a card that cannot be read, are not u
   expect(fleet.workers().map((worker) => worker.id)).toEqual(['w1'])
 })
 
+test('a worker that reads pictures otherwise, or takes none, is not used beside those that do', async () => {
+  const { fleet } = world()
+  const sees = { ...info, sight: { padScheme: 'wide' } } as never
+  const files = (pictures?: string) => ({
+    'tokenizer.json': { bytes: 1, sha256: 'a' },
+    ...(pictures && { 'preprocessor_config.json': { bytes: 1, sha256: pictures } }),
+  })
+  const model = (pictures?: string) => ({ names: ['m'], path: '/m', files: files(pictures) }) as never
+  fleet.change(card('added', 'w1', 'm', 'a', { model: model('p'), info: sees }))
+  fleet.change(card('added', 'same', 'm', 'a', { model: model('p'), info: sees }))
+  fleet.change(card('added', 'other patches', 'm', 'a', { model: model('q'), info: sees }))
+  fleet.change(card('added', 'a text model', 'm', 'a', { model: model(), info: sees }))
+  fleet.change(card('added', 'told not to see', 'm', 'a', { model: model('p') }))
+  expect(fleet.workers().map((worker) => worker.id)).toEqual(['w1', 'same'])
+})
+
 test("files that the first worker fails to give are asked of the model's other workers", async () => {
   const asked: string[] = []
   const { fleet, served } = world(async (card) => {
