@@ -27,11 +27,17 @@ ${lines.join('\n')}
 --threads N      with --repeat: that many threads at one picture (0: none)
 --gpu-kernels    cpu (default), webgpu, or auto; with another than cpu it is told how many kernels ran where
 
+Files are PNG, JPEG, WebP or GIF (the first frame of an animation); each has its own report, and one that cannot be read does not end the others: it is told,
+and the exit code is 1.
+
 Sums are SHA-256: of the resized picture ([height, width, 3], 8 bits; tiles: each canvas after the other) and of the normalised values (float32, little endian).
+The first one, u8_sha256, is null where no bytes lie in between: internvl is normalised before it is resized, so only pixel_values_sha256 can be compared.
 `
 }
 
 interface Report {
+  /** As the command line names it. */
+  file: string
   processor: string
   family: string
   backend: Backend
@@ -48,7 +54,10 @@ interface Report {
   ms?: number[]
 }
 
-/** Prints the report; resolves with 0. Throws UsageError, or AppError `invalid_image`, `invalid_setting`, `model_files_invalid`. */
+/**
+ * Prints a report for each file; resolves with 0, or 1 where some of several failed, each of which is told. Throws UsageError, or AppError `invalid_setting`,
+ * `model_files_invalid`, and what is wrong with the only file (`invalid_image`, `invalid_setting`).
+ */
 export async function runPreprocess(argv: string[]): Promise<number> {
   const { presets } = await import('../media/vision/presets.ts')
   const options = parse(argv)
@@ -58,12 +67,20 @@ export async function runPreprocess(argv: string[]): Promise<number> {
   }
   const model = await modelOf(options)
   const { configureKernels } = await import('../../kernels/perform.ts')
-  for (const file of options.files) {
+  let failed = 0
+  for (const [i, file] of options.files.entries()) {
     configureKernels({ mode: options.kernels })
-    const report = await reportOf(file, model, options)
-    process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : lines(report))
+    try {
+      const report = await reportOf(file, model, options)
+      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : `${i > failed ? '\n' : ''}${lines(report)}`)
+    } catch (thrown) {
+      if (options.files.length === 1) throw thrown
+      failed++
+      const { report: tell } = await import('./failure.ts')
+      await tell(thrown)
+    }
   }
-  return 0
+  return failed > 0 ? 1 : 0
 }
 
 async function reportOf(file: string, model: VisionModel, options: ReturnType<typeof parse>): Promise<Report> {
@@ -73,6 +90,7 @@ async function reportOf(file: string, model: VisionModel, options: ReturnType<ty
   const plan = model.plan(width, height, file)
   const { values, shape, pixels } = await model.preprocess(data, width, height, backend)
   return {
+    file,
     processor: options.processor ?? options.modelPath!,
     family: model.family,
     backend,

@@ -5,7 +5,8 @@ import type { Api, Handler, Unrun } from './call.ts'
 import { forcedEndpoint, forcesTools } from './forced-tools.ts'
 import { type Endpoint, generate, takeRid } from './generate.ts'
 import { chatRequest } from './request/chat.ts'
-import { type BodyRules, bodyRules, checkBody, eachRule, lazyRules } from './request/check.ts'
+import { type BodyRules, bodyRules, checkBody, eachRule, lazyRules, type Rule } from './request/check.ts'
+import { checkPartKeys } from './request/part-keys.ts'
 import type { ChatBody } from './schema/chat.ts'
 import { streamChat } from './stream/chat.ts'
 
@@ -24,8 +25,13 @@ const endpoint: Endpoint = {
 /** Also what /tokenize checks messages with. */
 export const chatRules = lazyRules(async (ignoreUnknown) => {
   const { chatShape, chatRequired, message, tool } = await import('./schema/chat.ts')
+  const each = eachRule(message, 1, 65536, ignoreUnknown)
+  const strict: Rule = (value, param, body) => {
+    each(value, param, body)
+    checkPartKeys(value, param)
+  }
   return bodyRules(chatShape, chatRequired, ignoreUnknown, {
-    messages: eachRule(message, 1, 65536, ignoreUnknown),
+    messages: ignoreUnknown ? each : strict,
     tools: eachRule(tool, 0, 1536, ignoreUnknown),
   })
 })

@@ -6,6 +6,7 @@ import type { Clip } from '../media/vision/clip.ts'
 import { clipRun, timeTexts } from '../media/vision/clip-prompt.ts'
 import type { Picture } from '../media/vision/picture.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
+import { readOnce } from './read-once.ts'
 import type { MediaPart } from './types.ts'
 
 /** What a served model brings to see with. */
@@ -76,8 +77,9 @@ export async function seePictures(
   checkLength(ids.length)
   let tokens = ids.length
   let bytes = 0
+  const once = readOnce(sight.read)
   const read = async (part: MediaPart, end: AbortSignal): Promise<Run> => {
-    const one = await sight.read(part, end)
+    const one = await once(part, end)
     bytes += sizeOf(one)
     if (bytes > mostBytes) throw tooMuch(part.param)
     const run = await ('frames' in one ? clipItem(one, part, sight.model, encode) : pictureItem(one, part, sight.model))
@@ -86,6 +88,18 @@ export async function seePictures(
     return run
   }
   return expanded(ids, places, await readAll(media, read, signal), sight)
+}
+
+/**
+ * Throws where the text of a request without pictures holds an id that stands for one: engines would read it as the place of a picture that is not there.
+ * SGLang and transformers let it pass where a prompt has none, and refuse it beside others.
+ */
+export function checkNoPlaces(ids: Uint32Array, { placeholderId, imageTokenId, videoTokenId }: VisionModel, param: string): void {
+  const found = [placeholderId, imageTokenId, videoTokenId].some((id) => id !== undefined && ids.includes(id))
+  if (!found) return
+  const message =
+    "The text has one of the model's own tokens for a picture or a clip, and the request has none. Remove the token from the text, or send the picture as an image_url part."
+  throw new AppError('invalid_value', { param, message })
 }
 
 function sizeOf(one: Picture | Clip): number {
@@ -110,13 +124,15 @@ function placesOf(ids: Uint32Array, media: readonly MediaPart[], { placeholderId
     places.push(i)
   }
   if (places.length === media.length && inOrder) return places
-  const what = media.some(({ kind }) => kind === 'video') ? 'pictures and clips' : 'pictures'
+  const one = media.length === 1
+  const pictures = one ? 'picture' : 'pictures'
+  const what = media.some(({ kind }) => kind === 'video') ? (one ? 'clip' : 'pictures and clips') : pictures
   throw new AppError('invalid_value', {
     param: 'messages',
     message:
       places.length === media.length
-        ? `The prompt has its places for ${what} in another order than the messages: a text part contains one of the model's own tokens. Remove it from the text.`
-        : `The prompt has ${places.length} places for ${media.length} ${what}: either the chat template drops some, or a text part contains the model's picture token. Remove the token from the text.`,
+        ? `The prompt has its places for pictures and clips in another order than the messages: a text part contains one of the model's own tokens. Remove it from the text.`
+        : `The prompt has ${places.length} ${places.length === 1 ? 'place' : 'places'} for ${media.length} ${what}: either the chat template drops some, or a text part contains the model's picture token. Remove the token from the text.`,
   })
 }
 

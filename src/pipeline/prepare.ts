@@ -4,7 +4,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Written } from '../media/vision/vision.ts'
 import type { ChatTemplate, TemplateInput } from '../template/template.ts'
 import type { LoadedModel } from './model.ts'
-import { checkMedia, seePictures } from './pictures.ts'
+import { checkMedia, checkNoPlaces, seePictures } from './pictures.ts'
 import type { Prompt, TextRequest } from './types.ts'
 
 export interface Prepared {
@@ -75,6 +75,8 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   const sight = request.media && checkMedia(request.media, model.sight, model.served.id)
   const { text, ids } = tokenizePrompt(request.prompt, model, sight?.model.written)
   const rendered = ids instanceof Promise ? await ids : ids
+  if (sight === undefined && model.sight !== undefined && request.prompt.kind !== 'ids')
+    checkNoPlaces(rendered, model.sight.model, paramOf(request))
   const encode = (text: string) => model.tokenizer.encode(text, false)
   // Pictures that no longer fit are neither waited for nor read.
   const checkLength = (tokens: number) => checkPrompt(tokens, request, model, 'at least ')

@@ -12,6 +12,7 @@ const json = async (args: string[]) => JSON.parse((await run(['preprocess', ...a
 test('grid, tokens and sums of a picture', async () => {
   const [grid, resized, u8, values] = given['odd_rgb.png'].out.qwen2vl.tv_u8 as [number[][], number[], string, string]
   expect(await json([picture, '--processor', 'qwen2vl', '--backend', 'tv_u8'])).toEqual({
+    file: picture,
     processor: 'qwen2vl',
     family: 'qwen2_5_vl',
     backend: 'tv_u8',
@@ -53,6 +54,30 @@ test('several pictures, a line each; elsewhere than on the CPU it is told where 
     .map((line) => JSON.parse(line))
   expect(second).toEqual(first)
   expect(first.ran).toEqual({ cpu: 2, webgpu: 0 })
+})
+
+test('a bad file among several is told and ends nothing; each report names its file', async () => {
+  const files = [picture, '/nowhere.png', import.meta.path, picture]
+  const { code, out, err } = await run(['preprocess', ...files, '--processor', 'qwen2vl', '--json'])
+  expect(code).toBe(1)
+  expect(
+    out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).file),
+  ).toEqual([picture, picture])
+  expect(err.trim().split('\n')).toEqual([
+    expect.stringContaining('there is no file /nowhere.png'),
+    expect.stringContaining(`${import.meta.path} is no picture`),
+  ])
+  const text = await run(['preprocess', '/nowhere.png', picture, picture, '--processor', 'qwen2vl'])
+  expect(text.code).toBe(1)
+  expect(text.out.match(/^(?:.+\n)+/gm)!.map((block) => block.split('\n')[0])).toEqual(Array(2).fill(`file                 ${picture}`))
+})
+
+test('why there is no sum of bytes for InternVL is in the help', async () => {
+  expect(await json([picture, '--processor', 'internvl'])).toMatchObject({ u8_sha256: null })
+  expect((await run(['preprocess', '--help'])).out).toContain('u8_sha256, is null where no bytes lie in between: internvl')
 })
 
 test('for people: a line each', async () => {

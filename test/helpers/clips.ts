@@ -30,12 +30,19 @@ const codecs: Readonly<Record<string, readonly string[]>> = {
 
 export function clipOf(recipe: ClipRecipe = {}): Uint8Array {
   const { width = 112, height = 84, fps = 10, secs = 2, ending = 'mp4', more = [], source = 'testsrc' } = recipe
+  const input = `${source}=size=${width}x${height}:rate=${fps}:duration=${secs}`
+  const pixels = ending === 'gif' ? [] : ['-pix_fmt', 'yuv420p']
+  return made(input, [...pixels, ...(codecs[ending] ?? []), ...more], ending)
+}
+
+/** An MP4 that has no picture. */
+export const soundOf = (): Uint8Array => made('sine=duration=1', ['-c:a', 'aac'], 'mp4')
+
+function made(source: string, output: readonly string[], ending: string): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'clips-'))
   try {
     const file = join(folder, `clip.${ending}`)
-    const input = ['-f', 'lavfi', '-i', `${source}=size=${width}x${height}:rate=${fps}:duration=${secs}`]
-    const pixels = ending === 'gif' ? [] : ['-pix_fmt', 'yuv420p']
-    const words = ['-v', 'error', '-threads', '1', ...input, ...pixels, ...(codecs[ending] ?? []), ...more, file]
+    const words = ['-v', 'error', '-threads', '1', '-f', 'lavfi', '-i', source, ...output, file]
     const { exitCode, stderr } = Bun.spawnSync(['ffmpeg', ...words], { stdin: 'ignore' })
     if (exitCode !== 0) throw new Error(`ffmpeg: ${stderr}`)
     return new Uint8Array(readFileSync(file))

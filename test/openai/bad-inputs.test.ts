@@ -80,7 +80,7 @@ const chatCases: Case[] = [
     400,
     'unsupported_parameter',
     'messages[0].content[0]',
-    /give sounds as an audio_url part/,
+    /the models of this server take no sounds/,
   ],
   ['tool message without id', messages({ role: 'tool', content: 'x' }), 400, 'missing_parameter', 'messages[0].tool_call_id', /Missing/],
   ['unknown field', chat({ bogus_field: 1 }), 400, 'unknown_parameter', 'bogus_field', /Unknown parameter: 'bogus_field'/],

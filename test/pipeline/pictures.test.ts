@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../src/lib/errors.ts'
 import { padPictures } from '../../src/lib/media-pads.ts'
-import { checkMedia, type Sight, seePictures } from '../../src/pipeline/pictures.ts'
+import { checkMedia, checkNoPlaces, type Sight, seePictures } from '../../src/pipeline/pictures.ts'
 import type { MediaPart } from '../../src/pipeline/types.ts'
 
 const placeholder = 500
@@ -71,7 +71,7 @@ test('a broken picture is told by its place, and the others are not waited for',
 
 test('a text that contains the picture token cannot shift the pictures', async () => {
   const failing = seePictures(Uint32Array.of(placeholder, placeholder), [part('20')], sight, encode, signal)
-  expect(await failing.catch((error: AppError) => error.message)).toContain('2 places for 1 pictures')
+  expect(await failing.catch((error: AppError) => error.message)).toContain('2 places for 1 picture:')
 })
 
 const video = 600
@@ -154,9 +154,37 @@ test('a text model, or a kind that the model does not take, is refused by the pa
   expect(refusal([part('20'), sound], sight)).toMatchObject({ code: 'unsupported_parameter', param: 'messages[0].content[1]' })
 })
 
+test('a text without pictures that contains a token of one is refused, of clips too', () => {
+  const refusal = { code: 'invalid_value', param: 'messages' }
+  for (const id of [placeholder, video]) {
+    const check = () => checkNoPlaces(Uint32Array.of(1, id, 2), clips.model, 'messages')
+    expect(check).toThrow(expect.objectContaining(refusal))
+    expect(check).toThrow("The text has one of the model's own tokens for a picture or a clip")
+  }
+  checkNoPlaces(Uint32Array.of(1, 2), clips.model, 'messages')
+})
+
+test('an address that stands there more than once is read once, for each wish', async () => {
+  const asked: string[] = []
+  const counted: Sight = {
+    ...sight,
+    read(one, end) {
+      asked.push(`${one.url} ${one.detail}`)
+      return sight.read(one, end)
+    },
+  }
+  const low: MediaPart = { ...part('20', 21), detail: 'low' }
+  const media = [...Array.from({ length: 20 }, (_, i) => part('20', i)), part('30', 20), low]
+  const seen = await seePictures(new Uint32Array(22).fill(placeholder), media, counted, encode, signal)
+  expect(asked.sort()).toEqual(['20 low', '20 undefined', '30 undefined'])
+  expect(seen.media.map(({ width }) => width)).toEqual([...Array(20).fill(20), 30, 20])
+  expect(seen.promptIds).toHaveLength(21 * 2 + 3)
+})
+
 describe('many pictures', () => {
   const ids = (count: number) => new Uint32Array(count).fill(placeholder)
-  const parts = (count: number) => Array.from({ length: count }, (_, i) => part('20', i))
+  /** All of one size, each with an address of its own. */
+  const parts = (count: number) => Array.from({ length: count }, (_, i) => part(`20.${'0'.repeat(i)}`, i))
 
   test('are read a few at a time, and stay in order', async () => {
     let [reading, most] = [0, 0]

@@ -13,7 +13,7 @@ Usage: dynamo-sglang export-vision --model-path DIR [--out FILE] [--python PROGR
 
 --model-path folder of a Qwen2-VL, Qwen2.5-VL, Qwen3-VL or Qwen3.5 model (config.json, safetensors), or its name on the Hub
 --out        vision.onnx in the model's folder unless told otherwise; weights of more than 256 MB lie beside it, in FILE.data
---python     python3 unless told otherwise; it needs numpy and onnx (pip install numpy onnx), no torch
+--python     the one of DYN_SGLANG_PYTHON, else python3; it needs numpy and onnx (pip install numpy onnx), no torch
 --dtype      ${storages.join(', ')}: how the file holds the weights, as the checkpoint does unless told otherwise; computed is in float32
 `
 

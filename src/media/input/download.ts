@@ -74,7 +74,8 @@ function next(location: string, from: URL, policy: InputPolicy, param: string): 
 
 async function check(url: URL, policy: InputPolicy, param: string, network: Network, signal: AbortSignal): Promise<Target> {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && policy.allowInternal)) {
-    throw refused(param, policy.allowInternal ? 'only http and https are read' : 'only https is read')
+    const http = url.protocol === 'http:' ? ' (DYN_MM_ALLOW_INTERNAL=1 on the server allows http)' : ''
+    throw refused(param, policy.allowInternal ? 'only http and https are read' : `only https is read${http}`)
   }
   if (url.username !== '' || url.password !== '') throw refused(param, 'it has a user name or password in it')
   // The URL parser has already made an IP address of its other spellings (decimal, hex, full-width digits).

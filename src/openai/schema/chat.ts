@@ -30,7 +30,7 @@ const mediaParts = [
   z.looseObject({ type: z.literal('video_url'), video_url: clipAddress, ...sampling }),
   z.looseObject({ type: z.literal('video'), video: clip, ...sampling }),
   z.looseObject({ type: z.literal('audio_url'), audio_url: address }),
-  refusedPart('input_audio', 'give sounds as an audio_url part (a data: address will do)'),
+  refusedPart('input_audio', 'the models of this server take no sounds'),
   refusedPart('file', 'files are not read; give pictures as image_url parts and text as text parts'),
 ]
 
@@ -116,7 +116,7 @@ export const chatShape = {
   function_call: unsupported('use tool_choice'),
   documents: z.array(record()).nullish(),
   media_io_kwargs: z
-    .strictObject({ video: z.looseObject(sampling).nullish() })
+    .strictObject({ video: z.strictObject(sampling).nullish() })
     .nullish()
     .describe('Which frames of all clips are looked at, where a part does not say it itself.'),
   chat_template: unsupported('templates are the server’s: start it with --custom-jinja-template'),

@@ -56,7 +56,7 @@ export async function exportVision(options: ExportOptions): Promise<Exported> {
     const { code, stdout, stderr } = await run([python, join(folder, 'export_vision.py'), told], env)
     const said = answer(stdout)
     if (said?.missing) throw missing(said.missing, python)
-    if (said?.failure !== undefined) throw new AppError('model_files_invalid', { param: '--model-path', message: `${said.failure}.` })
+    if (said?.failure !== undefined) throw refused(said.failure, said.param)
     if (code !== 0 || said?.path === undefined) throw broken(code, stderr)
     return said as Exported
   } finally {
@@ -79,12 +79,19 @@ async function run(command: string[], env: Readonly<Record<string, string>>) {
   return { code, stdout, stderr }
 }
 
-type Answer = Partial<Exported> & { missing?: string[]; failure?: string }
+type Answer = Partial<Exported> & { missing?: string[]; failure?: string; param?: string }
 
 /** The last line of what Python printed. */
 function answer(stdout: string): Answer | undefined {
   const line = stdout.trim().split('\n').at(-1) ?? ''
   return line.startsWith('{') ? (JSON.parse(line) as Answer) : undefined
+}
+
+/** `param`: the option at fault where it is not the model. */
+function refused(why: string, param?: string): AppError {
+  const message = `${why}.`
+  if (param !== undefined) return new AppError('invalid_setting', { param, message })
+  return new AppError('model_files_invalid', { param: '--model-path', message })
 }
 
 function missing(names: readonly string[], python: string): AppError {

@@ -46,6 +46,8 @@ export function withClip<T>(bytes: Uint8Array, context: ClipContext, use: (clip:
       const timeline = await timelineOf(ffmpeg, file, context)
       return await use({ timeline, frames: (positions) => framesOf(ffmpeg, file, positions, context) })
     } catch (thrown) {
+      if (thrown instanceof ClipFailure && thrown.words.some((line) => noPicture.test(line)))
+        throw invalid(param, 'has no picture track: there is nothing in it to look at', thrown)
       if (thrown instanceof ClipFailure) throw invalid(param, `is a broken or cut-off ${container.title} file`, thrown)
       throw thrown
     } finally {
@@ -55,6 +57,9 @@ export function withClip<T>(bytes: Uint8Array, context: ClipContext, use: (clip:
     throw signal.aborted ? new AppError('client_closed_request', { param, message: 'The client went away.' }) : thrown
   })
 }
+
+/** How ffmpeg says that the file can be read and has no such stream. */
+const noPicture = /stream map '[^']*' matches no streams/i
 
 async function timelineOf(ffmpeg: string, file: ClipFile, { limits, maxPixels, param, signal }: ClipContext): Promise<Timeline> {
   const { maxFrames, maxSecs, timeoutMs } = limits

@@ -99,6 +99,20 @@ describe.skipIf(python === undefined)('with numpy and onnx', () => {
     await expect(write({ modelPath: path })).rejects.toMatchObject({ code: 'model_files_invalid', message: expect.stringContaining(why) })
   })
 
+  test('a place that cannot be written is told as the place, and with what to do', async () => {
+    const folderOf = join(folder, 'not-there')
+    await expect(write({ out: join(folderOf, 'x.onnx') })).rejects.toMatchObject({
+      code: 'invalid_setting',
+      param: '--out',
+      message: `There is no folder ${folderOf}. Make it, or name another place with --out.`,
+    })
+    await expect(write({ out: folder })).rejects.toMatchObject({ code: 'invalid_setting', message: expect.stringContaining('is a folder') })
+    await expect(write({ out: '/proc/x.onnx' })).rejects.toMatchObject({
+      code: 'invalid_setting',
+      message: expect.stringMatching(/^(Nothing may be written into \/proc|\/proc\/x\.onnx could not be written).* with --out\.$/),
+    })
+  })
+
   test('a checkpoint whose tower is another one than its config says is refused', async () => {
     const mixed = mkdtempSync(join(folder, 'mixed-'))
     const other = await visionFixture('tiny-vl3')

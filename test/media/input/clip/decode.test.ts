@@ -1,11 +1,12 @@
 // Clips of strangers: what they say of themselves is counted, the frames are those asked for, and files made to do harm are refused in bounded time.
+import { dlopen, ptr } from 'bun:ffi'
 import { describe, expect, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { type OpenClip, withClip } from '../../../../src/media/input/clip/decode.ts'
 import { type ClipLimits, usualClipLimits } from '../../../../src/media/input/clip/limits.ts'
 import type { Frame } from '../../../../src/media/input/clip/pixmaps.ts'
-import { clipOf, hasFfmpeg } from '../../../helpers/clips.ts'
+import { clipOf, hasFfmpeg, soundOf } from '../../../helpers/clips.ts'
 
 interface Own extends Partial<ClipLimits> {
   maxPixels?: number
@@ -57,6 +58,55 @@ function patched(bytes: Uint8Array, at: number, value: number): Uint8Array {
   return copy
 }
 
+const box = (name: string, ...parts: (string | Uint8Array)[]): Buffer => {
+  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part.replaceAll(' ', ''), 'hex') : part)))
+  const head = Buffer.alloc(8)
+  head.writeUInt32BE(body.length + 8)
+  head.write(name, 4, 'latin1')
+  return Buffer.concat([head, body])
+}
+const words = (...values: number[]) =>
+  Buffer.from(values.flatMap((value) => [value >>> 24, (value >> 16) & 255, (value >> 8) & 255, value & 255]))
+const square = words(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+
+/** An MP4 whose tracks claim so many frames of one byte each. */
+function claiming(tracks: number, frames: number): Uint8Array {
+  const raw = box('raw ', words(0, 1, 0, 0, 0, 0), words(64 * 65537, 0x480000, 0x480000, 0), '0001', new Uint8Array(32), '0018 ffff')
+  const sizes = box(
+    'stbl',
+    box('stsd', words(0, 1), raw),
+    box('stts', words(0, 1, frames, 1)),
+    box('stsc', words(0, 1, 1, frames, 1)),
+    box('stsz', words(0, 1, frames)),
+    box('stco', words(0, 1, 40)),
+    box('ctts', words(0, 1, frames, 0)),
+  )
+  const minf = box('minf', box('vmhd', words(1, 0, 0)), box('dinf', box('dref', words(0, 1), box('url ', words(1)))), sizes)
+  const track = (id: number) =>
+    box(
+      'trak',
+      box('tkhd', words(7, 0, 0, id, 0, 1000, 0, 0, 0, 0), square, words(64 << 16, 64 << 16)),
+      box('mdia', box('mdhd', words(0, 0, 0, 90000, 90000, 0)), box('hdlr', words(0, 0), Buffer.from('vide'), words(0, 0, 0), '00'), minf),
+    )
+  const movie = box('mvhd', words(0, 0, 0, 1000, 1000, 0x10000, 0x1000000, 0, 0), square, words(0, 0, 0, 0, 0, 0, tracks + 1))
+  const all = Array.from({ length: tracks }, (_, i) => track(i + 1))
+  return Buffer.concat([
+    box('ftyp', Buffer.from('isom\0\0\x02\0isomiso2mp41')),
+    box('mdat', new Uint8Array(64)),
+    box('moov', movie, ...all),
+  ])
+}
+
+/** Bytes that the largest child of this process ever had in memory. */
+function childrenTook(): number {
+  const { symbols, close } = dlopen('libc.so.6', { getrusage: { args: ['i32', 'ptr'], returns: 'i32' } })
+  const usage = new BigInt64Array(18)
+  const ofChildren = -1
+  symbols.getrusage(ofChildren, ptr(usage))
+  close()
+  return Number(usage[4]) * 1024
+}
+
 describe.skipIf(!hasFfmpeg())('clips', () => {
   for (const ending of ['mp4', 'mov', 'mkv', 'webm', 'avi', 'gif', 'ts'])
     test(`${ending}: frames and rate, counted`, async () => {
@@ -90,6 +140,7 @@ describe.skipIf(!hasFfmpeg())('clips', () => {
   })
 
   const mp4 = hasFfmpeg() ? clipOf() : new Uint8Array()
+  const sound = hasFfmpeg() ? soundOf() : new Uint8Array()
   const fast = hasFfmpeg() ? clipOf({ secs: 4, more: ['-movflags', '+faststart'] }) : new Uint8Array()
   const text = (words: string) => new TextEncoder().encode(words)
   const hostile: [string, () => Promise<unknown>, string, RegExp][] = [
@@ -110,6 +161,7 @@ describe.skipIf(!hasFfmpeg())('clips', () => {
       'invalid_image',
       /broken or cut-off GIF/,
     ],
+    ['an MP4 of sound alone', () => lookAround(sound), 'invalid_image', /has no picture track/],
     ['an MP4 without its index', () => lookAround(mp4.subarray(0, mp4.length / 2)), 'invalid_image', /broken or cut-off MP4/],
     [
       'an MP4 that ends early',
@@ -137,7 +189,7 @@ describe.skipIf(!hasFfmpeg())('clips', () => {
       'sizes of four thousand million frames',
       () => lookAround(patched(mp4, boxAt(mp4, 'stsz') + 12, 0xffffffff)),
       'invalid_image',
-      /broken or cut-off MP4/,
+      /claims to have 4294967295 frames; 432000 are the most/,
     ],
     ['no sizes of frames', () => lookAround(patched(mp4, boxAt(mp4, 'stsz') + 8, 0x7fffffff)), 'invalid_image', /has no frames/],
     [
@@ -153,6 +205,23 @@ describe.skipIf(!hasFfmpeg())('clips', () => {
       expect(result).toMatchObject({ code, ...(code === 'none' ? {} : { message: expect.stringMatching(message) }) })
       expect(leftovers()).toEqual([])
     })
+
+  test('an index that fills memory ends at a bound, whatever the file says its tracks are', async () => {
+    const bomb = claiming(5, 20_000_000)
+    expect(bomb.length).toBeLessThan(3000)
+    expect(await fault(lookAround(bomb))).toMatchObject({
+      code: 'invalid_image',
+      message: 'The clip at clip claims to have 20000000 frames; 432000 are the most that are read.',
+    })
+    // Past that look at the index: the kernel gives ffmpeg no more than 512 MB, and a track of that many entries takes more.
+    expect(await fault(lookAround(bomb, { maxFrames: 1e9 }))).toMatchObject({ code: 'invalid_image' })
+    expect(childrenTook()).toBeLessThan(600e6)
+  }, 30_000)
+
+  test('colours of ten bits come as eight', async () => {
+    const { all } = await look(clipOf({ ending: 'mkv', more: ['-pix_fmt', 'yuv420p10le'] }), [0, 19])
+    expect(all.map(({ rgb }) => rgb.length)).toEqual(Array(2).fill(3 * 112 * 84))
+  })
 
   test('a GIF of a million frames is left when there are enough', async () => {
     const head = Buffer.from('474946383961010001008000000000 00ffffff'.replaceAll(' ', ''), 'hex')

@@ -23,7 +23,10 @@ def main(options):
     try:
         print(json.dumps(export(options)))
         return 0
-    except (Failure, OverflowError, OSError) as error:
+    except Failure as error:
+        print(json.dumps({"failure": str(error), **({"param": error.param} if error.param else {})}))
+        return 4
+    except (OverflowError, OSError) as error:
         print(json.dumps({"failure": str(error)}))
         return 4
 
@@ -46,15 +49,19 @@ def refusal(folder):
 def export(options):
     from checkpoint import Checkpoint, local_folder, read_config
     from families import describe
+    from failure import Failure
     from graph import Graph, save
     from tower import Tower
 
+    if options.get("out"):
+        _check_place(options["out"])
     folder = local_folder(options["modelPath"])
     shape = describe(read_config(folder))
     checkpoint = Checkpoint(folder)
     kind, _ = checkpoint.stored("patch_embed.proj.weight")
     storage = options.get("storage") or {"BF16": "bfloat16", "F16": "float16"}.get(kind, "float32")
     path = options.get("out") or os.path.join(folder, "vision.onnx")
+    _check_place(path)
     beside_path = f"{path}.data"
     half = f"{beside_path}.{os.getpid()}"
     inline = _tower_bytes(checkpoint, storage) <= options["inlineBytes"]
@@ -66,8 +73,13 @@ def export(options):
         model = graph.model(shape["family"], output, output_shape, {"dynamo-sglang.vision": json.dumps(facts)})
         if beside is not None:
             beside.close()
-            os.replace(half, beside_path)
-        save(model, path)
+        try:
+            if beside is not None:
+                os.replace(half, beside_path)
+            save(model, path)
+        except OSError as error:
+            # Its own text names a file that was there for a moment only.
+            raise Failure(f"{path} could not be written ({error.strerror}). Name another place with --out", "--out") from error
         if inline and os.path.exists(beside_path):
             os.remove(beside_path)
     finally:
@@ -77,6 +89,19 @@ def export(options):
                 os.remove(half)
     size = sum(os.path.getsize(each) for each in (path, beside_path) if os.path.exists(each))
     return {"path": os.path.abspath(path), "bytes": size, "facts": facts}
+
+
+def _check_place(path):
+    """Raises where no file can be made there, as far as that is seen before the work."""
+    from failure import Failure
+
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise Failure(f"{path} is a folder. Name a file with --out, as {os.path.join(path, 'vision.onnx')}", "--out")
+    if not os.path.isdir(folder):
+        raise Failure(f"There is no folder {folder}. Make it, or name another place with --out", "--out")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Failure(f"Nothing may be written into {folder}. Name another place with --out", "--out")
 
 
 def _tower_bytes(checkpoint, storage):

@@ -2,4 +2,8 @@
 
 
 class Failure(Exception):
-    """The text says what to do."""
+    """The text says what to do; param is the option at fault where it is not the model."""
+
+    def __init__(self, text, param=None):
+        super().__init__(text)
+        self.param = param
