@@ -120,7 +120,8 @@ function json(value: unknown): string {
 if (import.meta.main) {
   const check = process.argv.includes('--check')
   let differing = 0
-  for (const [name, content] of fixtures()) {
+  const all = fixtures()
+  for (const [name, content] of all) {
     const path = join(import.meta.dir, name)
     const wanted = Buffer.from(content as string)
     let found: Buffer | undefined
@@ -140,5 +141,9 @@ if (import.meta.main) {
   }
   if (process.argv.includes('--weights'))
     for (const pipeline of [tinyFlux, tinyWan, llada2, ...Object.values(visionModels)]) console.log(`weights of ${writeWeights(pipeline)}`)
+  const folders = [...new Set([...all.keys()].map((name) => `models/${name.split('/')[0]}`))]
+  const state =
+    check && differing > 0 ? `${differing} of them differ` : check || differing === 0 ? 'all as they should be' : `${differing} written`
+  console.log(`${all.size} files in ${folders.join(', ')}: ${state}`)
   if (check && differing > 0) process.exit(1)
 }

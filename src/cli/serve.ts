@@ -2,6 +2,7 @@
 import type { DiffusionInfo } from '../engine/diffusion/diffusion.ts'
 import type { EngineInfo } from '../engine/types.ts'
 import { log } from '../lib/log.ts'
+import { checkSeeing } from './deployment/check-seeing.ts'
 import type { Environment } from './deployment/environment.ts'
 import { mediaServeOptions, serveOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
@@ -25,7 +26,9 @@ interface Served extends Opened<string> {
 
 async function openText(settings: Settings, env: Environment): Promise<Served> {
   const { openServing } = await import('../serve/fleet/local.ts')
-  const serving = openServing(serveOptions(settings, env))
+  const options = serveOptions(settings, env)
+  await checkSeeing(options)
+  const serving = openServing(options)
   const start = async () => {
     const { model, engine } = await serving.start()
     return announcement(serving.url, model, describe(engine.info), textRequest(model, engine.info))

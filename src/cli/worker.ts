@@ -1,5 +1,6 @@
 // `worker`: an engine that frontends elsewhere use, of text or, with a diffusion role, of images or videos; or encoders that language workers use. Until a signal ends it.
 import { log } from '../lib/log.ts'
+import { checkSeeing } from './deployment/check-seeing.ts'
 import type { Environment } from './deployment/environment.ts'
 import { encodeWorkerOptions, mediaWorkerOptions, processOptions, workerOptions } from './deployment/process-options.ts'
 import type { Settings } from './settings/settings.ts'
@@ -36,7 +37,9 @@ function openRole(settings: Settings, env: Environment): Promise<Working> {
 
 async function openText(settings: Settings, env: Environment): Promise<Working> {
   const { openWorker } = await import('../serve/worker/worker.ts')
-  const opened = openWorker(workerOptions(settings, env))
+  const options = workerOptions(settings, env)
+  await checkSeeing(options)
+  const opened = openWorker(options)
   const start = async () => {
     const { card } = await opened.start()
     return { model: card.model.names[0]!, address: card.address, events: card.events }
@@ -56,7 +59,9 @@ async function openMedia(settings: Settings, env: Environment): Promise<Working>
 
 async function openEncoder(settings: Settings, env: Environment): Promise<Working> {
   const { openEncodeWorker } = await import('../serve/worker/encode-worker.ts')
-  const opened = openEncodeWorker(encodeWorkerOptions(settings, env))
+  const options = encodeWorkerOptions(settings, env)
+  await checkSeeing(options)
+  const opened = openEncodeWorker(options)
   const start = async () => {
     const { names, address, url } = await opened.start()
     return {

@@ -1,4 +1,5 @@
 // Which pictures and clips of users are read, out of the options.
+import { log } from '../lib/log.ts'
 import { type ClipLimits, usualClipLimits } from '../media/input/clip/limits.ts'
 import { defaultPolicy, type InputPolicy } from '../media/input/policy.ts'
 import type { InputOptions } from './options.ts'
@@ -14,4 +15,11 @@ export function inputPolicy({ allowInternal, localPath, maxDataUrlMb }: InputOpt
 
 export function clipLimits({ ffmpeg }: InputOptions): ClipLimits {
   return ffmpeg === undefined ? usualClipLimits : { ...usualClipLimits, ffmpeg }
+}
+
+/** A line for operators where clips will be refused for want of the program, unless they chose to have none. */
+export function noteFfmpeg(input: InputOptions): void {
+  const { ffmpeg } = clipLimits(input)
+  if (ffmpeg !== null && Bun.which(ffmpeg) === null)
+    log.warn({ ffmpeg }, 'no such ffmpeg was found: clips in chats are refused; install one or name it with --ffmpeg (DYN_FFMPEG)')
 }

@@ -20,8 +20,8 @@ export interface ModelOptions {
   samplingDefaults: boolean
   /** --use-sglang-tokenizer. */
   engineTokenizes: boolean
-  /** --enable-multimodal: the model must see; else one that cannot be prepared for here serves text alone. */
-  mustSee: boolean
+  /** The flag that says that the model must see (--enable-multimodal and those of vision roles); undefined: one that cannot be prepared for here serves text alone. */
+  mustSee: string | undefined
   /** Which pictures of users are read. */
   input: InputOptions
 }

@@ -5,7 +5,7 @@ import { log } from '../lib/log.ts'
 import { stageTimer } from '../lib/vision-stages.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
 import type { Sight } from '../pipeline/pictures.ts'
-import { clipLimits, inputPolicy } from './input-policy.ts'
+import { clipLimits, inputPolicy, noteFfmpeg } from './input-policy.ts'
 import type { InputOptions, ModelOptions } from './options.ts'
 
 /** The vision model of `folder`, of `config` what stands in its config.json; undefined: it serves text alone. Rejects with `model_files_invalid` or `invalid_setting`. */
@@ -16,19 +16,19 @@ export async function visionOf(
 ): Promise<VisionModel | undefined> {
   // Text models do not load what they do not need.
   const sees = config.vision_config !== undefined
-  if (!sees && !mustSee) return undefined
+  if (!sees && mustSee === undefined) return undefined
   const { visionModelOf } = await import('../media/vision/open.ts')
   try {
     const model = await visionModelOf(folder)
-    if (model !== undefined || !mustSee) return model
+    if (model !== undefined || mustSee === undefined) return model
   } catch (error) {
-    if (mustSee) throw error
+    if (mustSee !== undefined) throw error
     log.warn({ model: folder }, `served for text alone: ${error instanceof Error ? error.message : error}`)
     return undefined
   }
   throw new AppError('invalid_setting', {
-    param: '--enable-multimodal',
-    message: `--enable-multimodal: ${folder} is a text model (its config.json has no vision_config)`,
+    param: mustSee,
+    message: `${mustSee}: ${folder} is a text model (its config.json has no vision_config)`,
   })
 }
 
@@ -42,6 +42,7 @@ export function sightOf(
   if (model === undefined || sight === undefined) return undefined
   const policy = inputPolicy(input)
   const limits = clipLimits(input)
+  if (model.clips !== undefined) noteFfmpeg(input)
   const time = stageTimer(name)
   return {
     model,

@@ -14,14 +14,15 @@ export function visionOptions(settings: Settings, env: Environment, receiveHost:
   // A language worker finds encode workers.
   const usual = role === 'language' && command === 'worker' ? 0 : 1
   return {
-    flag: flagOf(settings),
+    flag: visionFlag(settings),
     encoder: encoderOptions(settings, env, receiveHost),
     count: settings.visionEncoders ?? (settings.visionEncoderUrl === undefined ? usual : 1),
     cacheBytes: settings.embeddingCacheGb * GIGABYTE,
   }
 }
 
-function flagOf({ multimodalEncodeWorker, multimodalWorker, disaggregationMode }: Settings): string {
+/** What gave the process its vision role. */
+export function visionFlag({ multimodalEncodeWorker, multimodalWorker, disaggregationMode }: Settings): string {
   if (multimodalEncodeWorker) return '--multimodal-encode-worker'
   if (disaggregationMode === 'encode') return '--disaggregation-mode encode'
   return multimodalWorker ? '--multimodal-worker' : '--dedicated-mm-encoder'

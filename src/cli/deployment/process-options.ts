@@ -20,7 +20,7 @@ import { hubOptions } from '../../tokenizer/hub.ts'
 import type { Settings } from '../settings/settings.ts'
 import { version } from '../version.ts'
 import { discoveryOptions } from './discovery-options.ts'
-import { foreignOptions, visionOptions } from './encode-options.ts'
+import { foreignOptions, visionFlag, visionOptions } from './encode-options.ts'
 import { engineOptions } from './engine-options.ts'
 import type { Environment } from './environment.ts'
 import { diffusionEngineOptions, inputOptions, mediaOptions } from './media-options.ts'
@@ -198,10 +198,15 @@ function modelOptions(settings: Settings, env: Environment): ModelOptions {
     contextLength: settings.contextLength,
     hub: hubOptions(hubVariables(settings, env), settings.revision, (line) => process.stderr.write(`${line}\n`)),
     engineTokenizes: settings.useSglangTokenizer,
-    mustSee: settings.enableMultimodal || settings.visionRole === 'language',
+    mustSee: mustSee(settings),
     input: inputOptions(settings),
     samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
   }
+}
+
+function mustSee(settings: Settings): string | undefined {
+  if (settings.visionRole === 'language') return visionFlag(settings)
+  return settings.enableMultimodal ? '--enable-multimodal' : undefined
 }
 
 /** The hub's own variables, with what a settings file says in place of them. */

@@ -2,13 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import { cacheRoots } from '../../lib/native.ts'
 import { discoveryOptions, etcdOptions, natsOptions } from '../deployment/discovery-options.ts'
 import { diffusionEngineOptions, mediaOptions } from '../deployment/media-options.ts'
 import { parseSettings } from '../settings/parse-settings.ts'
 import { invalid } from '../settings/rules.ts'
-import type { Settings } from '../settings/settings.ts'
+import type { Setting } from '../settings/setting.ts'
+import { type Settings, table } from '../settings/settings.ts'
 import { type Finding, render } from './finding.ts'
 import {
   checkCache,
@@ -75,11 +77,18 @@ function settingsOf(argv: readonly string[]): Settings {
   } catch (refused) {
     try {
       return parseSettings(argv, process.env, 'worker')
-    } catch {
-      throw refused
+    } catch (refusedToo) {
+      // Of a worker's command line, what the worker would be told.
+      throw workersOnly.has(toAppError(refused).param ?? '') ? refusedToo : refused
     }
   }
 }
+
+/** Flags that `serve` refuses because they are a worker's. */
+const workersOnly: ReadonlySet<string> = new Set([
+  ...Object.values<Setting>(table).flatMap(({ flags, commands }) => (commands?.includes('serve') === false ? flags : [])),
+  ...['--multimodal-encode-worker', '--disaggregation-mode'],
+])
 
 /** `--bootstrap HOST:PORT` is the doctor's own flag. */
 function takeBootstrap(argv: readonly string[]): { bootstrap: string | undefined; rest: string[] } {
@@ -112,15 +121,27 @@ async function checkModels({ modelPath, hfHome, makes, engine, engineArgs }: Set
 
 /** Loaded here: the codecs and WebGPU are not small. */
 async function checkMedia(settings: Settings): Promise<Finding[]> {
-  const { mediaFsUrl, gpuKernels, videoEncoder, makes } = settings
-  const { checkEncoders, checkKernels, checkMediaPlace } = await import('./media.ts')
+  const { mediaFsUrl, gpuKernels, makes } = settings
+  const { checkKernels, checkMediaPlace } = await import('./media.ts')
   const { checkVision } = await import('./vision.ts')
   const { configureKernels, kernelReport } = await import('../../../kernels/perform.ts')
   configureKernels({ mode: gpuKernels })
-  const [encoders, kernels] = await Promise.all([encodersOf(settings), kernelReport(true)])
-  const chosen = { encoder: videoEncoder, needed: makes === 'video' }
+  const [videos, kernels] = await Promise.all([checkFfmpeg(settings), kernelReport(true)])
   const vision = await checkVision(settings, kernels.device.kind === 'ready' ? kernels.device : undefined)
-  return [checkEncoders(encoders, chosen), checkKernels(kernels), ...vision, ...(makes === undefined ? [] : [checkMediaPlace(mediaFsUrl)])]
+  return [...videos, checkKernels(kernels), ...vision, ...(makes === undefined ? [] : [checkMediaPlace(mediaFsUrl)])]
+}
+
+/** What is true of the role that is asked: videos that are made, clips that are read, or both where no role is known. */
+async function checkFfmpeg(settings: Settings): Promise<Finding[]> {
+  const { videoEncoder, makes, modelPath } = settings
+  const { checkEncoders } = await import('./media.ts')
+  const { checkClips, readsClips } = await import('./clips.ts')
+  const found: Finding[] = []
+  const anyRole = makes === undefined && modelPath === undefined && settings.visionRole === undefined && !settings.enableMultimodal
+  if (makes === 'video' || anyRole || videoEncoder !== undefined)
+    found.push(checkEncoders(await encodersOf(settings), { encoder: videoEncoder, needed: makes === 'video' }))
+  if (anyRole || (await readsClips(settings))) found.push(checkClips(settings.ffmpeg))
+  return found
 }
 
 /** What the ffmpeg can do that `serve` would use. */

@@ -24,7 +24,7 @@ export async function runAll(processes: readonly ExampleProcess[], env: Environm
     })
     const mark = processes.length > 1 ? `${name.padEnd(width)} | ` : ''
     const copies = [copyLines(child.stdout, process.stdout, mark), copyLines(child.stderr, process.stderr, mark)]
-    return { child, copies }
+    return { name, child, copies }
   })
   let told = false
   const forward = (signal: NodeJS.Signals) => {
@@ -34,9 +34,14 @@ export async function runAll(processes: readonly ExampleProcess[], env: Environm
   const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, forward)
   try {
-    const first = await Promise.race(children.map(({ child }) => child.exited))
+    const { name, code: first, signal } = await Promise.race(children.map(ended))
     // One process alone is no setup: when the first goes, the others follow. Those that were told already are draining: a second signal would cut that.
-    if (!told) forward('SIGTERM')
+    if (!told) {
+      const how = signal === null ? `exit code ${first}` : signal
+      if (children.length > 1)
+        process.stderr.write(`example: ${name} ended (${how}), so the example ends: the other processes are stopped\n`)
+      forward('SIGTERM')
+    }
     const codes = await Promise.all(children.map(({ child }) => child.exited))
     await Promise.all(children.flatMap(({ copies }) => copies))
     return first !== 0 ? first : (codes.find((code) => code !== 0) ?? 0)
@@ -44,6 +49,11 @@ export async function runAll(processes: readonly ExampleProcess[], env: Environm
     for (const signal of signals) process.off(signal, forward)
     if (own !== undefined) rmSync(own, { recursive: true, force: true })
   }
+}
+
+async function ended({ name, child }: { name: string; child: Bun.Subprocess }) {
+  const code = await child.exited
+  return { name, code, signal: child.signalCode }
 }
 
 /** Copies whole lines, each behind its mark, so that processes do not write into each other's lines. */

@@ -80,18 +80,14 @@ class EndpointCall implements Call {
     let response: Response
     try {
       // What is only looked at may be looked at to the end: a job that still runs, a file that is done.
-      if (stopping.has(this.#deps.state()) && this.#request.method === 'POST')
-        throw new AppError('shutting_down', {
-          message: 'The server is stopping. Send the request again, to another server if there is one.',
-          retryAfterSecs: 5,
-        })
+      if (stopping.has(this.#deps.state()) && this.#request.method === 'POST') throw isStopping()
       this.#inFlight.enter()
       this.#entered = true
       if (this.#request.method === 'POST') this.body = handler.takesNoBody === true ? null : await this.#read(handler.takesForms === true)
       response = await handler(this)
       this.#entry.status = response.status
     } catch (thrown) {
-      const error = withOverloadStatus(toAppError(thrown), this.#deps.limits.overloadStatus)
+      const error = withOverloadStatus(whileLeaving(toAppError(thrown), this.#deps.state()), this.#deps.limits.overloadStatus)
       this.outcome({ error })
       response = errorResponse(error)
       // The rest of an unread body would be taken for the next request.
@@ -125,6 +121,20 @@ class EndpointCall implements Call {
     logEnd(this.#entry, this.#name, this.#label, outcome, this.#deps.accessLog ?? this.#deps.log)
     this.#server?.timeout(this.#request, KEEP_ALIVE_SECS)
   }
+}
+
+function isStopping(cause?: AppError): AppError {
+  return new AppError('shutting_down', {
+    message: 'The server is stopping. Send the request again, to another server if there is one.',
+    retryAfterSecs: 5,
+    cause,
+  })
+}
+
+/** Where a process leaves, its engines may have left before it: nobody has to wait for those here. */
+function whileLeaving(error: AppError, state: LifeState): AppError {
+  const absent = error.code === 'engine_unavailable' || error.code === 'encoder_unavailable'
+  return absent && state !== 'starting' && state !== 'ready' ? isStopping(error) : error
 }
 
 /** Whoever refuses for overload, the status is the one that the operator chose (DYN_HTTP_OVERLOAD_STATUS_CODE). */

@@ -15,10 +15,16 @@ export function createSystemApp(deps: ProbeDeps, routes: readonly Route[] = engi
   for (const [name, answer] of Object.entries(probes(deps))) hono.get(`/${name}`, () => answer())
   hono.notFound((c) => {
     const error = new AppError('route_not_found', {
-      message: `There is no route ${c.req.method} ${c.req.path} on the system port; it answers /live, /ready, /health, /metrics and ${routes.map((route) => route.path).join(', ')}.`,
+      message: `There is no route ${c.req.method} ${c.req.path} on the system port; it answers ${sentence(['/live', '/ready', '/health', '/metrics', ...routes.map((route) => route.path)])}.`,
     })
     return errorResponse(error)
   })
   hono.onError((thrown) => errorResponse(toAppError(thrown)))
   return { posts: new Map(), fetch: (request) => hono.fetch(request), inFlight: () => 0, warm: async () => {} }
+}
+
+/** A path with several methods once. */
+function sentence(paths: readonly string[]): string {
+  const all = [...new Set(paths)]
+  return `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`
 }

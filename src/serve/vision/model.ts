@@ -30,7 +30,7 @@ const apart: ReadonlySet<string> = new Set(['qwen2_vl', 'qwen2_5_vl', 'qwen3_vl'
 export async function readSeeingModel(path: string, options: ModelOptions, flag: string): Promise<SeeingModel> {
   const folder = await resolveModel(path, options.hub)
   const { config } = await readModelFolder(folder)
-  const sight = await visionOf(folder, config, { mustSee: true })
+  const sight = await visionOf(folder, config, { mustSee: flag })
   return seeingModel({ path, folder, config, sight: sight!, names: options.servedNames.length > 0 ? options.servedNames : [path] }, flag)
 }
 

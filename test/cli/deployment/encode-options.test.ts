@@ -61,7 +61,7 @@ test('processes get it with the rest; a mock without a tower is told so', () => 
   expect(engineOf('--multimodal-worker --disaggregation-mode decode')).toMatchObject({ rowsOnly: false })
   expect(engineOf('--enable-multimodal')).toMatchObject({ rowsOnly: false })
   const serve = serveOptions(settings('serve', '--engine mock --dedicated-mm-encoder'), {})
-  expect(serve).toMatchObject({ vision: { count: 1 }, model: { mustSee: true } })
+  expect(serve).toMatchObject({ vision: { count: 1 }, model: { mustSee: '--dedicated-mm-encoder' } })
   expect(serveOptions(settings('serve', '--engine mock'), {}).vision).toBeUndefined()
   const payload = { DYN_HEALTH_CHECK_PAYLOAD: '{"image_url":"https://h/x.png"}' }
   const encode = parseSettings(['--model-path', 'm', '--disaggregation-mode', 'encode'], payload, 'worker')

@@ -139,6 +139,14 @@ test('words with spaces are quoted', () => {
   )
 })
 
+test('one that loses a process says which, how it ended, and that it ends with it', async () => {
+  const taken = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
+  const { code, err } = await run(['example', 'multimodal_epd', '--mock', '--http-host', '127.0.0.1', '--http-port', String(taken.port)])
+  await taken.stop(true)
+  expect(err).toMatch(/^example: frontend ended \(exit code 1\), so the example ends/m)
+  expect(code).toBe(1)
+}, 30_000)
+
 test('an example runs until a signal ends all of its processes', async () => {
   const port = 20_000 + (process.pid % 10_000)
   const program = start(['example', 'mock', '--http-host', '127.0.0.1', '--http-port', String(port), '--grace-period-secs', '0'])

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import { requestsTotal } from '../../../src/lib/metrics.ts'
+import type { LifeState } from '../../../src/serve/lifecycle.ts'
 import { testApp } from '../../helpers/fakes/app.ts'
 
 const path = '/v1/chat/completions'
@@ -107,6 +108,15 @@ test('a server that drains refuses new requests', async () => {
   const app = testApp({ state: () => 'draining' })
   const answer = await app.post(path, chat)
   expect([answer.status, answer.body.error.code, answer.headers.get('connection')]).toEqual([503, 'shutting_down', 'close'])
+})
+
+test('a server that leaves says so where its engines have left before it', async () => {
+  const gone = new AppError('engine_unavailable', { message: 'No engine is ready.', retryAfterSecs: 5 })
+  const code = async (state: LifeState) => {
+    const app = testApp({ state: () => state, script: { fail: { after: 0, error: gone } } })
+    return (await app.post(path, chat)).body.error.code
+  }
+  expect([await code('ready'), await code('leaving')]).toEqual(['engine_unavailable', 'shutting_down'])
 })
 
 test('one log line and one count a request, however it ends', async () => {

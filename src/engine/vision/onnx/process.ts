@@ -42,7 +42,8 @@ export async function runEncoderProcess(input: AsyncIterable<Uint8Array>, write:
         await write(frame({ kind: 'open', facts, device, fused, runtime, settings: model.settings, msPerPatch }))
       } catch (thrown) {
         const { code, message, param } = toAppError(thrown)
-        log.error({ err: thrown }, 'the vision tower cannot be opened')
+        // What is the user's to mend is told once, by who started this process.
+        if (!(thrown instanceof AppError)) log.error({ err: thrown }, 'the vision tower cannot be opened')
         await write(frame({ kind: 'refused', code, message, param }))
       }
     } else if (opened !== undefined) {
@@ -61,7 +62,7 @@ async function open(opening: Opening): Promise<Opened> {
     throw new AppError('model_files_invalid', { param: '--model-path', message: `${opening.modelPath} is a model of text only.` })
   }
   const { tower, device, threads } = opening
-  await checkSameModel(await readTowerFacts(tower, '--vision-tower'), opening.modelPath)
+  await checkSameModel(await readTowerFacts(tower, '--vision-tower', opening.modelPath), opening.modelPath)
   return { opening, model, tower: await openOnDevice({ tower, device, threads }) }
 }
 

@@ -38,8 +38,8 @@ const metadataField = 14
 /** What this program understands; raised when the graph's inputs change. */
 const version = 2
 
-/** Rejects with `model_files_invalid` or `model_path_not_found` (named `param`) when the file is none of export-vision's. */
-export async function readTowerFacts(path: string, param: string): Promise<TowerFacts> {
+/** `modelPath`: whose tower it is to be. Rejects with `model_files_invalid` or `model_path_not_found` (named `param`) when the file is none of export-vision's. */
+export async function readTowerFacts(path: string, param: string, modelPath?: string): Promise<TowerFacts> {
   let text: string | undefined
   try {
     text = await metadata(path)
@@ -47,7 +47,7 @@ export async function readTowerFacts(path: string, param: string): Promise<Tower
     if ((cause as { code?: string }).code !== 'ENOENT') throw broken(path, param, 'cannot be read as an ONNX file', cause)
     throw new AppError('model_path_not_found', {
       param,
-      message: `There is no vision tower at ${path}. Write it with: dynamo-sglang export-vision --model-path <model> --out ${path}`,
+      message: `There is no vision tower at ${path}. Write it with: dynamo-sglang export-vision --model-path ${modelPath ?? 'DIR'} --out ${path}`,
       cause,
     })
   }
