@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { AppError } from '../../../lib/errors.ts'
 import { listen } from '../../video/ffmpeg-words.ts'
 import { killGroup, ours } from '../../video/process-group.ts'
+import { limitMemory, watchMemory } from './memory.ts'
 
 export interface ClipFile {
   /** Its number in this process. */
@@ -39,6 +40,8 @@ export interface Run {
   /** After it. */
   output: readonly string[]
   timeoutMs: number
+  /** Bytes that the child may have; what needs more is refused. */
+  memory: number
   /** For messages. */
   param: string
   signal: AbortSignal
@@ -57,20 +60,32 @@ export class ClipFailure extends Error {
 }
 
 /**
- * What the child writes, in pieces. Leaving the loop ends the child. Throws ClipFailure when it fails by itself, AppError `invalid_image` when its time is over,
- * `client_closed_request` when the signal aborts, `unsupported_parameter` when there is no such program.
+ * What the child writes, in pieces. Leaving the loop ends the child. Throws ClipFailure when it fails by itself, AppError `invalid_image` when its time is over or it
+ * needs more memory than it may have, `client_closed_request` when the signal aborts, `unsupported_parameter` when there is no such program.
  */
-export async function* ffmpegOutput({ ffmpeg, file, input = [], output, timeoutMs, param, signal }: Run): AsyncGenerator<Uint8Array> {
+export async function* ffmpegOutput({
+  ffmpeg,
+  file,
+  input = [],
+  output,
+  timeoutMs,
+  memory,
+  param,
+  signal,
+}: Run): AsyncGenerator<Uint8Array> {
   if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
   const safe = ['-protocol_whitelist', 'file', '-max_alloc', String(largestBlock), '-threads', '2', ...input]
+  // Each thread has a stack and may hold a frame; by itself ffmpeg takes one for each core.
+  const threads = ['-filter_threads', '2']
   const quiet = ['-hide_banner', '-nostdin', '-nostats', '-v', 'warning']
   const words = [...safe, '-f', file.demuxer, '-i', '/proc/self/fd/3', ...output, 'pipe:1']
-  const child = spawn([ffmpeg, ...quiet, ...words], file.fd, param)
+  const child = spawn([ffmpeg, ...quiet, ...threads, ...words], file.fd, param)
   let ending: AppError | undefined
   const end = (why?: AppError) => {
     ending ??= why
     killGroup(child)
   }
+  const unwatch = limitMemory(child.pid, memory) ? () => {} : watchMemory(child.pid, memory, () => end(tooGreedy(param)))
   const timer = setTimeout(() => end(late(param, timeoutMs)), timeoutMs)
   const onAbort = () => end(new AppError('client_closed_request', { param, message: 'The client went away.' }))
   signal.addEventListener('abort', onAbort, { once: true })
@@ -80,9 +95,11 @@ export async function* ffmpegOutput({ ffmpeg, file, input = [], output, timeoutM
     const code = await child.exited
     await Promise.race([said.ended, Bun.sleep(1000)])
     if (ending !== undefined) throw ending
+    if (said.words.lines.some((line) => noMemory.test(line))) throw tooGreedy(param)
     if (code !== 0) throw new ClipFailure(said.words.lines)
   } finally {
     clearTimeout(timer)
+    unwatch()
     signal.removeEventListener('abort', onAbort)
     end()
     await child.exited
@@ -118,5 +135,14 @@ function late(param: string, timeoutMs: number): AppError {
   return new AppError('invalid_image', {
     param,
     message: `The clip at ${param} was not read within ${timeoutMs / 1000} seconds. Send a shorter or smaller one.`,
+  })
+}
+
+const noMemory = /cannot allocate memory|out of memory|\bENOMEM\b/i
+
+function tooGreedy(param: string): AppError {
+  return new AppError('invalid_image', {
+    param,
+    message: `The clip at ${param} claims more than can be read: ffmpeg needs more memory for it than it may have. Send a smaller one, or a file that was written anew.`,
   })
 }

@@ -4,6 +4,7 @@ import { textOf } from '../../video/process-group.ts'
 import { atMost } from '../at-most.ts'
 import { describe } from '../sniff.ts'
 import { ClipFailure, type ClipFile, ffmpegOutput, noFfmpeg, openClipFile } from './child.ts'
+import { claimedFrames } from './claims.ts'
 import { containerOf, knownContainers } from './containers.ts'
 import type { ClipLimits } from './limits.ts'
 import { type Frame, pixmaps } from './pixmaps.ts'
@@ -24,8 +25,13 @@ export interface ClipContext {
   signal: AbortSignal
 }
 
-/** Each takes two cores and a file's worth of memory. */
+/** Each takes two cores, a file's worth of memory, and the child's. */
 const decoding = atMost(2)
+
+/** Bytes that a child may have. Clips of 4K and 8K take a tenth of it while they are listed (H.264, HEVC, AV1, VP9); an index of the most frames takes 30 MB. */
+const listingMemory = 512e6
+/** And more for each pixel of a frame while they are decoded: measured are up to 35 in 8K (HEVC of 10 bits); newer builds keep frames between their threads. */
+const perPixel = 64
 
 /**
  * Reads the clip's index and lets `use` look at its frames; what was taken is given back when that ends. Rejects with `invalid_image` for what is no clip, is broken,
@@ -40,11 +46,14 @@ export function withClip<T>(bytes: Uint8Array, context: ClipContext, use: (clip:
   }
   const ffmpeg = limits.ffmpeg === null ? null : Bun.which(limits.ffmpeg)
   if (ffmpeg === null) return Promise.reject(noFfmpeg(param))
+  const claimed = container.demuxer === 'mov' ? claimedFrames(bytes) : 0
+  if (claimed > limits.maxFrames)
+    return Promise.reject(invalid(param, `claims to have ${claimed} frames; ${limits.maxFrames} are the most that are read`))
   return decoding(async () => {
     const file = openClipFile(bytes, container.demuxer)
     try {
       const timeline = await timelineOf(ffmpeg, file, context)
-      return await use({ timeline, frames: (positions) => framesOf(ffmpeg, file, positions, context) })
+      return await use({ timeline, frames: (positions) => framesOf(ffmpeg, file, timeline, positions, context) })
     } catch (thrown) {
       if (thrown instanceof ClipFailure && thrown.words.some((line) => noPicture.test(line)))
         throw invalid(param, 'has no picture track: there is nothing in it to look at', thrown)
@@ -64,7 +73,7 @@ const noPicture = /stream map '[^']*' matches no streams/i
 async function timelineOf(ffmpeg: string, file: ClipFile, { limits, maxPixels, param, signal }: ClipContext): Promise<Timeline> {
   const { maxFrames, maxSecs, timeoutMs } = limits
   const list = new PacketList()
-  for await (const piece of ffmpegOutput({ ffmpeg, file, output: listPackets, timeoutMs, param, signal })) {
+  for await (const piece of ffmpegOutput({ ffmpeg, file, output: listPackets, timeoutMs, memory: listingMemory, param, signal })) {
     list.push(piece)
     if (list.frames > maxFrames) throw invalid(param, `has more than ${maxFrames} frames, the most that are read`)
     if (list.secs > maxSecs) throw invalid(param, `is longer than ${maxSecs} seconds, the longest that is read`)
@@ -76,12 +85,33 @@ async function timelineOf(ffmpeg: string, file: ClipFile, { limits, maxPixels, p
   return timeline
 }
 
-async function* framesOf(ffmpeg: string, file: ClipFile, positions: readonly number[], context: ClipContext): AsyncGenerator<Frame> {
+async function* framesOf(
+  ffmpeg: string,
+  file: ClipFile,
+  size: Pick<Timeline, 'width' | 'height'>,
+  positions: readonly number[],
+  context: ClipContext,
+): AsyncGenerator<Frame> {
   const { limits, maxPixels, param, signal } = context
   const run = {
     ...{ ffmpeg, file, timeoutMs: limits.timeoutMs, param, signal },
+    memory: listingMemory + perPixel * size.width * size.height,
     input: ['-max_pixels', String(maxPixels), '-reinit_filter', '0'],
-    output: ['-map', '0:V:0', '-vf', picked(positions), ...(await everyFrame(ffmpeg)), '-c:v', 'ppm', '-f', 'image2pipe'],
+    output: [
+      '-map',
+      '0:V:0',
+      '-vf',
+      picked(positions),
+      ...(await everyFrame(ffmpeg)),
+      '-c:v',
+      'ppm',
+      '-pix_fmt',
+      'rgb24',
+      '-threads',
+      '1',
+      '-f',
+      'image2pipe',
+    ],
   }
   let count = 0
   let first: Frame | undefined
