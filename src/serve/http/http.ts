@@ -1,5 +1,7 @@
 // The port: Bun.serve with the hot routes in its own router and everything else in the app's.
-import { AppError } from '../../lib/errors.ts'
+import { AppError, toAppError } from '../../lib/errors.ts'
+import { log } from '../../lib/log.ts'
+import { errorResponse } from '../../openai/errors.ts'
 import type { HttpApp } from './app.ts'
 
 export interface HttpOptions {
@@ -43,6 +45,13 @@ export function startHttp(options: HttpOptions): HttpServer {
       // An answer may be silent for long while a prompt waits; silence is bounded per request instead (endpoint.ts), a slow head by Bun.
       idleTimeout: 0,
       maxRequestBodySize: NO_LIMIT,
+      // Bun's own answer to a throw is a page with the source in it.
+      development: false,
+      error: (thrown) => {
+        const error = toAppError(thrown)
+        log.error({ err: error.cause ?? error }, 'request failed')
+        return errorResponse(error)
+      },
       routes,
       fetch: (request, self) => app.fetch(request, self),
     })

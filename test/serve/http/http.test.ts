@@ -1,6 +1,7 @@
 // The real port: what bad connections cost, and that it can be given back.
-import { afterEach, expect, test } from 'bun:test'
+import { afterEach, expect, spyOn, test } from 'bun:test'
 import { connect } from 'node:net'
+import { log } from '../../../src/lib/log.ts'
 import { type HttpServer, startHttp } from '../../../src/serve/http/http.ts'
 import { createSystemApp } from '../../../src/serve/http/system-server.ts'
 import { type TestAppOptions, testApp } from '../../helpers/fakes/app.ts'
@@ -44,6 +45,29 @@ test('an answer over the wire', async () => {
   const response = await fetch(url + path, { method: 'POST', body: chat, headers: json })
   expect([response.status, response.headers.get('x-worker-id')]).toEqual([200, 'w0'])
   expect((await response.json()) as object).toMatchObject({ object: 'chat.completion' })
+})
+
+test('a throw that nobody foresaw is an answer in the shape of OpenAI, without a word of the source', async () => {
+  const { app } = start()
+  const quiet = spyOn(log, 'error').mockImplementation(() => {})
+  const broken = () => {
+    throw new Error('secret of the source')
+  }
+  const server = startHttp({ app: { ...app, posts: new Map([['/post', broken]]), fetch: broken }, host: '127.0.0.1', port: 0 })
+  servers.push(server)
+  for (const [path, method] of [
+    ['/post', 'POST'],
+    ['/get', 'GET'],
+  ] as const) {
+    const response = await fetch(server.url + path, { method })
+    const text = await response.text()
+    expect([response.status, JSON.parse(text)]).toEqual([
+      500,
+      expect.objectContaining({ error: expect.objectContaining({ code: 'internal_error' }) }),
+    ])
+    expect(text).not.toContain('secret')
+  }
+  quiet.mockRestore()
 })
 
 test('a Host header that is no host name cannot change the route', async () => {

@@ -3,6 +3,8 @@ import { AppError } from '../../../lib/errors.ts'
 
 interface Entry {
   count: number
+  /** Of its id and its addresses. */
+  chars: number
   readonly urls: Set<string>
   readonly told: PromiseWithResolvers<readonly string[]>
   expiry: ReturnType<typeof setTimeout>
@@ -12,11 +14,15 @@ interface Entry {
 const keptMs = 60_000
 /** Requests whose ranks are remembered; more at once has nobody. */
 const maxEntries = 20_000
+/** Of all ids and addresses: those of maxEntries requests with 32 ranks each. The oldest go where strangers tell more. */
+const maxChars = 16_000_000
 
 export class Destinations {
   private readonly entries = new Map<string, Entry>()
+  /** What is kept now. */
+  chars = 0
 
-  /** One rank's address. Throws `invalid_value` when ranks disagree on how many they are. */
+  /** One rank's address; one more than there are ranks is not kept. Throws `invalid_value` when ranks disagree on how many they are. */
   tell(reqId: string, count: number, url: string): void {
     const entry = this.entry(reqId)
     if (entry.count !== 0 && entry.count !== count)
@@ -25,7 +31,10 @@ export class Destinations {
         message: `The ranks of ${reqId} disagree on how many they are: ${entry.count} and ${count}.`,
       })
     entry.count = count
-    entry.urls.add(url)
+    if (entry.urls.size < count && !entry.urls.has(url)) {
+      entry.urls.add(url)
+      this.grow(entry, url)
+    }
     if (entry.urls.size >= count) entry.told.resolve([...entry.urls])
   }
 
@@ -44,6 +53,7 @@ export class Destinations {
     const entry = this.entries.get(reqId)
     if (entry === undefined) return
     clearTimeout(entry.expiry)
+    this.chars -= entry.chars
     this.entries.delete(reqId)
   }
 
@@ -54,12 +64,23 @@ export class Destinations {
   private entry(reqId: string): Entry {
     let entry = this.entries.get(reqId)
     if (entry === undefined) {
-      const oldest = this.entries.size >= maxEntries ? this.entries.keys().next().value : undefined
-      if (oldest !== undefined) this.forget(oldest)
+      if (this.entries.size >= maxEntries) this.forgetOldest()
       const expiry = setTimeout(() => this.forget(reqId), keptMs)
-      entry = { count: 0, urls: new Set(), told: Promise.withResolvers(), expiry }
+      entry = { count: 0, chars: 0, urls: new Set(), told: Promise.withResolvers(), expiry }
       this.entries.set(reqId, entry)
+      this.grow(entry, reqId)
     }
     return entry
+  }
+
+  private grow(entry: Entry, { length }: string): void {
+    entry.chars += length
+    this.chars += length
+    while (this.chars > maxChars) this.forgetOldest()
+  }
+
+  private forgetOldest(): void {
+    const [oldest] = this.entries.keys()
+    if (oldest !== undefined) this.forget(oldest)
   }
 }

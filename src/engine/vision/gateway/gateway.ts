@@ -1,13 +1,16 @@
 // The encoder's side of SGLang's native split of vision and language: a language server posts a part of a request, rows go to the sockets of its ranks. Whatever stands
 // behind `encoder` (one tower, a pool of workers, a cache before them) is a full peer that way. No request waits here longer than the gateway's own deadline.
 import { AppError, toAppError } from '../../../lib/errors.ts'
+import { parseJson } from '../../../lib/json-limits.ts'
 import { log } from '../../../lib/log.ts'
 import type { MediaItem } from '../../types.ts'
+import { aboutPart } from '../about-part.ts'
 import { checkEmbeddings } from '../embeddings.ts'
 import type { Embeddings, VisionEncoder } from '../vision.ts'
+import { readAtMost } from './body.ts'
 import { Destinations } from './destinations.ts'
 import { errorFrame, type ReleaseName, releaseOf, rowsFrame } from './frame.ts'
-import type { ReadItem } from './items.ts'
+import { type ReadItem, readItems } from './items.ts'
 import { Receivers } from './receivers.ts'
 import { type EncodeRequest, readEncode, readReceiveUrl } from './requests.ts'
 
@@ -41,6 +44,8 @@ const lateMs = 30_000
 const pushErrorMs = 5000
 /** Pictures of foreign servers come inside the body. */
 const maxBodyBytes = 256 * 1024 * 1024
+/** Of an id and an address, each at its longest and escaped. */
+const maxTellBytes = 16 * 1024
 
 /** Listens at once. Throws when the port is taken. */
 export function startGateway(options: GatewayOptions): Gateway {
@@ -63,6 +68,11 @@ class Serving implements Gateway {
       port: options.port,
       idleTimeout: 0,
       maxRequestBodySize: maxBodyBytes,
+      development: false,
+      error: (thrown) => {
+        log.error({ err: thrown }, 'the vision gateway failed')
+        return refusal(toAppError(thrown), undefined)
+      },
       routes: {
         '/health': () => this.health(),
         '/health_generate': () => this.health(),
@@ -94,7 +104,7 @@ class Serving implements Gateway {
 
   private async receiveUrl(request: Request): Promise<Response> {
     try {
-      const { reqId, count, url } = readReceiveUrl(await json(request))
+      const { reqId, count, url } = readReceiveUrl(await json(request, maxTellBytes))
       this.destinations.tell(reqId, count, url)
       return Response.json(null)
     } catch (thrown) {
@@ -105,7 +115,7 @@ class Serving implements Gateway {
   private async encode(request: Request): Promise<Response> {
     let asked: EncodeRequest
     try {
-      asked = readEncode(await json(request))
+      asked = readEncode(await json(request, maxBodyBytes))
       if (this.closing.signal.aborted) throw this.closing.signal.reason
     } catch (thrown) {
       return refusal(toAppError(thrown), undefined)
@@ -142,8 +152,15 @@ class Serving implements Gateway {
     try {
       const { signal } = ended
       const { part } = asked
-      items = await Promise.all(asked.items.map((item, i) => read(item, `mm_items[${i}]`, part.modality, signal)))
-      results = await Promise.all(items.map(async (item) => checkEmbeddings(await encoder.encode(item, signal), item, encoder.info)))
+      items = await readItems(asked.items, read, part.modality, signal)
+      const encode = async (item: MediaItem) => checkEmbeddings(await encoder.encode(item, signal), item, encoder.info)
+      results = await Promise.all(
+        items.map((item, i) =>
+          encode(item).catch((thrown) => {
+            throw aboutPart(thrown, `mm_items[${i}]`)
+          }),
+        ),
+      )
       stage = 'waiting'
       const addresses = asked.receivers ?? (await this.destinations.wait(part.reqId, signal))
       const message = rowsMessage(asked, items, results, this.release(asked))
@@ -166,8 +183,9 @@ class Serving implements Gateway {
   /** The HTTP answer tells the tokenizer; each rank waits for rows of its own and must hear it too, or it waits for its timeout. */
   private tellError(asked: EncodeRequest, { message, status }: AppError): void {
     const { part, receivers } = asked
-    const frame = errorFrame(part, message, status, this.release(asked))
+    const release = this.release(asked)
     const tell = async () => {
+      const frame = errorFrame(part, message, status, release)
       const addresses = receivers ?? (await this.destinations.wait(part.reqId, AbortSignal.timeout(lateMs)))
       await Promise.all(addresses.map((address) => this.receivers.push(address, [frame], AbortSignal.timeout(pushErrorMs))))
     }
@@ -209,10 +227,11 @@ function clipTimes(items: readonly MediaItem[]): { secondsPerGrid: number[] } | 
   return { secondsPerGrid: items.map(({ secondsPerFrame = 0.5 }) => secondsPerFrame * framesPerGrid) }
 }
 
-async function json(request: Request): Promise<unknown> {
+async function json(request: Request, maxBytes: number): Promise<unknown> {
   try {
-    return await request.json()
+    return parseJson(await readAtMost(request, maxBytes), { whole: 'The body' })
   } catch (cause) {
+    if (cause instanceof AppError) throw cause
     throw new AppError('invalid_json', { message: 'The body is no JSON.', cause })
   }
 }

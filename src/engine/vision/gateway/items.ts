@@ -1,5 +1,6 @@
 // The pictures and clips that a language server names by address, read under the rules for users' images.
 import { AppError } from '../../../lib/errors.ts'
+import { atMost } from '../../../media/input/at-most.ts'
 import { type ClipLimits, usualClipLimits } from '../../../media/input/clip/limits.ts'
 import type { InputPolicy } from '../../../media/input/policy.ts'
 import { readClip } from '../../../media/vision/clip.ts'
@@ -21,6 +22,24 @@ export interface ItemSources {
   model: VisionModel
   /** Of clips; absent: the usual ones. */
   clips?: ClipLimits
+}
+
+/** Read at a time, of one question, and of its files together: as of a chat. */
+const readAtOnce = 8
+const maxBytes = 200_000_000
+
+/** All pictures or clips of a question in order, some at a time. Rejects with the first failure (`signal` must end the others), or the signal's reason. */
+export function readItems(asked: readonly AskedItem[], read: ReadItem, modality: Modality, signal: AbortSignal): Promise<MediaItem[]> {
+  const turn = atMost(readAtOnce)
+  let bytes = 0
+  const readOne = async (item: AskedItem, param: string): Promise<MediaItem> => {
+    const one = await read(item, param, modality, signal)
+    bytes += (one.frames ?? []).reduce((sum, { length }) => sum + length, one.file.length)
+    if (bytes <= maxBytes) return one
+    const message = `The pictures and clips have more than ${maxBytes / 1e6} MB together, the most that is read; it was reached at ${param}.`
+    throw new AppError('invalid_image', { param, message })
+  }
+  return Promise.all(asked.map((item, i) => turn(() => readOne(item, `mm_items[${i}]`), signal)))
 }
 
 /** Reads what language servers name by address. */

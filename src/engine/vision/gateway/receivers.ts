@@ -60,11 +60,19 @@ export class Receivers {
   }
 }
 
+/** The longest name that DNS has is 253 characters. */
+const maxHostChars = 255
+
+/** Whether a text may be a host: a name, an IPv4, an IPv6 with or without brackets and zone. */
+export function isHost(text: string): boolean {
+  return text.length <= maxHostChars && /^(?:[\w.-]+|\[?[\da-fA-F:.]+(?:%[\w.-]+)?\]?)$/.test(text)
+}
+
 /** `host:port`, the host of IPv6 in brackets or not. Throws `invalid_value`. */
 export function hostAndPort(address: string): { host: string; port: number } {
-  const match = /^(?:tcp:\/\/)?(.+):(\d{1,5})$/.exec(address)
+  const match = /^(?:tcp:\/\/)?(.+):(\d{1,5})$/.exec(address.slice(0, maxHostChars + 16))
   const port = Number(match?.[2])
-  if (match === null || port < 1 || port > 65_535)
-    throw new AppError('invalid_value', { param: 'receive_url', message: `'${address}' is no host:port.` })
+  if (match === null || !isHost(match[1]!) || port < 1 || port > 65_535)
+    throw new AppError('invalid_value', { param: 'receive_url', message: `'${address.slice(0, 80)}' is no host:port.` })
   return { host: match[1]!.replace(/^\[|\]$/g, ''), port }
 }
