@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from . import compat, failure, imports, scheduler, wire
+from . import compat, failure, imports, left, scheduler, wire
 from .facts import disagg, kv_events, nodes
 
 
@@ -115,6 +115,7 @@ def start_engine(argv: list[str], level: str, doom):
     finally:
         argparse.ArgumentParser.error = parser_error
     with_quiet_signals(doom)
+    left.note_load_files()
     try:
         from .manager import engine_class
 

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import time
 
-from . import compat, failure, imports, outputs, wire
+from . import compat, failure, imports, left, outputs, wire
 from .continued import grammar, penalties
 from .facts import nodes
 
@@ -30,6 +30,7 @@ def run_scheduler(*args, **kwargs):
     failure.note_pid("scheduler")
     failure.record_errors("scheduler")
     nodes.note_publisher()
+    left.note_load_files()
     grammar.install()
     penalties.install()
     if os.environ.get(LEVEL) == "L1":

@@ -19,6 +19,7 @@ import ready from '../bridge/facts/ready.py' with { type: 'text' }
 import sight from '../bridge/facts/sight.py' with { type: 'text' }
 import failure from '../bridge/failure.py' with { type: 'text' }
 import imports from '../bridge/imports.py' with { type: 'text' }
+import left from '../bridge/left.py' with { type: 'text' }
 import mainModule from '../bridge/main.py' with { type: 'text' }
 import manager from '../bridge/manager.py' with { type: 'text' }
 import node from '../bridge/node.py' with { type: 'text' }
@@ -55,6 +56,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'facts/nodes.py': nodes,
   'requests/lock.py': lock,
   'imports.py': imports,
+  'left.py': left,
   'main.py': mainModule,
   'manager.py': manager,
   'outputs.py': outputs,

@@ -1,6 +1,5 @@
 // One life of a bridge process, whatever it runs: its files, the socket folder, channel A, READY or why not, and its end.
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AppError } from '../../../lib/errors.ts'
 import { decode } from '../../../transport/msgpack.ts'
@@ -8,7 +7,7 @@ import { type Child, type Exit, startChild } from '../../supervisor.ts'
 import { type Fatal, type Hello, shutdownFrame, toUs } from '../frames.ts'
 import { unpackBridge } from './bridge-files.ts'
 import { type Link, openLink } from './link.ts'
-import { makeSocketFolder } from './socket-folder.ts'
+import { makeSocketFolder, removeSocketFolder } from './socket-folder.ts'
 import { pythonNotFound, startError } from './start-error.ts'
 
 export interface ProcessOptions {
@@ -108,7 +107,7 @@ export async function startProcess<Ready>(
   const cleanUp = () => {
     link.close()
     parts.close()
-    rmSync(sockets, { recursive: true, force: true })
+    removeSocketFolder(sockets)
   }
   try {
     child = startChild({

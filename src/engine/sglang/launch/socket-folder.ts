@@ -1,6 +1,7 @@
 // The folder of one engine's sockets. A process that was killed cannot remove its own, so each start removes those that nobody serves any more.
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { removeLeft } from './left.ts'
 
 const prefix = 'dsgl-'
 /** A folder without a socket is one that is being made, unless it is this old. */
@@ -18,10 +19,16 @@ export async function makeSocketFolder(tmpDir: string): Promise<string> {
       .filter((name) => name.startsWith(prefix))
       .map(async (name) => {
         const path = join(tmpDir, name)
-        if (await isLeft(path)) rmSync(path, { recursive: true, force: true })
+        if (await isLeft(path)) removeSocketFolder(path)
       }),
   )
   return mkdtempSync(join(tmpDir, prefix))
+}
+
+/** With what its engine left elsewhere; none of its processes may be left. */
+export function removeSocketFolder(folder: string): void {
+  removeLeft(folder)
+  rmSync(folder, { recursive: true, force: true })
 }
 
 /** Asked of the socket itself, because a process id of another container says nothing here. */

@@ -9,7 +9,7 @@ import threading
 import time
 from multiprocessing import connection, resource_tracker
 
-from .. import compat, failure, imports, wire
+from .. import compat, failure, imports, left, wire
 from ..main import last_line, watch_socket
 from . import arguments, facts, messages, warm_up, workers
 from .control import Control, described
@@ -104,6 +104,8 @@ def start(argv: list[str], doom):
         doom.say("model_unfit", facts.unfit(args, pipeline, kind, wanted), [])
     try:
         from sglang.multimodal_gen import DiffGenerator
+
+        left.note_request_folders()
 
         return args, DiffGenerator.from_pretrained(server_args=args), pipeline
     except BaseException as error:
