@@ -55,6 +55,8 @@ export interface MediaItem {
   height: number
   /** Temporal, vertical and horizontal patches (Qwen's image_grid_thw); families without a grid: [1, tiles, tokens per tile]. */
   grid: readonly [number, number, number]
+  /** The request's field that it came by (`messages[0].content[1].image_url.url`), for errors about it. */
+  param?: string
   /** Its first position in the expanded `promptIds`. */
   offset: number
   tokens: number

@@ -80,6 +80,8 @@ export interface EncoderOptions {
   kind: 'auto' | 'onnx' | 'sglang' | 'mock'
   /** --vision-tower; undefined: vision.onnx in the model's folder. */
   tower: string | undefined
+  /** Patches of the largest picture or clip; undefined: as the model's processor allows. */
+  maxPatches: number | undefined
   /** What our own is told, for a model's folder. */
   onnx(folder: string): Promise<OnnxEncoderOptions>
   /** Of a running SGLang encoder. */

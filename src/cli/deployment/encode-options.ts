@@ -34,6 +34,7 @@ function encoderOptions(settings: Settings, env: Environment, receiveHost: strin
   return {
     kind: visionEncoder === 'auto' && engine === 'mock' && settings.visionEncoderUrl === undefined ? 'mock' : visionEncoder,
     tower: settings.visionTower,
+    maxPatches: settings.visionMaxPatches,
     async onnx(folder) {
       const { onnxEncoderOptions } = await import('./vision-options.ts')
       return onnxEncoderOptions(settings, env, folder)

@@ -8,14 +8,11 @@ import type { Settings } from '../settings/settings.ts'
 import { defined } from './engine-options.ts'
 import type { Environment } from './environment.ts'
 
-type VisionSettings = Pick<
-  Settings,
-  'visionTower' | 'visionDevice' | 'visionThreads' | 'visionDtype' | 'visionBackend' | 'visionMaxPatches' | 'engineArgs'
->
+type VisionSettings = Pick<Settings, 'visionTower' | 'visionDevice' | 'visionThreads' | 'visionDtype' | 'visionBackend' | 'engineArgs'>
 
 /** `modelPath`: the model's folder on this machine. Rejects with `model_files_invalid` when its config.json cannot be read. */
 export async function onnxEncoderOptions(settings: VisionSettings, env: Environment, modelPath: string): Promise<OnnxEncoderOptions> {
-  const { visionTower, visionDevice: device, visionThreads: threads, visionDtype, visionBackend: backend, visionMaxPatches } = settings
+  const { visionTower, visionDevice: device, visionThreads: threads, visionDtype, visionBackend: backend } = settings
   return {
     ...usualLimits,
     modelPath,
@@ -25,7 +22,6 @@ export async function onnxEncoderOptions(settings: VisionSettings, env: Environm
     type: visionDtype === 'auto' ? await typeOfModel(settings.engineArgs, modelPath) : visionDtype,
     backend,
     clips: 'sglang',
-    maxPatches: visionMaxPatches,
     command: [...selfCommand(), 'vision-process'],
     env: defined(env),
   }

@@ -3,6 +3,7 @@
 import { toAppError } from '../../lib/errors.ts'
 import type { Engine } from '../engine.ts'
 import type { GenerateRequest, MediaItem, Sink } from '../types.ts'
+import { aboutPart } from './about-part.ts'
 import { checkEmbeddings } from './embeddings.ts'
 import type { VisionEncoder } from './vision.ts'
 
@@ -57,6 +58,10 @@ async function encodeAll(encoder: VisionEncoder, media: readonly MediaItem[], si
 }
 
 async function encoded(encoder: VisionEncoder, item: MediaItem, signal: AbortSignal): Promise<MediaItem> {
-  const { rows, dim, type, bytes } = checkEmbeddings(await encoder.encode(item, signal), item, encoder.info)
-  return { ...item, rows: { rows, dim, type, bytes } }
+  try {
+    const { rows, dim, type, bytes } = checkEmbeddings(await encoder.encode(item, signal), item, encoder.info)
+    return { ...item, rows: { rows, dim, type, bytes } }
+  } catch (thrown) {
+    throw aboutPart(thrown, item.param)
+  }
 }

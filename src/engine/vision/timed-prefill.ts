@@ -3,7 +3,7 @@ import type { StageTimer } from '../../lib/vision-stages.ts'
 import type { Engine } from '../engine.ts'
 import type { Sink } from '../types.ts'
 
-/** Text passes through as it is. */
+/** Text passes through as it is, and so does what a decode engine continues: its prompt is computed, and timed, by the prefill engine. */
 export function timedPrefill(engine: Engine, time: StageTimer): Engine {
   return {
     get info() {
@@ -12,7 +12,10 @@ export function timedPrefill(engine: Engine, time: StageTimer): Engine {
     get ready() {
       return engine.ready
     },
-    generate: (request, sink, signal) => engine.generate(request, request.media === undefined ? sink : timed(sink, time), signal),
+    generate(request, sink, signal) {
+      const elsewhere = request.bootstrap !== undefined && engine.info.role === 'decode'
+      return engine.generate(request, request.media === undefined || elsewhere ? sink : timed(sink, time), signal)
+    },
     start: () => engine.start(),
     embed: (request, signal) => engine.embed(request, signal),
     control: (name, args) => engine.control(name, args),

@@ -52,8 +52,8 @@ export interface VisionEncoder {
    * nothing is heard of it but rows.
    */
   readonly heardAt?: number | undefined
-  /** Hears when `ready` changes; the returned function ends it. */
-  on(listener: (state: { ready: boolean; reason: string }) => void): () => void
+  /** Hears when `ready` changes; the returned function ends it. `died`: it was lost, nobody told it to end. */
+  on(listener: (state: { ready: boolean; reason: string; died?: boolean }) => void): () => void
   /** Idempotent; what still runs is rejected with `engine_unavailable`. */
   stop(): Promise<void>
 }

@@ -60,6 +60,8 @@ export interface Eye {
   /** Everything that a plan or its numbers depend on, for cache keys. */
   settings: Json
   numbers: Numbers
+  /** Of the largest picture. */
+  mostPatches?: number
   /** Throws `invalid_image` naming `param`. */
   recipe(size: Size, param: string): Recipe
   expand(plan: Plan): readonly number[]

@@ -34,13 +34,14 @@ export function knownTypes(): string {
 
 /** A model out of the contents of its files. */
 export function visionModel(family: Family, files: ModelFiles): VisionModel {
-  const { imageTokenId, videoTokenId, placeholderId, written, settings, numbers, recipe, expand, clips } = family.eye(files)
+  const { imageTokenId, videoTokenId, placeholderId, written, settings, numbers, mostPatches, recipe, expand, clips } = family.eye(files)
   return {
     family: family.name,
     imageTokenId,
     ...(videoTokenId === undefined ? {} : { videoTokenId }),
     ...(placeholderId === undefined ? {} : { placeholderId }),
     ...(written === undefined ? {} : { written }),
+    ...(mostPatches === undefined ? {} : { mostPatches }),
     settings: JSON.stringify({ family: family.name, ...settings }),
     plan: (width, height, param) => recipe({ width, height }, param).plan,
     expand,

@@ -60,6 +60,8 @@ export interface VisionModel {
   readonly written?: Written
   /** Says what the preprocessing depends on, for cache keys: family, limits, backend. */
   readonly settings: string
+  /** Of the largest picture that its processor makes; absent: not known. */
+  readonly mostPatches?: number
   /** Throws `invalid_image` naming `param` where the model takes no such picture (aspect ratio, size). */
   plan(width: number, height: number, param: string): Plan
   /** Around a picture whose single placeholder was expanded: what stands in the prompt instead of its one placeholder. */

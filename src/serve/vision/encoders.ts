@@ -9,8 +9,9 @@ import type { PlaneClient } from '../../transport/request-plane.ts'
 import type { VisionOptions } from '../options.ts'
 import { type EncodeFleet, encodeFleet } from './encode-fleet.ts'
 import { forPictures } from './for-pictures.ts'
-import { makeEncoder } from './make-encoder.ts'
+import { encoderKind, makeEncoder } from './make-encoder.ts'
 import type { SeeingModel } from './model.ts'
+import { type SizeCheck, sizeCheck, sizeLimits } from './size-limit.ts'
 
 /** An encoder of this process. */
 export interface OwnEncoder {
@@ -43,6 +44,15 @@ export function openEncoders(options: VisionOptions, model: SeeingModel, encoder
   const cache = new EmbeddingCache(options.cacheBytes)
   const pool = visionPool({ onNotice: (text) => log.warn({ model: name }, text) })
   const own: OwnEncoder[] = []
+  const { maxPatches } = options.encoder
+  // Of encode workers only the operator's word is known here; each has limits of its own.
+  const limits = sizeLimits(maxPatches, options.count === 0 ? 'mock' : encoderKind(options.encoder, model.folder), model.sight)
+  const check = sizeCheck(limits, model.sight)
+  if (maxPatches !== undefined && maxPatches < (model.sight.mostPatches ?? 0))
+    log.info(
+      { model: name, maxPatches, processor: model.sight.mostPatches },
+      'pictures that the model would take are refused: --vision-max-patches',
+    )
   const hide = showVision(name, cache, pool)
   let stopped = false
   pool.on(({ ready, reason }) =>
@@ -53,7 +63,7 @@ export function openEncoders(options: VisionOptions, model: SeeingModel, encoder
 
   async function startOwn(index: number): Promise<void> {
     const id = encoderId(index)
-    const encoder = startedOnce(await makeEncoder(options.encoder, model, index, options.count === 1 ? 'encoder' : id))
+    const encoder = startedOnce(await makeEncoder(options.encoder, model, index, options.count === 1 ? 'encoder' : id), check)
     const one: OwnEncoder = { id, encoder, reason: 'starting' }
     own.push(one)
     watch(one)
@@ -67,7 +77,7 @@ export function openEncoders(options: VisionOptions, model: SeeingModel, encoder
 
   return {
     model,
-    forPictures: forPictures(pool, cache),
+    forPictures: forPictures(pool, cache, { check: sizeCheck(sizeLimits(maxPatches, 'mock', model.sight), model.sight) }),
     pool,
     cache,
     own,
@@ -97,8 +107,8 @@ function watch(one: OwnEncoder): void {
   })
 }
 
-/** The pool starts what it is given; this one has started by then. */
-function startedOnce(encoder: VisionEncoder): VisionEncoder {
+/** The pool starts what it is given; this one has started by then. What `check` refuses does not reach it. */
+function startedOnce(encoder: VisionEncoder, check: SizeCheck): VisionEncoder {
   let started: ReturnType<VisionEncoder['start']> | undefined
   return {
     get info() {
@@ -111,7 +121,10 @@ function startedOnce(encoder: VisionEncoder): VisionEncoder {
       started ??= encoder.start()
       return started
     },
-    encode: (item, signal) => encoder.encode(item, signal),
+    async encode(item, signal) {
+      check(item)
+      return encoder.encode(item, signal)
+    },
     patchesInFlight: () => encoder.patchesInFlight(),
     get heardAt() {
       return encoder.heardAt

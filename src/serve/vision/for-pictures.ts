@@ -4,12 +4,21 @@ import type { EmbeddingCache } from '../../engine/vision/cache.ts'
 import type { VisionPool } from '../../engine/vision/pool/pool.ts'
 import type { Embeddings, VisionEncoder } from '../../engine/vision/vision.ts'
 import { AppError, requestCancelled, toAppError } from '../../lib/errors.ts'
+import type { SizeCheck } from './size-limit.ts'
 
 /** As long as the pool itself waits while none of its encoders is ready. */
 const firstMs = 1800
 
-/** `pool` is started and stopped by who made it. `waitMs`: how long a picture waits for the first encoder. */
-export function forPictures(pool: VisionPool, cache: EmbeddingCache, waitMs = firstMs): VisionEncoder {
+export interface PicturesOptions {
+  /** How long a picture waits for the first encoder. */
+  waitMs?: number
+  /** Refuses what is too large, before anything is sent. */
+  check?: SizeCheck
+}
+
+/** `pool` is started and stopped by who made it. */
+export function forPictures(pool: VisionPool, cache: EmbeddingCache, options: PicturesOptions = {}): VisionEncoder {
+  const { waitMs = firstMs, check = () => {} } = options
   return {
     get info() {
       return pool.info
@@ -20,6 +29,7 @@ export function forPictures(pool: VisionPool, cache: EmbeddingCache, waitMs = fi
     start: () => pool.start(),
     async encode(item, signal): Promise<Embeddings> {
       try {
+        check(item)
         if (!isKnown(pool)) await first(pool, signal, waitMs)
         return await cache.encode(pool, item, signal)
       } catch (thrown) {

@@ -24,7 +24,6 @@ test('without flags: the tower in the model’s folder, on whatever the machine 
     device: 'auto',
     threads: 0,
     type: 'bfloat16',
-    maxPatches: 16_384,
   })
   expect(told.command.at(-1)).toBe('vision-process')
   expect(told.env).toEqual({ HOME: '/home/x' })
@@ -36,7 +35,7 @@ test('flags and variables are heard', async () => {
     { dtype: 'bfloat16' },
     { DYN_VISION_TOWER: '/t.onnx' },
   )
-  expect(told).toMatchObject({ tower: '/t.onnx', device: 'cpu', maxPatches: 400, backend: 'pil' })
+  expect(told).toMatchObject({ tower: '/t.onnx', device: 'cpu', backend: 'pil' })
 })
 
 test.each([

@@ -27,6 +27,16 @@ test('hits, misses, bytes and the encoders behind, until they are taken off', as
     'dynamo_component_vision_encoder_pictures_total{model="tiny-vl",encoder="e0"} 2',
   ])
     expect(text).toContain(line)
+  // Sums are counters and stay; what is now goes with the encoder.
+  await pool.remove('e0')
+  const later = await registry.metrics()
+  expect(later).toContain('dynamo_component_vision_encoder_pictures_total{model="tiny-vl",encoder="e0"} 2')
+  expect(later).not.toContain('dynamo_component_vision_encoder_ready{model="tiny-vl"')
+  for (const name of ['embedding_cache_hits', 'embedding_cache_misses', 'embedding_cache_joined', 'embedding_cache_evictions'])
+    expect(text).toContain(`# TYPE dynamo_component_${name}_total counter\n`)
+  for (const name of ['pictures', 'failures', 'seconds'])
+    expect(text).toContain(`# TYPE dynamo_component_vision_encoder_${name}_total counter\n`)
+  expect(text).toContain('# TYPE dynamo_component_vision_encoder_ready gauge\n')
   off()
   expect(await registry.metrics()).not.toContain('tiny-vl')
   await encoder.stop()

@@ -59,4 +59,11 @@ test('the first token of a request with pictures is told once, that of text neve
   await engine.generate({ requestId: 'seen', media: [madeUpPicture('a')] } as unknown as Request, sink, never)
   expect(told).toEqual(['prefill'])
   expect(pushes).toEqual([7, 8, -1, 7, 8, -1])
+  // The prompt of a decode leg is computed by the prefill worker, which counts it; a decode engine that works alone computes its own.
+  const decode = timedPrefill({ generate, info: { role: 'decode' } } as unknown as Engine, (stage) => told.push(stage))
+  const seen = { requestId: 'seen', media: [madeUpPicture('a')] } as unknown as Request
+  await decode.generate({ ...seen, bootstrap: { host: 'h', port: 1, room: 1 } }, sink, never)
+  expect(told).toEqual(['prefill'])
+  await decode.generate(seen, sink, never)
+  expect(told).toEqual(['prefill', 'prefill'])
 })

@@ -33,7 +33,7 @@ test('a picture waits for the first encoder', async () => {
 })
 
 test('not for ever, and not longer than its client', async () => {
-  const pictures = forPictures(started(), new EmbeddingCache(1e6), 20)
+  const pictures = forPictures(started(), new EmbeddingCache(1e6), { waitMs: 20 })
   expect(await codeOf(pictures.encode(item, never))).toBe('503 encoder_unavailable')
   const gone = new AbortController()
   const waiting = forPictures(started(), new EmbeddingCache(1e6)).encode(item, gone.signal)

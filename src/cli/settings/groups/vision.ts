@@ -47,8 +47,8 @@ export const visionSettings = {
     'vision',
     '--vision-max-patches',
     'DYN_VISION_MAX_PATCHES',
-    16_384,
-    'Patches of the largest picture or clip that is encoded; memory grows with it',
+    undefined,
+    "Patches of the largest picture or clip that is encoded; absent: every picture that the model's processor allows",
     { ...ours, min: 4 },
   ),
 }

@@ -52,7 +52,7 @@ class Mock implements MockEncoder {
   encoded = 0
   private readonly options: MockEncoderOptions
   private readonly faults: VisionFaults
-  private readonly listeners = new Set<(state: { ready: boolean; reason: string }) => void>()
+  private readonly listeners = new Set<Parameters<VisionEncoder['on']>[0]>()
   private readonly waiting: Job[] = []
   private readonly running = new Map<Job, ReturnType<typeof setTimeout>>()
   private hanging = false
@@ -114,7 +114,7 @@ class Mock implements MockEncoder {
     return sum
   }
 
-  on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
+  on(listener: Parameters<VisionEncoder['on']>[0]): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
@@ -208,7 +208,7 @@ class Mock implements MockEncoder {
 
   private become(ready: boolean, reason: string): void {
     this.ready = ready
-    for (const listener of this.listeners) listener({ ready, reason })
+    for (const listener of this.listeners) listener({ ready, reason, died: !ready && !this.stopped })
   }
 }
 

@@ -28,9 +28,7 @@ export interface OnnxEncoderOptions {
   clips: Clips
   /** Pixels of a file; a larger one is refused. */
   maxPixels: number
-  /** Patches of a picture; a larger one is refused, because memory grows with it. */
-  maxPatches: number
-  /** Patches of a batch of several pictures of one size. */
+  /** Patches of a batch of several pictures of one size; a larger picture runs alone. */
   batchPatches: number
   /** Words that start this program with runEncoderProcess (cli: `vision-process`). */
   command: readonly string[]
@@ -40,7 +38,7 @@ export interface OnnxEncoderOptions {
   observe?(stages: Stages, patches: number): void
 }
 
-export const usualLimits = { maxPixels: 100e6, maxPatches: 16_384, batchPatches: 4096 } as const
+export const usualLimits = { maxPixels: 100e6, batchPatches: 4096 } as const
 
 interface Job {
   id: number
@@ -65,7 +63,7 @@ class OnnxEncoder implements VisionEncoder {
   ready = false
   private known: EncoderInfo | undefined
   private readonly options: OnnxEncoderOptions
-  private readonly listeners = new Set<(state: { ready: boolean; reason: string }) => void>()
+  private readonly listeners = new Set<Parameters<VisionEncoder['on']>[0]>()
   private readonly waiting: Job[] = []
   /** What the process has and has not answered, by id, and how many of its batch are open. */
   private readonly sent = new Map<number, { job: Job; batch: { open: number } }>()
@@ -103,7 +101,6 @@ class OnnxEncoder implements VisionEncoder {
     if (signal.aborted) return Promise.reject(cancelled())
     if (!this.ready) return Promise.reject(gone())
     const patches = patchesOf(item)
-    if (patches > this.options.maxPatches) return Promise.reject(tooLarge(patches, this.options.maxPatches))
     return new Promise((resolve, reject) => {
       const job: Job = { id: this.nextId++, item, grid: item.grid, patches, settled: false, resolve: () => {}, reject: () => {} }
       const onAbort = () => this.drop(job)
@@ -136,7 +133,7 @@ class OnnxEncoder implements VisionEncoder {
     return this.process?.heardAt
   }
 
-  on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
+  on(listener: Parameters<VisionEncoder['on']>[0]): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
@@ -238,7 +235,7 @@ class OnnxEncoder implements VisionEncoder {
       this.batches = 0
       for (const job of jobs) job.reject(gone())
     }
-    if (changed) for (const listener of this.listeners) listener({ ready, reason })
+    if (changed) for (const listener of this.listeners) listener({ ready, reason, died: !ready && !this.stopped })
   }
 }
 
@@ -266,10 +263,4 @@ function gone(): AppError {
 
 function cancelled(): AppError {
   return new AppError('client_closed_request', { message: 'The request was cancelled.' })
-}
-
-function tooLarge(patches: number, limit: number): AppError {
-  return new AppError('invalid_image', {
-    message: `A picture of ${patches} patches is more than this encoder takes at once (${limit}; --vision-max-patches). Send a smaller one.`,
-  })
 }

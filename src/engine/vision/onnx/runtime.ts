@@ -126,6 +126,6 @@ function cannotLoad(tower: string, device: VisionDevice, cause: unknown): AppErr
 
 function tooLarge(patches: number): AppError {
   return new AppError('invalid_image', {
-    message: `A picture of ${patches} patches is more than this encoder takes on its GPU (${plainPatches}). Send a smaller one, or run it with --vision-device cpu.`,
+    message: `The image is ${patches} patches as the model sees it; images of at most ${plainPatches} patches are taken here. Send a smaller one.`,
   })
 }

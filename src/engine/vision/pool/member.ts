@@ -1,5 +1,6 @@
 // One encoder of a pool: what it is asked at the moment, how fast it was lately, and whether it is left alone for a while. Times are milliseconds of one clock.
 import type { EncoderInfo, VisionEncoder } from '../vision.ts'
+import type { Totals } from './totals.ts'
 
 export interface Patience {
   /** One that shows life, and then is silent for so long, stands still. */
@@ -49,10 +50,7 @@ export class Member {
   readonly id: string
   readonly encoder: VisionEncoder
   readonly running = new Set<Attempt>()
-  /** Of its life here. */
-  pictures = 0
-  failures = 0
-  seconds = 0
+  readonly totals: Totals
   /** Its last failure, for people. */
   trouble = ''
   private readonly patience: Patience
@@ -66,9 +64,10 @@ export class Member {
   /** 0: it is well, as far as is known. */
   private asideUntil = 0
 
-  constructor(id: string, encoder: VisionEncoder, patience: Patience) {
+  constructor(id: string, encoder: VisionEncoder, patience: Patience, totals: Totals) {
     this.id = id
     this.encoder = encoder
+    this.totals = totals
     this.patience = patience
   }
 
@@ -121,9 +120,12 @@ export class Member {
   dueAt(attempt: Attempt): number {
     const { graceMs, livingGraceMs, silenceMs, slack } = this.patience
     const { heardAt } = this.encoder
-    const patches = Math.min(this.booked(), Math.max(batchPatches, attempt.patches))
+    let largest = attempt.patches
+    for (const each of this.running) largest = Math.max(largest, each.patches)
+    const patches = Math.min(this.booked(), Math.max(batchPatches, largest))
     const since = Math.max(attempt.begunAt, this.lastDoneAt)
-    const work = slack * this.pace() * patches
+    // Full attention takes time with the square of a picture; the pace is that of smaller ones.
+    const work = slack * this.pace() * patches * Math.max(1, largest / batchPatches)
     if (heardAt === undefined) return since + graceMs + work
     return Math.min(Math.max(attempt.begunAt, heardAt) + silenceMs, since + livingGraceMs + work)
   }
@@ -138,13 +140,13 @@ export class Member {
     this.msPerPatch = Math.max(took / attempt.patches, this.pace() * memory)
     this.lastDoneAt = now
     this.forgive()
-    this.pictures++
-    this.seconds += (now - attempt.begunAt) / 1000
+    this.totals.pictures++
+    this.totals.seconds += (now - attempt.begunAt) / 1000
   }
 
   /** `news`: it hangs, and nobody knew. `blame`: the picture's part in it, above 0 and at most 1. */
   failed(kind: Stall | 'failed' | 'unavailable', why: string, now: number): { news: boolean; blame: number } {
-    this.failures++
+    this.totals.failures++
     this.trouble = why
     if (kind === 'silent') {
       // It is used again as soon as it is heard: nothing else is known against it.

@@ -10,6 +10,7 @@ import { choose } from './choose.ts'
 import { Course } from './course.ts'
 import { defaultPatience, Member, type Patience } from './member.ts'
 import { type Entrant, race, type Track } from './race.ts'
+import { Ledger, type MemberFigures, type Totals } from './totals.ts'
 
 export interface PoolOptions {
   patience?: Partial<Patience>
@@ -18,23 +19,14 @@ export interface PoolOptions {
   onNotice?: (text: string) => void
 }
 
-export interface MemberFigures {
-  id: string
-  ready: boolean
-  /** Left alone for now: it hung or failed. */
-  aside: boolean
-  patches: number
-  pictures: number
-  failures: number
-  seconds: number
-}
-
 export interface VisionPool extends VisionEncoder {
   /** Starts it and gives it work as soon as it is ready. From now on the pool's; one whose domain is not the pool's stands by until the others are gone. */
   add(id: string, encoder: VisionEncoder): void
   /** No new work; stopped when what it has is done. Resolves then. */
   remove(id: string): Promise<void>
   figures(): MemberFigures[]
+  /** Of encoders that are not there any more, by their ids. */
+  left(): [id: string, totals: Totals][]
 }
 
 /** Before a picture goes to an encoder that failed it already. */
@@ -55,6 +47,7 @@ class Pool implements VisionPool {
   private readonly onNotice: (text: string) => void
   private readonly listeners = new Set<(state: { ready: boolean; reason: string }) => void>()
   private readonly changes = new Changes()
+  private readonly ledger = new Ledger()
   private readonly stopping = new AbortController()
   private serves = false
   private told = false
@@ -93,10 +86,11 @@ class Pool implements VisionPool {
 
   add(id: string, encoder: VisionEncoder): void {
     if (this.members.has(id)) throw new Error(`the pool has an encoder ${id} already`)
-    const member = new Member(id, encoder, this.patience)
+    const member = new Member(id, encoder, this.patience, this.ledger.take(id))
     this.members.set(id, member)
-    encoder.on(({ ready, reason }) => {
+    encoder.on(({ ready, reason, died = false }) => {
       if (ready) member.forgive()
+      if (died) member.totals.failures++
       this.changed(`encoder ${id}: ${reason}`)
     })
     encoder.start().then(
@@ -116,6 +110,7 @@ class Pool implements VisionPool {
     const member = this.members.get(id)
     if (member === undefined) return
     this.members.delete(id)
+    this.ledger.leave(id, member.totals)
     this.changed(`encoder ${id} left`)
     while (member.running.size > 0 && member.encoder.ready && !this.stopped) await this.changes.next()
     await member.encoder.stop()
@@ -139,10 +134,14 @@ class Pool implements VisionPool {
   figures(): MemberFigures[] {
     const now = performance.now()
     return [...this.members.values()].map((member) => {
-      const { id, encoder, pictures, failures, seconds } = member
+      const { id, encoder, totals } = member
       const aside = member.isAside(now) || member.isSilent(now)
-      return { id, ready: encoder.ready, aside, patches: member.load(), pictures, failures, seconds }
+      return { id, ready: encoder.ready, aside, patches: member.load(), ...totals }
     })
+  }
+
+  left(): [id: string, totals: Totals][] {
+    return this.ledger.entries()
   }
 
   async stop(): Promise<void> {

@@ -24,7 +24,7 @@ class Remote implements VisionEncoder {
   private readonly client: PlaneClient
   private readonly time: StageTimer
   private readonly caller = newId()
-  private readonly listeners = new Set<(state: { ready: boolean; reason: string }) => void>()
+  private readonly listeners = new Set<Parameters<VisionEncoder['on']>[0]>()
   private readonly places = new Places(partsAtOnce)
   private readonly running = new Map<AbortController, number>()
   private facts: EncoderInfo | undefined
@@ -96,7 +96,7 @@ class Remote implements VisionEncoder {
     return this.client.heardAt
   }
 
-  on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
+  on(listener: Parameters<VisionEncoder['on']>[0]): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
@@ -186,19 +186,20 @@ class Remote implements VisionEncoder {
     this.round++
     this.far = undefined
     this.watching = undefined
-    this.tell(reason)
+    this.tell(reason, !this.stopped)
   }
 
-  private tell(reason: string): void {
+  /** `died`: it was lost; one that leaves says that it is not ready before it goes. */
+  private tell(reason: string, died = false): void {
     const { ready } = this
     if (this.told === ready) return
     this.told = ready
-    for (const listener of this.listeners) listener({ ready, reason })
+    for (const listener of this.listeners) listener({ ready, reason, died })
   }
 }
 
-/** Rows of an earlier attempt are no part of the picture. */
-function lean({ rows: _, ...item }: MediaItem): MediaItem {
+/** Rows of an earlier attempt and the request's field are no part of the picture. */
+function lean({ rows: _, param: __, ...item }: MediaItem): MediaItem {
   return item
 }
 

@@ -33,7 +33,7 @@ export function sglangEncoder(options: SglangEncoderOptions): VisionEncoder & { 
 
 class SglangEncoder implements VisionEncoder {
   private readonly options: SglangEncoderOptions
-  private readonly listeners = new Set<(state: { ready: boolean; reason: string }) => void>()
+  private readonly listeners = new Set<Parameters<VisionEncoder['on']>[0]>()
   private readonly running = new Map<AbortController, number>()
   private readonly life = new AbortController()
   private client: EncoderClient | undefined
@@ -108,7 +108,7 @@ class SglangEncoder implements VisionEncoder {
     return sum
   }
 
-  on(listener: (state: { ready: boolean; reason: string }) => void): () => void {
+  on(listener: Parameters<VisionEncoder['on']>[0]): () => void {
     this.listeners.add(listener)
     return () => this.listeners.delete(listener)
   }
@@ -198,7 +198,7 @@ class SglangEncoder implements VisionEncoder {
   }
 
   private tell(ready: boolean, reason: string): void {
-    for (const listener of this.listeners) listener({ ready, reason })
+    for (const listener of this.listeners) listener({ ready, reason, died: !ready && !this.life.signal.aborted })
   }
 }
 

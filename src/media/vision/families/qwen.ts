@@ -58,6 +58,7 @@ function eye(files: ModelFiles, usual: Usual): Eye {
     videoTokenId: idOf(config, ['video_token_id'], files.tokenId('<|video_pad|>') ?? imageTokenId + 1),
     settings: { ...limits, ...numbers, clip: clipLimits },
     numbers,
+    mostPatches: Math.floor(limits.maxPixels / patch ** 2),
     recipe({ width, height }, param) {
       const resized = smartResize(width, height, patch * merge, limits, param)
       const grid = [1, resized[0] / patch, resized[1] / patch] as const

@@ -88,13 +88,12 @@ for (const name of ['tiny-vl', 'tiny-vl3'] as const) {
       expect(error).toBeGreaterThan(2 ** -10)
     })
 
-    test('a picture of more patches than allowed is the client’s error, and says which flag', async () => {
-      const encoder = await start({ maxPatches: 100 })
-      await expect(encoder.encode(second!, never)).rejects.toMatchObject({
-        code: 'invalid_image',
-        message: expect.stringContaining('(100; --vision-max-patches)'),
-      })
-      await encoder.stop()
+    test('a picture that is larger than a batch is encoded alone, to the same bytes', async () => {
+      const encoder = await start({ batchPatches: 4 })
+      const usual = await start()
+      const [alone, rows] = await Promise.all([encoder.encode(second!, never), usual.encode(second!, never)])
+      expect(alone.itemHash).toBe(rows.itemHash)
+      await Promise.all([encoder.stop(), usual.stop()])
     })
 
     test('a prompt made for another grid is refused: its rows would stand in the wrong places', async () => {
