@@ -170,7 +170,7 @@ interface Run {
 
 function pictureItem({ file, contentType, width, height, hash }: Picture, { param }: MediaPart, model: VisionModel): Run {
   const plan = model.plan(width, height, param)
-  const item = { kind: 'image', file, contentType, hash, width, height, grid: plan.grid, placeholder: model.imageTokenId } as const
+  const item = { kind: 'image', file, contentType, hash, width, height, grid: plan.grid, param, placeholder: model.imageTokenId } as const
   return { item, run: model.expand(plan) }
 }
 
@@ -184,7 +184,7 @@ async function clipItem(clip: Clip, { param }: MediaPart, { clips, videoTokenId 
   const times = seconds && (await Promise.all(timeTexts(seconds).map(encode)))
   const item = {
     ...({ kind: 'video', file: clip.file ?? noBytes, contentType: 'video/mp4' } as const),
-    ...{ hash, width, height, grid: plan.grid, placeholder, frames, secondsPerFrame },
+    ...{ hash, width, height, grid: plan.grid, param, placeholder, frames, secondsPerFrame },
     clip: { frames: total, fps, positions, chosen, ...(seconds === undefined ? {} : { seconds }) },
   }
   return { item, run: clipRun(clips!, plan, placeholder, times) }
