@@ -16,8 +16,11 @@ export interface Sight {
   readonly padScheme?: PadScheme
   /** How the engine takes clips: their frames, or the client's file; absent: not at all. */
   readonly clips?: 'frames' | 'file'
-  /** A picture for an image part, a clip for a video part. Rejects with an AppError that names the part. */
-  read(part: MediaPart, signal: AbortSignal): Promise<Picture | Clip>
+  /**
+   * A picture for an image part, a clip for a video part. Rejects with an AppError that names the part, and with what `onTokens` throws: of a clip it hears the rows
+   * before all is decoded.
+   */
+  read(part: MediaPart, signal: AbortSignal, onTokens?: (tokens: number) => void): Promise<Picture | Clip>
 }
 
 export interface Seen {
@@ -35,8 +38,10 @@ export type Encode = (text: string) => Uint32Array | Promise<Uint32Array>
 const mostParts = 1500
 /** Read at a time, of one request. */
 const atOnce = 8
-/** Of one request's files together: as much as one clip may have. */
-const mostBytes = 200_000_000
+/** Of one request's files together, as the client sent them: as much as one clip may have. */
+const mostSent = 200_000_000
+/** Of what is made of them for the engine: the frames of the longest clip are 540 MB where nothing in them can be packed. */
+const mostMade = 600_000_000
 
 const nouns = { image: 'pictures', video: 'clips', audio: 'sounds' } as const
 
@@ -76,14 +81,22 @@ export async function seePictures(
   const places = placesOf(ids, media, sight.model)
   checkLength(ids.length)
   let tokens = ids.length
-  let bytes = 0
+  let sent = 0
+  let made = 0
   const once = readOnce(sight.read)
   const read = async (part: MediaPart, end: AbortSignal): Promise<Run> => {
-    const one = await once(part, end)
-    bytes += sizeOf(one)
-    if (bytes > mostBytes) throw tooMuch(part.param)
+    let ahead = 0
+    const one = await once(part, end, (rows) => {
+      ahead = rows - 1
+      tokens += ahead
+      checkLength(tokens)
+    })
+    sent += one.sent
+    made += sizeOf(one)
+    if (sent > mostSent) throw sentTooMuch(part.param)
+    if (made > mostMade) throw madeTooMuch(part.param)
     const run = await ('frames' in one ? clipItem(one, part, sight.model, encode) : pictureItem(one, part, sight.model))
-    tokens += run.run.length - 1
+    tokens += run.run.length - 1 - ahead
     checkLength(tokens)
     return run
   }
@@ -107,8 +120,13 @@ function sizeOf(one: Picture | Clip): number {
   return 'frames' in one ? one.frames.reduce((sum, { length }) => sum + length, file) : file
 }
 
-function tooMuch(param: string): AppError {
-  const message = `The pictures and clips of the request have more than ${mostBytes / 1e6} MB together, the most that is read; it was reached at ${param}.`
+function sentTooMuch(param: string): AppError {
+  const message = `The pictures and clips of the request have more than ${mostSent / 1e6} MB together, the most that is read; it was reached at ${param}.`
+  return new AppError('invalid_image', { param, message })
+}
+
+function madeTooMuch(param: string): AppError {
+  const message = `What the model looks at in the pictures and clips of the request is more than ${mostMade / 1e6} MB, decoded and packed for the engine; it was reached at ${param}. Ask for fewer frames of a clip (fps, num_frames), or send smaller or fewer pictures.`
   return new AppError('invalid_image', { param, message })
 }
 

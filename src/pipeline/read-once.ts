@@ -1,7 +1,7 @@
 // Equal pictures and clips of one request are fetched and decoded once, however often its messages name them.
 import type { MediaPart } from './types.ts'
 
-type Read<T> = (part: MediaPart, signal: AbortSignal) => Promise<T>
+type Read<T> = (part: MediaPart, signal: AbortSignal, onTokens?: (tokens: number) => void) => Promise<T>
 
 /** What decides what is read, besides the address. */
 const wishesOf = ({ kind, detail, sampling }: MediaPart) => JSON.stringify([kind, detail, sampling])
@@ -13,12 +13,12 @@ const wishesOf = ({ kind, detail, sampling }: MediaPart) => JSON.stringify([kind
 export function readOnce<T>(read: Read<T>): Read<T> {
   // By the address itself: one with the picture in it is long, and not to be copied into a key.
   const found = new Map<string, Map<string, Promise<T>>>()
-  return (part, signal) => {
-    if (part.frames !== undefined) return read(part, signal)
+  return (part, signal, onTokens) => {
+    if (part.frames !== undefined) return read(part, signal, onTokens)
     const same = found.get(part.url) ?? new Map<string, Promise<T>>()
     found.set(part.url, same)
     const wishes = wishesOf(part)
-    const made = same.get(wishes) ?? read(part, signal)
+    const made = same.get(wishes) ?? read(part, signal, onTokens)
     same.set(wishes, made)
     return made
   }

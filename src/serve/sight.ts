@@ -3,7 +3,7 @@ import type { EngineInfo } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { stageTimer } from '../lib/vision-stages.ts'
-import type { VisionModel } from '../media/vision/vision.ts'
+import type { Plan, VisionModel } from '../media/vision/vision.ts'
 import type { Sight } from '../pipeline/pictures.ts'
 import { clipLimits, inputPolicy, noteFfmpeg } from './input-policy.ts'
 import type { InputOptions, ModelOptions } from './options.ts'
@@ -47,7 +47,7 @@ export function sightOf(
   return {
     model,
     ...sight,
-    async read({ kind, url, frames, detail, sampling, param }, signal) {
+    async read({ kind, url, frames, detail, sampling, param }, signal, onTokens) {
       if (kind === 'image') {
         const { readPicture } = await import('../media/vision/picture.ts')
         return readPicture(url, detail, policy, param, signal, time)
@@ -62,6 +62,7 @@ export function sightOf(
         param,
         signal,
         ...(sampling && { wishes: sampling }),
+        ...(onTokens && { onPlan: ({ tokens }: Plan) => onTokens(tokens) }),
       }
       return frames === undefined ? readClip(url, reading) : readFrames(frames, reading)
     },

@@ -18,7 +18,7 @@ const sight: Sight = {
   },
   async read({ url, param }) {
     if (url === 'broken') throw new AppError('invalid_image', { message: `The image at ${param} is broken.`, param })
-    return { file: Uint8Array.of(1), contentType: 'image/png', width: Number(url), height: 10, hash: url.padEnd(64, 'a') }
+    return { file: Uint8Array.of(1), contentType: 'image/png', width: Number(url), height: 10, sent: 1, hash: url.padEnd(64, 'a') }
   },
 }
 const part = (url: string, i = 0): MediaPart => ({ kind: 'image', url, param: `messages[0].content[${i}].image_url.url` })
@@ -99,7 +99,7 @@ const clips: Sight = {
     if (one.kind === 'image') return sight.read(one, end)
     const times = { total: 6, fps: 2, positions: [0, 2, 4], secondsPerFrame: 0.5, chosen: false }
     const frames = [1, 2, 3].map((value) => Uint8Array.of(value))
-    return { ...times, frames, width: Number(one.url), height: 10, hash: 'c'.repeat(64) }
+    return { ...times, frames, width: Number(one.url), height: 10, sent: 3, hash: 'c'.repeat(64) }
   },
 }
 const clip: MediaPart = { kind: 'video', url: '20', param: 'messages[0].content[2].video_url.url' }
@@ -224,11 +224,45 @@ describe('many pictures', () => {
 
   test('together have a size that ends the reading', async () => {
     const file = new Uint8Array(30_000_000)
-    const large: Sight = { ...sight, read: async (one, end) => ({ ...(await sight.read(one, end)), file }) }
+    const large: Sight = { ...sight, read: async (one, end) => ({ ...(await sight.read(one, end)), file, sent: file.length }) }
     await expect(seePictures(ids(9), parts(9), large, encode, signal)).rejects.toMatchObject({
       code: 'invalid_image',
       message: expect.stringContaining('more than 200 MB together'),
     })
+  })
+
+  test('are counted as they were sent, and what is made of them by a bound of its own', async () => {
+    const file = new Uint8Array(50_000_000)
+    const grown: Sight = {
+      ...sight,
+      read: async (one, end) => ({ ...(await sight.read(one, end)), file, sent: 1000, hash: 'a'.repeat(64) }),
+    }
+    expect((await seePictures(ids(9), parts(9), grown, encode, signal)).media).toHaveLength(9)
+    await expect(seePictures(ids(13), parts(13), grown, encode, signal)).rejects.toMatchObject({
+      code: 'invalid_image',
+      message: expect.stringContaining('is more than 600 MB, decoded and packed for the engine'),
+    })
+  })
+
+  test('a clip that does not fit is left when its rows are known; one that fits is counted once', async () => {
+    let readToEnd = false
+    const planned: Sight = {
+      ...clips,
+      async read(one, end, onTokens) {
+        onTokens?.(4)
+        readToEnd = true
+        return clips.read(one, end)
+      },
+    }
+    const see = (most: number) =>
+      seePictures(Uint32Array.of(1, video), [clip], planned, encode, signal, (tokens) => {
+        if (tokens > most) throw new AppError('context_length_exceeded', { message: `${tokens} tokens` })
+      })
+    await expect(see(4)).rejects.toThrow('5 tokens')
+    expect(readToEnd).toBe(false)
+    const { length } = (await see(100)).promptIds
+    await expect(see(length - 1)).rejects.toThrow(`${length} tokens`)
+    expect((await see(length)).promptIds).toHaveLength(length)
   })
 
   test('have a number, which is said before any is read', () => {

@@ -9,7 +9,7 @@ import { toModelPixels } from '../input/decode.ts'
 import { readFile } from '../input/input.ts'
 import type { InputPolicy } from '../input/policy.ts'
 import { inReadingRoom, type Place } from '../input/room.ts'
-import type { ClipModel, SamplingWishes } from './vision.ts'
+import type { ClipModel, Plan, SamplingWishes } from './vision.ts'
 
 export interface Clip {
   /** PNG files in time order, all of `width` × `height`: no larger than the model's preprocessing looks at. */
@@ -24,6 +24,8 @@ export interface Clip {
   secondsPerFrame: number
   /** The client said which frames, or sent them alone. */
   chosen: boolean
+  /** Bytes of what the client sent: the file, or its frames together. */
+  sent: number
   /** SHA-256 of the frames' pixels and times, hex. */
   hash: string
   /** The client's own bytes, where `keepFile` was asked for. */
@@ -38,12 +40,16 @@ export interface ClipReading {
   keepFile?: boolean
   param: string
   signal: AbortSignal
+  /** Hears what becomes of the clip before more than its first frame is decoded; what it throws ends the reading. */
+  onPlan?(plan: Plan): void
 }
 
 /** What SGLang samples by, and what frames without a rate are taken for (qwen-vl-utils). */
 const usualFps = 2
 /** Sampled frames of the longest clip; SGLang's FPS_MAX_FRAMES. */
 const mostFrames = 768
+/** Frames that are fetched while one is looked at: 768 one after another would take more than their time. */
+const fetchedAhead = 4
 /** Frames that are packed while the next one is decoded. */
 const packedAtOnce = 2
 
@@ -68,13 +74,38 @@ async function read(url: string, reading: ClipReading): Promise<Clip> {
     const { frames: total, fps } = timeline
     const positions = model.sample(total, fps, param, wishes)
     const times = { total, fps, positions, secondsPerFrame: 1 / (wishes.fps ?? usualFps), chosen: Object.keys(wishes).length > 0 }
-    return { ...(await pack(frames(positions), times, reading)), ...(keepFile ? { file } : {}) }
+    const size = () => file.length
+    return { ...(await pack(frames(positions), times, size, reading)), ...(keepFile ? { file } : {}) }
   })
 }
 
-/** A clip whose frames are pictures, each looked at; `wishes.fps` is the rate at which they were taken. Rejects as above, naming the frame. */
+/**
+ * A clip whose frames are pictures, each looked at; `wishes.fps` is the rate at which they were taken. Rejects as above, naming the frame, and naming the clip when
+ * the time of one is over.
+ */
 export function readFrames(pictures: readonly { url: string; param: string }[], reading: ClipReading): Promise<Clip> {
-  return inReadingRoom(reading.param, reading.signal, (place) => readEach(pictures, placed(reading, place)))
+  return inReadingRoom(reading.param, reading.signal, (place) => readInTime(pictures, placed(reading, place)))
+}
+
+async function readInTime(pictures: readonly { url: string; param: string }[], reading: ClipReading): Promise<Clip> {
+  const { limits, param, signal } = reading
+  const ended = new AbortController()
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    ended.abort()
+  }, limits.timeoutMs)
+  try {
+    return await readEach(pictures, { ...reading, signal: AbortSignal.any([signal, ended.signal]) })
+  } catch (thrown) {
+    if (!isLate || signal.aborted) throw thrown
+    const message = `The ${pictures.length} frames of the clip at ${param} were not read within ${limits.timeoutMs / 1000} seconds. Send fewer or smaller ones.`
+    throw new AppError('invalid_image', { param, message, cause: thrown })
+  } finally {
+    clearTimeout(timer)
+    // Those that were still fetched.
+    ended.abort()
+  }
 }
 
 async function readEach(pictures: readonly { url: string; param: string }[], reading: ClipReading): Promise<Clip> {
@@ -84,12 +115,24 @@ async function readEach(pictures: readonly { url: string; param: string }[], rea
       param,
       message: `The clip at ${param} has ${pictures.length} frames; ${mostFrames} is the most.`,
     })
+  let sent = 0
+  const ahead: Promise<Uint8Array>[] = []
+  const fetched = ({ url, param: at }: { url: string; param: string }) => {
+    const file = readFile({ url }, policy, at, signal)
+    // Awaited in its turn.
+    file.catch(() => {})
+    return file
+  }
   async function* frames(): AsyncGenerator<Frame> {
-    let left = limits.maxBytes
     let size: Frame | undefined
-    for (const { url, param: at } of pictures) {
-      const file = await readFile({ url }, { ...policy, maxBytes: Math.min(policy.maxBytes, left) }, at, signal)
-      left -= file.length
+    for (const [i, { param: at }] of pictures.entries()) {
+      for (const next of pictures.slice(i + ahead.length, i + 1 + fetchedAhead)) ahead.push(fetched(next))
+      const file = await ahead.shift()!
+      sent += file.length
+      if (sent > limits.maxBytes) {
+        const message = `The frames of the clip at ${param} have more than ${limits.maxBytes / 1e6} MB together, the most that is read; it was reached at ${at}.`
+        throw new AppError('invalid_image', { param: at, message })
+      }
       const { data: rgb, width, height } = await toModelPixels(file, policy.maxPixels, at, signal)
       size ??= { rgb, width, height }
       if (width !== size.width || height !== size.height) {
@@ -104,13 +147,14 @@ async function readEach(pictures: readonly { url: string; param: string }[], rea
   const fps = wishes.fps ?? usualFps
   // Models read two frames at a time, and processors of clips take no less.
   const positions = total === 1 ? [0, 0] : pictures.map((_, i) => i)
-  return pack(frames(), { total, fps, positions, secondsPerFrame: 1 / fps, chosen: true }, reading)
+  return pack(frames(), { total, fps, positions, secondsPerFrame: 1 / fps, chosen: true }, () => sent, reading)
 }
 
 /** One after another, so that only a few large frames are in memory. */
 async function pack(
   frames: AsyncIterable<Frame>,
-  times: Omit<Clip, 'frames' | 'width' | 'height' | 'hash'>,
+  times: Omit<Clip, 'frames' | 'width' | 'height' | 'hash' | 'sent'>,
+  sent: () => number,
   reading: ClipReading,
 ): Promise<Clip> {
   const sharp = await imageCodec()
@@ -119,6 +163,7 @@ async function pack(
   const size = { width: 0, height: 0 }
   for await (const frame of frames) {
     const { rgb, width, height } = await reading.model.shrink(frame.rgb, frame.width, frame.height, times.positions.length, reading.param)
+    if (files.length === 0) reading.onPlan?.(reading.model.plan(times.positions.length, width, height, reading.param))
     Object.assign(size, { width, height })
     hash.update(rgb)
     const raw = { raw: { width, height, channels: 3 } } as const
@@ -131,5 +176,5 @@ async function pack(
   }
   const { total, fps, positions } = times
   hash.update(JSON.stringify([size, total, fps, positions]))
-  return { ...times, ...size, frames: await Promise.all(files), hash: hash.digest('hex') }
+  return { ...times, ...size, frames: await Promise.all(files), sent: sent(), hash: hash.digest('hex') }
 }

@@ -14,6 +14,8 @@ export interface Picture {
   contentType: string
   width: number
   height: number
+  /** Bytes of what the client sent; `file` may be larger. */
+  sent: number
   /** SHA-256 of `file`, hex. */
   hash: string
 }
@@ -51,12 +53,12 @@ function decoded(given: Uint8Array, detail: string | undefined, policy: InputPol
     const small = detail === 'low' && Math.max(width, height) > lowDetailSide
     const format = small ? undefined : plainFormat(head)
     const plain = format && plainFile(given, format)
-    if (plain !== undefined) return picture(plain, `image/${format}`, width, height)
+    if (plain !== undefined) return picture(plain, `image/${format}`, width, height, given.length)
     const sharp = await imageCodec()
     const image = sharp(rgb, { raw: { width, height, channels: 3 } })
     if (small) image.resize(lowDetailSide, lowDetailSide, { fit: 'inside' })
     const { data, info } = await image.png({ compressionLevel: 2 }).toBuffer({ resolveWithObject: true })
-    return picture(data, 'image/png', info.width, info.height)
+    return picture(data, 'image/png', info.width, info.height, given.length)
   })
 }
 
@@ -66,6 +68,6 @@ function plainFormat({ format, space, depth, channels, orientation, pages }: Met
   return plain && (format === 'jpeg' || format === 'png') ? format : undefined
 }
 
-function picture(file: Uint8Array, contentType: string, width: number, height: number): Picture {
-  return { file, contentType, width, height, hash: createHash('sha256').update(file).digest('hex') }
+function picture(file: Uint8Array, contentType: string, width: number, height: number, sent: number): Picture {
+  return { file, contentType, width, height, sent, hash: createHash('sha256').update(file).digest('hex') }
 }

@@ -59,7 +59,7 @@ describe.skipIf(!hasFfmpeg())('by its address', () => {
     expect(await hashOf(file)).toBe(hash)
     expect(await hashOf(clipOf({ width: 320, height: 180, fps: 25, secs: 4, source: 'testsrc2' }))).not.toBe(hash)
     expect(await hashOf(file, { wishes: { frames: 6 } })).not.toBe(hash)
-  })
+  }, 30_000)
 
   test('frames as the client wants them', async () => {
     const clip = await readClip(dataUrl(file), reading({ wishes: { fps: 1 }, keepFile: true }))
@@ -70,6 +70,25 @@ describe.skipIf(!hasFfmpeg())('by its address', () => {
       param: 'messages[0].content[0].video_url.url',
       message: expect.stringContaining('has 100 frames, and the model reads 2 of them or more: 200 cannot be picked'),
     })
+  })
+
+  test("what becomes of it is told before more than a frame is looked at, with the size of the client's file", async () => {
+    const clip = await readClip(dataUrl(file), reading())
+    expect(clip.sent).toBe(file.length)
+    let looked = 0
+    const shrink: typeof models.qwen3vl.shrink = (...frame) => {
+      looked++
+      return models.qwen3vl.shrink(...frame)
+    }
+    const plan = models.qwen3vl.plan(8, 320, 180, '')
+    const onPlan = (told: unknown) => {
+      expect(told).toEqual(plan)
+      throw new Error('too long')
+    }
+    expect(await fault(readClip(dataUrl(file), reading({ model: { ...models.qwen3vl, shrink }, onPlan })))).toMatchObject({
+      message: 'too long',
+    })
+    expect(looked).toBe(1)
   })
 
   test('a file that is too large, an address that may not be asked, a clip that leaves', async () => {
@@ -113,6 +132,39 @@ describe('as its frames', () => {
     const limits = { ...usualClipLimits, maxBytes: 15_000 }
     expect(await fault(readFrames(await pictures([64, 48], [64, 48], [64, 48]), reading({ limits })))).toMatchObject({
       code: 'invalid_image',
+      param: 'video[1]',
+      message: expect.stringMatching(/^The frames of the clip at .* have more than 0.015 MB together.* at video\[1\]\.$/),
     })
+  })
+
+  test('together they have the time of one clip, and several are fetched at once', async () => {
+    const png = await pngOf(64, 48, 1)
+    let asked = 0
+    const server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      async fetch({ url, signal }) {
+        asked++
+        if (url.endsWith('slow')) await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        return new Response(png)
+      },
+    })
+    try {
+      const policy = { ...defaultPolicy, allowInternal: true }
+      const frames = (name: string) => Array.from({ length: 12 }, (_, i) => ({ url: `${server.url}${name}`, param: `video[${i}]` }))
+      const clip = await readFrames(frames('fast'), reading({ policy }))
+      expect(clip).toMatchObject({ total: 12, sent: 12 * png.length })
+      asked = 0
+      expect(await fault(readFrames(frames('slow'), reading({ policy, limits: { ...usualClipLimits, timeoutMs: 300 } })))).toMatchObject({
+        code: 'invalid_image',
+        param: 'messages[0].content[0].video_url.url',
+        message: expect.stringContaining(
+          'The 12 frames of the clip at messages[0].content[0].video_url.url were not read within 0.3 seconds',
+        ),
+      })
+      expect(asked).toBe(5)
+    } finally {
+      await server.stop(true)
+    }
   })
 })
