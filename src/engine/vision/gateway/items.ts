@@ -24,9 +24,9 @@ export interface ItemSources {
   clips?: ClipLimits
 }
 
-/** Read at a time, of one question, and of its files together: as of a chat. */
+/** Read at a time, of one question, and bytes of what is made of its files, as of a chat: a clip's frames are larger than its file. */
 const readAtOnce = 8
-const maxBytes = 200_000_000
+const maxBytes = 600_000_000
 
 /** All pictures or clips of a question in order, some at a time. Rejects with the first failure (`signal` must end the others), or the signal's reason. */
 export function readItems(asked: readonly AskedItem[], read: ReadItem, modality: Modality, signal: AbortSignal): Promise<MediaItem[]> {
@@ -36,7 +36,7 @@ export function readItems(asked: readonly AskedItem[], read: ReadItem, modality:
     const one = await read(item, param, modality, signal)
     bytes += (one.frames ?? []).reduce((sum, { length }) => sum + length, one.file.length)
     if (bytes <= maxBytes) return one
-    const message = `The pictures and clips have more than ${maxBytes / 1e6} MB together, the most that is read; it was reached at ${param}.`
+    const message = `What the model looks at in the pictures and clips is more than ${maxBytes / 1e6} MB; it was reached at ${param}. Send fewer or smaller ones.`
     throw new AppError('invalid_image', { param, message })
   }
   return Promise.all(asked.map((item, i) => turn(() => readOne(item, `mm_items[${i}]`), signal)))

@@ -104,7 +104,7 @@ test('ids and addresses are kept up to a number of characters, the newest', asyn
   expect(kept.chars).toBe(0)
 })
 
-test('pictures are read eight at a time, in order, and 200 MB together are the most', async () => {
+test('pictures are read eight at a time, in order, and what is made of them is 600 MB at the most', async () => {
   let reading = 0
   let most = 0
   const reads =
@@ -120,7 +120,7 @@ test('pictures are read eight at a time, in order, and 200 MB together are the m
   expect(found.map(({ hash }) => hash)).toEqual(asked.map(({ url }) => url))
   expect(most).toBe(8)
   const large = reads(new Uint8Array(50_000_000))
-  await expect(readItems(asked.slice(0, 5), large, 'IMAGE', never)).rejects.toThrow('200 MB together')
+  await expect(readItems(asked.slice(0, 13), large, 'IMAGE', never)).rejects.toThrow('is more than 600 MB')
 })
 
 test('a throw that nobody foresaw is a JSON answer without a word of the source', async () => {
