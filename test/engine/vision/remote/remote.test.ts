@@ -102,7 +102,11 @@ test('state crosses: an encoder that dies and comes back, a worker that drains',
   const world = await worker({ failure: 'restart=30' }, { draining: () => draining })
   const far = await frontend(world)
   const states: boolean[] = []
-  far.on(({ ready }) => states.push(ready))
+  const deaths: (boolean | undefined)[] = []
+  far.on(({ ready, died }) => {
+    states.push(ready)
+    deaths.push(died)
+  })
   const running = far.encode(madeUpPicture('a'), never)
   world.mock.hang()
   while (world.mock.patchesInFlight() === 0) await Bun.sleep(1)
@@ -115,6 +119,17 @@ test('state crosses: an encoder that dies and comes back, a worker that drains',
   world.host.tell()
   while (far.ready) await Bun.sleep(1)
   expect(states).toEqual([false, true, false])
+  expect(deaths).toEqual([false, false, false])
+})
+
+test('a worker whose connection is lost without a word has died', async () => {
+  const world = await worker()
+  const far = await frontend(world)
+  const deaths: (boolean | undefined)[] = []
+  far.on(({ died }) => deaths.push(died))
+  await world.server.close()
+  while (far.ready) await Bun.sleep(1)
+  expect(deaths).toEqual([true])
 })
 
 test('the load of other callers is known', async () => {
