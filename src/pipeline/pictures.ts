@@ -1,22 +1,27 @@
-// The pictures and clips of a chat: read before any engine hears of the request, counted, and put into its prompt in place of the template's placeholders.
+// The pictures, clips and sounds of a chat: read before any engine hears of the request, counted, and put into its prompt in place of the template's placeholders.
 import type { MediaItem } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { type PadScheme, padPictures } from '../lib/media-pads.ts'
+import type { HearingModel } from '../media/hearing/hearing.ts'
+import type { Sound } from '../media/hearing/sound.ts'
 import type { Clip } from '../media/vision/clip.ts'
 import { clipRun, timeTexts } from '../media/vision/clip-prompt.ts'
 import type { Picture } from '../media/vision/picture.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
 import type { MediaPart } from './types.ts'
 
-/** What a served model brings to see with. */
+/** What a served model brings to see and hear with: `model`, `hearing`, or both. */
 export interface Sight {
-  readonly model: VisionModel
+  /** Absent: it sees nothing. */
+  readonly model?: VisionModel
+  /** Absent: it hears nothing. */
+  readonly hearing?: HearingModel
   /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen, but other pictures must not look like equal prompts. */
   readonly padScheme?: PadScheme
   /** How the engine takes clips: their frames, or the client's file; absent: not at all. */
   readonly clips?: 'frames' | 'file'
-  /** A picture for an image part, a clip for a video part. Rejects with an AppError that names the part. */
-  read(part: MediaPart, signal: AbortSignal): Promise<Picture | Clip>
+  /** A picture for an image part, a clip for a video part, a sound for an audio part. Rejects with an AppError that names the part. */
+  read(part: MediaPart, signal: AbortSignal): Promise<Picture | Clip | Sound>
 }
 
 export interface Seen {
@@ -38,25 +43,28 @@ const atOnce = 8
 const mostBytes = 200_000_000
 
 const nouns = { image: 'pictures', video: 'clips', audio: 'sounds' } as const
+const ways = { image: 'pictures as image_url parts', video: 'clips as video_url parts', audio: 'sounds as audio_url parts' } as const
 
 /** Throws where a model cannot take these parts, or not so many: before anything is fetched. */
 export function checkMedia(media: readonly MediaPart[], sight: Sight | undefined, model: string): Sight {
   if (media.length > mostParts) {
-    const message = `The request has ${media.length} pictures and clips; ${mostParts} are the most. Send fewer, or several requests.`
+    const message = `The request has ${media.length} pictures, clips and sounds; ${mostParts} are the most. Send fewer, or several requests.`
     throw new AppError('invalid_value', { param: 'messages', message })
   }
-  const seesClips = sight?.clips !== undefined && sight.model.clips !== undefined && sight.model.videoTokenId !== undefined
-  const takes = { image: sight !== undefined, video: seesClips, audio: false }
+  const seesClips = sight?.clips !== undefined && sight.model?.clips !== undefined && sight.model.videoTokenId !== undefined
+  const takes = { image: sight?.model !== undefined, video: seesClips, audio: sight?.hearing !== undefined }
   const wrong = media.find(({ kind }) => !takes[kind])
   if (wrong === undefined && sight !== undefined) return sight
   const { kind, param } = wrong!
   const noun = nouns[kind]
   throw new AppError('unsupported_parameter', {
-    param: param.replace(/\.\w+_url(\.url)?$/, ''),
+    param: param.replace(/\.(\w+_url(\.url)?|input_audio\.data)$/, ''),
     message:
       sight === undefined
         ? `${model} is served as a text model; it takes no ${noun}. Ask a vision model, or start the server with --enable-multimodal if this one is.`
-        : `${model} takes no ${noun} here; send pictures as image_url parts${seesClips ? ' and clips as video_url parts' : ''}.`,
+        : `${model} takes no ${noun} here; send ${Object.entries(ways)
+            .flatMap(([kind, way]) => (takes[kind as keyof typeof takes] ? [way] : []))
+            .join(' and ')}.`,
   })
 }
 
@@ -72,7 +80,7 @@ export async function seePictures(
   signal: AbortSignal,
   checkLength: (tokens: number) => void = () => {},
 ): Promise<Seen> {
-  const places = placesOf(ids, media, sight.model)
+  const places = placesOf(ids, media, sight)
   checkLength(ids.length)
   let tokens = ids.length
   let bytes = 0
@@ -80,7 +88,7 @@ export async function seePictures(
     const one = await sight.read(part, end)
     bytes += sizeOf(one)
     if (bytes > mostBytes) throw tooMuch(part.param)
-    const run = await ('frames' in one ? clipItem(one, part, sight.model, encode) : pictureItem(one, part, sight.model))
+    const run = await itemOf(one, part, sight, encode)
     tokens += run.run.length - 1
     checkLength(tokens)
     return run
@@ -88,35 +96,47 @@ export async function seePictures(
   return expanded(ids, places, await readAll(media, read, signal), sight)
 }
 
-function sizeOf(one: Picture | Clip): number {
+/** That the model takes such a part was checked before (checkMedia). */
+function itemOf(one: Picture | Clip | Sound, part: MediaPart, { model, hearing }: Sight, encode: Encode): Run | Promise<Run> {
+  if ('samples' in one) return soundItem(one, hearing!)
+  return 'frames' in one ? clipItem(one, part, model!, encode) : pictureItem(one, part, model!)
+}
+
+function sizeOf(one: Picture | Clip | Sound): number {
   const file = one.file?.length ?? 0
   return 'frames' in one ? one.frames.reduce((sum, { length }) => sum + length, file) : file
 }
 
 function tooMuch(param: string): AppError {
-  const message = `The pictures and clips of the request have more than ${mostBytes / 1e6} MB together, the most that is read; it was reached at ${param}.`
+  const message = `The files of the request have more than ${mostBytes / 1e6} MB together, the most that is read; it was reached at ${param}.`
   return new AppError('invalid_image', { param, message })
 }
 
 /** Where the template left one id for each of them. */
-function placesOf(ids: Uint32Array, media: readonly MediaPart[], { placeholderId, imageTokenId, videoTokenId }: VisionModel): number[] {
-  const image = placeholderId ?? imageTokenId
+function placesOf(ids: Uint32Array, media: readonly MediaPart[], { model, hearing }: Sight): number[] {
+  const kinds = new Map<number | undefined, MediaPart['kind']>([
+    [hearing?.audioTokenId, 'audio'],
+    [model?.videoTokenId, 'video'],
+    [model?.placeholderId ?? model?.imageTokenId, 'image'],
+  ])
   const places: number[] = []
   let inOrder = true
   for (let i = 0; i < ids.length; i++) {
-    const kind = ids[i] === image ? 'image' : ids[i] === videoTokenId ? 'video' : undefined
+    const kind = kinds.get(ids[i])
     if (kind === undefined) continue
     inOrder &&= media[places.length]?.kind === kind
     places.push(i)
   }
   if (places.length === media.length && inOrder) return places
-  const what = media.some(({ kind }) => kind === 'video') ? 'pictures and clips' : 'pictures'
+  const what = (['image', 'video', 'audio'] as const)
+    .flatMap((kind) => (media.some((one) => one.kind === kind) ? [nouns[kind]] : []))
+    .join(' and ')
   throw new AppError('invalid_value', {
     param: 'messages',
     message:
       places.length === media.length
         ? `The prompt has its places for ${what} in another order than the messages: a text part contains one of the model's own tokens. Remove it from the text.`
-        : `The prompt has ${places.length} places for ${media.length} ${what}: either the chat template drops some, or a text part contains the model's picture token. Remove the token from the text.`,
+        : `The prompt has ${places.length} places for ${media.length} ${what}: either the chat template drops some, or a text part contains the model's own token for them. Remove the token from the text.`,
   })
 }
 
@@ -156,6 +176,11 @@ function pictureItem({ file, contentType, width, height, hash }: Picture, { para
   const plan = model.plan(width, height, param)
   const item = { kind: 'image', file, contentType, hash, width, height, grid: plan.grid, placeholder: model.imageTokenId } as const
   return { item, run: model.expand(plan) }
+}
+
+function soundItem({ file, contentType, hash, samples }: Sound, { audioTokenId: placeholder, tokens }: HearingModel): Run {
+  const run = new Array<number>(tokens(samples)).fill(placeholder)
+  return { item: { kind: 'audio', file, contentType, hash, width: 0, height: 0, grid: [1, 1, run.length], placeholder }, run }
 }
 
 const noBytes = new Uint8Array()

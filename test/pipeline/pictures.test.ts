@@ -80,7 +80,7 @@ const clips: Sight = {
   ...sight,
   clips: 'frames',
   model: {
-    ...sight.model,
+    ...sight.model!,
     videoTokenId: video,
     clips: {
       sample: () => [0, 2, 4],
@@ -133,7 +133,7 @@ test('pictures and clips in another order than the messages are refused', async 
 })
 
 test('an engine or a model without clips refuses them by the part', () => {
-  for (const given of [sight, { ...clips, model: sight.model }, { ...sight, model: clips.model }])
+  for (const given of [sight, { ...clips, model: sight.model! }, { ...sight, model: clips.model! }])
     expect(() => checkMedia([clip], given, 'm')).toThrow('m takes no clips here; send pictures as image_url parts.')
   expect(checkMedia([clip, part('20')], clips, 'm')).toBe(clips)
   const sound: MediaPart = { kind: 'audio', url: 'x', param: 'messages[0].content[1].audio_url.url' }

@@ -24,7 +24,11 @@ function singleIds({ promptIds, media = [] }: GenerateRequest): number[] {
 
 /** No names of ours (`mm_hashes`): nobody foresees an attached server's KV blocks, and SGLang 0.5.23 dies of them with Qwen3-VL (requests/pictures.py, keep_names). Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for. */
 function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
-  const [images, clips] = [media.filter(({ kind }) => kind === 'image'), media.filter(({ kind }) => kind === 'video')]
+  const [images, clips, sounds] = (['image', 'video', 'audio'] as const).map((wanted) => media.filter(({ kind }) => kind === wanted)) as [
+    MediaItem[],
+    MediaItem[],
+    MediaItem[],
+  ]
   for (const { clip, file } of clips) {
     if (clip?.chosen === true || file.length === 0)
       throw new AppError('unsupported_parameter', {
@@ -35,6 +39,7 @@ function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
   return {
     ...(images.length === 0 ? {} : { image_data: images.map(urlOf) }),
     ...(clips.length === 0 ? {} : { video_data: clips.map(urlOf) }),
+    ...(sounds.length === 0 ? {} : { audio_data: sounds.map(urlOf) }),
   }
 }
 

@@ -41,6 +41,7 @@ export interface Run {
   timeoutMs: number
   /** For messages. */
   param: string
+  noun?: 'clip' | 'sound'
   signal: AbortSignal
 }
 
@@ -60,18 +61,27 @@ export class ClipFailure extends Error {
  * What the child writes, in pieces. Leaving the loop ends the child. Throws ClipFailure when it fails by itself, AppError `invalid_image` when its time is over,
  * `client_closed_request` when the signal aborts, `unsupported_parameter` when there is no such program.
  */
-export async function* ffmpegOutput({ ffmpeg, file, input = [], output, timeoutMs, param, signal }: Run): AsyncGenerator<Uint8Array> {
+export async function* ffmpegOutput({
+  ffmpeg,
+  file,
+  input = [],
+  output,
+  timeoutMs,
+  param,
+  signal,
+  noun = 'clip',
+}: Run): AsyncGenerator<Uint8Array> {
   if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
   const safe = ['-protocol_whitelist', 'file', '-max_alloc', String(largestBlock), '-threads', '2', ...input]
   const quiet = ['-hide_banner', '-nostdin', '-nostats', '-v', 'warning']
   const words = [...safe, '-f', file.demuxer, '-i', '/proc/self/fd/3', ...output, 'pipe:1']
-  const child = spawn([ffmpeg, ...quiet, ...words], file.fd, param)
+  const child = spawn([ffmpeg, ...quiet, ...words], file.fd, param, noun)
   let ending: AppError | undefined
   const end = (why?: AppError) => {
     ending ??= why
     killGroup(child)
   }
-  const timer = setTimeout(() => end(late(param, timeoutMs)), timeoutMs)
+  const timer = setTimeout(() => end(late(param, timeoutMs, noun)), timeoutMs)
   const onAbort = () => end(new AppError('client_closed_request', { param, message: 'The client went away.' }))
   signal.addEventListener('abort', onAbort, { once: true })
   const said = listen(child.stderr as ReadableStream<Uint8Array>, () => end(changes(param)), changesSize)
@@ -89,20 +99,26 @@ export async function* ffmpegOutput({ ffmpeg, file, input = [], output, timeoutM
   }
 }
 
-function spawn(command: string[], file: number, param: string) {
+function spawn(command: string[], file: number, param: string, noun: Noun) {
   try {
     return ours(Bun.spawn(command, { stdio: ['ignore', 'pipe', 'pipe', file], detached: true }))
   } catch (cause) {
-    throw noFfmpeg(param, cause)
+    throw noFfmpeg(param, cause, noun)
   }
 }
 
-/** The refusal of clips on a machine that cannot decode them. */
-export function noFfmpeg(param: string, cause?: unknown): AppError {
+type Noun = NonNullable<Run['noun']>
+
+const otherWays: Readonly<Record<Noun, string>> = {
+  clip: 'clips may also be sent as pictures of their frames',
+  sound: 'a WAV file of 16 kHz, 16 bits and one channel needs none',
+}
+
+/** The refusal of clips and sounds on a machine that cannot decode them. */
+export function noFfmpeg(param: string, cause?: unknown, noun: Noun = 'clip'): AppError {
   return new AppError('unsupported_parameter', {
     param,
-    message:
-      'This server cannot read clips: it has no ffmpeg. Install one (the package ffmpeg), or name it with --ffmpeg; clips may also be sent as pictures of their frames.',
+    message: `This server cannot read ${noun === 'clip' ? 'clips' : 'such sounds'}: it has no ffmpeg. Install one (the package ffmpeg), or name it with --ffmpeg; ${otherWays[noun]}.`,
     cause,
   })
 }
@@ -114,9 +130,9 @@ function changes(param: string): AppError {
   return new AppError('invalid_image', { param, message: `The clip at ${param} changes the size of its frames on the way.` })
 }
 
-function late(param: string, timeoutMs: number): AppError {
+function late(param: string, timeoutMs: number, noun: Noun): AppError {
   return new AppError('invalid_image', {
     param,
-    message: `The clip at ${param} was not read within ${timeoutMs / 1000} seconds. Send a shorter or smaller one.`,
+    message: `The ${noun} at ${param} was not read within ${timeoutMs / 1000} seconds. Send a shorter or smaller one.`,
   })
 }
