@@ -205,6 +205,6 @@ describe('many pictures', () => {
 
   test('have a number, which is said before any is read', () => {
     expect(checkMedia(parts(1500), sight, 'm')).toBe(sight)
-    expect(() => checkMedia(parts(1501), sight, 'm')).toThrow('has 1501 pictures and clips; 1500 are the most')
+    expect(() => checkMedia(parts(1501), sight, 'm')).toThrow('has 1501 pictures, clips and sounds; 1500 are the most')
   })
 })
