@@ -60,6 +60,8 @@ async function ask(url: string, messages: unknown[]): Promise<Answer & { error?:
 describe.skipIf(!present)('Qwen2-Audio', () => {
   let theirs: SglangServer
   let ours: Started
+  /** To `theirs`. */
+  let attached: Started
   beforeAll(async () => {
     const model = writeFamily('qwen2Audio')
     const front = ['serve', ...'--http-host 127.0.0.1 --http-port {port} --served-model-name tiny'.split(' ')]
@@ -68,8 +70,9 @@ describe.skipIf(!present)('Qwen2-Audio', () => {
       startSglangServer(python!, model, [...flags, '--served-model-name', 'tiny']),
       start({ command, env: cpuEnv(), readySecs: 300 }),
     ])
+    attached = await start({ command: [...front, '--engine-url', theirs.url] })
   })
-  afterAll(() => Promise.all([theirs?.stop(), ours?.stop()]))
+  afterAll(() => Promise.all([theirs?.stop(), ours?.stop(), attached?.stop()]))
 
   test.each(Object.keys(chats))('%s', async (title) => {
     const messages = chats[title]!()
@@ -87,6 +90,16 @@ describe.skipIf(!present)('Qwen2-Audio', () => {
     const answer = await ask(ours.url, messages)
     expect(answer.status).toBe(200)
     expect(answer).toEqual(await ask(theirs.url, messages))
+  })
+
+  test('an attached server: one sound as above, two refused because it would die of them', async () => {
+    const one = [user(sound(toneOf(1.2, 500)), text('What?'))]
+    const answer = await ask(attached.url, one)
+    expect(answer.status).toBe(200)
+    expect(answer).toEqual(await ask(ours.url, one))
+    const { status, error } = await ask(attached.url, [user(sound(toneOf(1.3, 500)), sound(toneOf(1.4, 500)))])
+    expect([status, error?.message]).toEqual([400, expect.stringContaining('takes one sound in a chat')])
+    expect((await ask(theirs.url, one)).status).toBe(200)
   })
 
   test('what is too long for the model is refused, where SGLang would leave the rest out', async () => {
