@@ -1,4 +1,4 @@
-// Tiny checkpoints of the families beside Qwen: Gemma 3, InternVL, LLaVA and Llama 4, with field and weight names as published. They are written whole under
+// Tiny checkpoints of the families beside Qwen: Gemma 3, InternVL, LLaVA, Llama 4 and, for sounds, Qwen2-Audio, with field and weight names as published. They are written whole under
 // models/made/ when a test wants them; git keeps none of it.
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,10 +6,13 @@ import { gemma3 } from './families/gemma3.ts'
 import { internVl } from './families/internvl.ts'
 import { llama4 } from './families/llama4.ts'
 import { llava } from './families/llava.ts'
+import { qwen2Audio } from './families/qwen2-audio.ts'
 import { weightsFile } from './layers.ts'
 
-const fixtures = { gemma3, internvl: internVl, llava, llama4 } as const
+const fixtures = { gemma3, internvl: internVl, llava, llama4, qwen2Audio } as const
 export type FamilyName = keyof typeof fixtures
+/** Those that see. */
+export type PictureFamily = Exclude<FamilyName, 'qwen2Audio'>
 
 /** Writes the model (half a megabyte; the same bytes every time). Returns its folder. */
 export function writeFamily(name: FamilyName): string {

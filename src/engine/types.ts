@@ -41,19 +41,20 @@ export interface LogprobRequest {
 }
 
 /**
- * A picture (or a clip) of a request. `offset` and `tokens` say which of `promptIds` stand for it: among them one `placeholder` for each row. Pictures are in the order of
+ * A picture (or a clip, or a sound) of a request. `offset` and `tokens` say which of `promptIds` stand for it: among them one `placeholder` for each row. Pictures are in the order of
  * their places.
  */
 export interface MediaItem {
-  kind: 'image' | 'video'
-  /** A file that every decoder reads as the same upright 8-bit RGB pixels (PNG, or an untouched JPEG/WebP); frames of a clip: `frames`. */
+  kind: 'image' | 'video' | 'audio'
+  /** A file that every decoder reads as the same upright 8-bit RGB pixels (PNG, or an untouched JPEG/WebP), or as the same samples (WAV); frames of a clip: `frames`. */
   file: Uint8Array
   contentType: string
   /** SHA-256 of what the model sees of it (file and preprocessing limits), hex: its name in caches and, where the engine lets us choose, in KV events. */
   hash: string
+  /** Of sounds 0. */
   width: number
   height: number
-  /** Temporal, vertical and horizontal patches (Qwen's image_grid_thw); families without a grid: [1, tiles, tokens per tile]. */
+  /** Temporal, vertical and horizontal patches (Qwen's image_grid_thw); families without a grid: [1, tiles, tokens per tile]; sounds: [1, 1, tokens]. */
   grid: readonly [number, number, number]
   /** The request's field that it came by (`messages[0].content[1].image_url.url`), for errors about it. */
   param?: string
@@ -220,9 +221,10 @@ export interface EngineInfo {
   kvEvents: boolean
   /**
    * Takes `media`. `padScheme`: how it names KV blocks of pictures whose hash we give (lib/media-pads.ts); absent: not to be foreseen. `clips`: in which form it takes
-   * clips: our frames, or the client's file, which it samples itself; absent: not at all.
+   * clips: our frames, or the client's file, which it samples itself; absent: not at all. `sounds`: it takes
+   * them.
    */
-  sight?: { padScheme?: PadScheme; clips?: 'frames' | 'file' }
+  sight?: { padScheme?: PadScheme; clips?: 'frames' | 'file'; sounds?: boolean }
   /** Longest prompt part of one prefill step, in tokens (SGLang's --max-prefill-tokens). */
   maxPrefillTokens?: number
 }

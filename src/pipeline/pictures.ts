@@ -1,7 +1,9 @@
-// The pictures and clips of a chat: read before any engine hears of the request, counted, and put into its prompt in place of the template's placeholders.
+// The pictures, clips and sounds of a chat: read before any engine hears of the request, counted, and put into its prompt in place of the template's placeholders.
 import type { MediaItem } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { type PadScheme, padPictures } from '../lib/media-pads.ts'
+import type { HearingModel } from '../media/hearing/hearing.ts'
+import type { Sound } from '../media/hearing/sound.ts'
 import type { Clip } from '../media/vision/clip.ts'
 import { clipRun, timeTexts } from '../media/vision/clip-prompt.ts'
 import type { Picture } from '../media/vision/picture.ts'
@@ -9,18 +11,21 @@ import type { VisionModel } from '../media/vision/vision.ts'
 import { readOnce } from './read-once.ts'
 import type { MediaPart } from './types.ts'
 
-/** What a served model brings to see with. */
+/** What a served model brings to see and hear with: `model`, `hearing`, or both. */
 export interface Sight {
-  readonly model: VisionModel
+  /** Absent: it sees nothing. */
+  readonly model?: VisionModel
+  /** Absent: it hears nothing. */
+  readonly hearing?: HearingModel
   /** How the engine pads pictures before it names KV blocks; absent: its names cannot be foreseen, but other pictures must not look like equal prompts. */
   readonly padScheme?: PadScheme
   /** How the engine takes clips: their frames, or the client's file; absent: not at all. */
   readonly clips?: 'frames' | 'file'
   /**
-   * A picture for an image part, a clip for a video part. Rejects with an AppError that names the part, and with what `onTokens` throws: of a clip it hears the rows
-   * before all is decoded.
+   * A picture for an image part, a clip for a video part, a sound for an audio part. Rejects with an AppError that names the part, and with what `onTokens` throws: of a clip
+   * it hears the rows before all is decoded.
    */
-  read(part: MediaPart, signal: AbortSignal, onTokens?: (tokens: number) => void): Promise<Picture | Clip>
+  read(part: MediaPart, signal: AbortSignal, onTokens?: (tokens: number) => void): Promise<Picture | Clip | Sound>
 }
 
 export interface Seen {
@@ -44,25 +49,28 @@ const mostSent = 200_000_000
 const mostMade = 600_000_000
 
 const nouns = { image: 'pictures', video: 'clips', audio: 'sounds' } as const
+const ways = { image: 'pictures as image_url parts', video: 'clips as video_url parts', audio: 'sounds as audio_url parts' } as const
 
 /** Throws where a model cannot take these parts, or not so many: before anything is fetched. */
 export function checkMedia(media: readonly MediaPart[], sight: Sight | undefined, model: string): Sight {
   if (media.length > mostParts) {
-    const message = `The request has ${media.length} pictures and clips; ${mostParts} are the most. Send fewer, or several requests.`
+    const message = `The request has ${media.length} pictures, clips and sounds; ${mostParts} are the most. Send fewer, or several requests.`
     throw new AppError('invalid_value', { param: 'messages', message })
   }
-  const seesClips = sight?.clips !== undefined && sight.model.clips !== undefined && sight.model.videoTokenId !== undefined
-  const takes = { image: sight !== undefined, video: seesClips, audio: false }
+  const seesClips = sight?.clips !== undefined && sight.model?.clips !== undefined && sight.model.videoTokenId !== undefined
+  const takes = { image: sight?.model !== undefined, video: seesClips, audio: sight?.hearing !== undefined }
   const wrong = media.find(({ kind }) => !takes[kind])
   if (wrong === undefined && sight !== undefined) return sight
   const { kind, param } = wrong!
   const noun = nouns[kind]
   throw new AppError('unsupported_parameter', {
-    param: param.replace(/\.\w+_url(\.url)?$/, ''),
+    param: param.replace(/\.(\w+_url(\.url)?|input_audio\.data)$/, ''),
     message:
       sight === undefined
         ? `${model} is served as a text model; it takes no ${noun}. Ask a vision model, or start the server with --enable-multimodal if this one is.`
-        : `${model} takes no ${noun} here; send pictures as image_url parts${seesClips ? ' and clips as video_url parts' : ''}.`,
+        : `${model} takes no ${noun} here; send ${Object.entries(ways)
+            .flatMap(([kind, way]) => (takes[kind as keyof typeof takes] ? [way] : []))
+            .join(' and ')}.`,
   })
 }
 
@@ -78,7 +86,7 @@ export async function seePictures(
   signal: AbortSignal,
   checkLength: (tokens: number) => void = () => {},
 ): Promise<Seen> {
-  const places = placesOf(ids, media, sight.model)
+  const places = placesOf(ids, media, sight)
   checkLength(ids.length)
   let tokens = ids.length
   let sent = 0
@@ -95,7 +103,7 @@ export async function seePictures(
     made += sizeOf(one)
     if (sent > mostSent) throw sentTooMuch(part.param)
     if (made > mostMade) throw madeTooMuch(part.param)
-    const run = await ('frames' in one ? clipItem(one, part, sight.model, encode) : pictureItem(one, part, sight.model))
+    const run = await itemOf(one, part, sight, encode)
     tokens += run.run.length - 1 - ahead
     checkLength(tokens)
     return run
@@ -107,50 +115,60 @@ export async function seePictures(
  * Throws where the text of a request without pictures holds an id that stands for one: engines would read it as the place of a picture that is not there.
  * SGLang and transformers let it pass where a prompt has none, and refuse it beside others.
  */
-export function checkNoPlaces(ids: Uint32Array, { placeholderId, imageTokenId, videoTokenId }: VisionModel, param: string): void {
-  const found = [placeholderId, imageTokenId, videoTokenId].some((id) => id !== undefined && ids.includes(id))
+export function checkNoPlaces(ids: Uint32Array, { model, hearing }: Pick<Sight, 'model' | 'hearing'>, param: string): void {
+  const tokens = [model?.placeholderId, model?.imageTokenId, model?.videoTokenId, hearing?.audioTokenId]
+  const found = tokens.some((id) => id !== undefined && ids.includes(id))
   if (!found) return
   const message =
-    "The text has one of the model's own tokens for a picture or a clip, and the request has none. Remove the token from the text, or send the picture as an image_url part."
+    "The text has one of the model's own tokens for a picture, a clip or a sound, and the request has none. Remove the token from the text, or send what it stands for as an image_url, video_url or audio_url part."
   throw new AppError('invalid_value', { param, message })
 }
 
-function sizeOf(one: Picture | Clip): number {
+/** That the model takes such a part was checked before (checkMedia). */
+function itemOf(one: Picture | Clip | Sound, part: MediaPart, { model, hearing }: Sight, encode: Encode): Run | Promise<Run> {
+  if ('samples' in one) return soundItem(one, hearing!)
+  return 'frames' in one ? clipItem(one, part, model!, encode) : pictureItem(one, part, model!)
+}
+
+function sizeOf(one: Picture | Clip | Sound): number {
   const file = one.file?.length ?? 0
   return 'frames' in one ? one.frames.reduce((sum, { length }) => sum + length, file) : file
 }
 
 function sentTooMuch(param: string): AppError {
-  const message = `The pictures and clips of the request have more than ${mostSent / 1e6} MB together, the most that is read; it was reached at ${param}.`
+  const message = `The files of the request have more than ${mostSent / 1e6} MB together, the most that is read; it was reached at ${param}.`
   return new AppError('invalid_image', { param, message })
 }
 
 function madeTooMuch(param: string): AppError {
-  const message = `What the model looks at in the pictures and clips of the request is more than ${mostMade / 1e6} MB, decoded and packed for the engine; it was reached at ${param}. Ask for fewer frames of a clip (fps, num_frames), or send smaller or fewer pictures.`
+  const message = `What is made of the files of the request for the model is more than ${mostMade / 1e6} MB, decoded and packed for the engine; it was reached at ${param}. Ask for fewer frames of a clip (fps, num_frames), or send smaller or fewer pictures.`
   return new AppError('invalid_image', { param, message })
 }
 
 /** Where the template left one id for each of them. */
-function placesOf(ids: Uint32Array, media: readonly MediaPart[], { placeholderId, imageTokenId, videoTokenId }: VisionModel): number[] {
-  const image = placeholderId ?? imageTokenId
+function placesOf(ids: Uint32Array, media: readonly MediaPart[], { model, hearing }: Sight): number[] {
+  const kinds = new Map<number | undefined, MediaPart['kind']>([
+    [hearing?.audioTokenId, 'audio'],
+    [model?.videoTokenId, 'video'],
+    [model?.placeholderId ?? model?.imageTokenId, 'image'],
+  ])
   const places: number[] = []
   let inOrder = true
   for (let i = 0; i < ids.length; i++) {
-    const kind = ids[i] === image ? 'image' : ids[i] === videoTokenId ? 'video' : undefined
+    const kind = kinds.get(ids[i])
     if (kind === undefined) continue
     inOrder &&= media[places.length]?.kind === kind
     places.push(i)
   }
   if (places.length === media.length && inOrder) return places
-  const one = media.length === 1
-  const pictures = one ? 'picture' : 'pictures'
-  const what = media.some(({ kind }) => kind === 'video') ? (one ? 'clip' : 'pictures and clips') : pictures
+  const sent = (['image', 'video', 'audio'] as const).filter((kind) => media.some((one) => one.kind === kind))
+  const what = media.length === 1 ? nouns[sent[0]!].slice(0, -1) : sent.map((kind) => nouns[kind]).join(' and ')
   throw new AppError('invalid_value', {
     param: 'messages',
     message:
       places.length === media.length
-        ? `The prompt has its places for pictures and clips in another order than the messages: a text part contains one of the model's own tokens. Remove it from the text.`
-        : `The prompt has ${places.length} ${places.length === 1 ? 'place' : 'places'} for ${media.length} ${what}: either the chat template drops some, or a text part contains the model's picture token. Remove the token from the text.`,
+        ? `The prompt has its places for ${what} in another order than the messages: a text part contains one of the model's own tokens. Remove it from the text.`
+        : `The prompt has ${places.length} ${places.length === 1 ? 'place' : 'places'} for ${media.length} ${what}: either the chat template drops some, or a text part contains the model's own token for them. Remove the token from the text.`,
   })
 }
 
@@ -190,6 +208,11 @@ function pictureItem({ file, contentType, width, height, hash }: Picture, { para
   const plan = model.plan(width, height, param)
   const item = { kind: 'image', file, contentType, hash, width, height, grid: plan.grid, param, placeholder: model.imageTokenId } as const
   return { item, run: model.expand(plan) }
+}
+
+function soundItem({ file, contentType, hash, samples }: Sound, { audioTokenId: placeholder, tokens }: HearingModel): Run {
+  const run = new Array<number>(tokens(samples)).fill(placeholder)
+  return { item: { kind: 'audio', file, contentType, hash, width: 0, height: 0, grid: [1, 1, run.length], placeholder }, run }
 }
 
 const noBytes = new Uint8Array()

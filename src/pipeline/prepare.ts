@@ -48,7 +48,7 @@ export function tokenizePrompt(
     })
   const text = written === undefined ? model.template.render(prompt.input) : renderWritten(prompt.input, model.template, written)
   // Of a model that sees: what it reads texts with reads pictures as well.
-  return { text, ids: model.sight?.model.written?.special === true ? withSpecial(text, model) : model.tokenizer.encode(text, false) }
+  return { text, ids: model.sight?.model?.written?.special === true ? withSpecial(text, model) : model.tokenizer.encode(text, false) }
 }
 
 /** With the special tokens that the tokenizer has for the front of every text, but those that the template wrote only once. */
@@ -73,10 +73,10 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   if (model.engineTokenizes)
     return { promptIds: noIds, routeIds: noIds, promptText: undefined, chat: chatOf(request), sampling: samplingOf(request, model) }
   const sight = request.media && checkMedia(request.media, model.sight, model.served.id)
-  const { text, ids } = tokenizePrompt(request.prompt, model, sight?.model.written)
+  const { text, ids } = tokenizePrompt(request.prompt, model, sight?.model?.written)
   const rendered = ids instanceof Promise ? await ids : ids
   if (sight === undefined && model.sight !== undefined && request.prompt.kind !== 'ids')
-    checkNoPlaces(rendered, model.sight.model, paramOf(request))
+    checkNoPlaces(rendered, model.sight, paramOf(request))
   const encode = (text: string) => model.tokenizer.encode(text, false)
   // Pictures that no longer fit are neither waited for nor read.
   const checkLength = (tokens: number) => checkPrompt(tokens, request, model, 'at least ')
@@ -88,7 +88,7 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
     sampling.max_new_tokens ??= Math.min(request.defaultMaxTokens, model.info.contextLength - promptIds.length)
   const prepared = { promptIds, routeIds: seen?.routeIds ?? promptIds, promptText: text, sampling }
   if (seen === undefined) return prepared
-  const { written } = sight!.model
+  const written = sight!.model?.written
   const mediaText = written?.readsText === true && text !== undefined ? { mediaText: text.replaceAll(written.as, written.mark) } : {}
   return { ...prepared, media: seen.media, ...mediaText }
 }

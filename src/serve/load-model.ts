@@ -1,5 +1,6 @@
 // A model's files on this machine: folder, tokenizer, template, limits. Everything that is read, not computed.
 import type { SamplingParams } from '../engine/types.ts'
+import type { HearingModel } from '../media/hearing/hearing.ts'
 import type { VisionModel } from '../media/vision/vision.ts'
 import { loadChatTemplate } from '../template/load.ts'
 import type { ChatTemplate } from '../template/template.ts'
@@ -9,7 +10,7 @@ import { type ModelFolder, readModelFolder } from '../tokenizer/model-files.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { MockModel } from './make-engine.ts'
 import type { InputOptions, ModelOptions } from './options.ts'
-import { visionOf } from './sight.ts'
+import { hearingOf, visionOf } from './sight.ts'
 
 export interface ModelFiles {
   folder: string
@@ -21,6 +22,8 @@ export interface ModelFiles {
   samplingDefaults: SamplingParams
   /** undefined: it reads text alone. */
   vision: VisionModel | undefined
+  /** undefined: it takes no sounds. */
+  hearing: HearingModel | undefined
   input: InputOptions
 }
 
@@ -36,13 +39,15 @@ export async function loadModelFiles(path: string, options: ModelOptions): Promi
   // First, because it tells best what kind of folder this is.
   const facts = await readModelFolder(folder)
   const [tokenizer, template] = await reading
+  const hearing = await hearingOf(folder, facts.config)
   return {
     folder,
     textFolder: texts,
     tokenizer,
     template,
     facts,
-    vision: await visionOf(folder, facts.config, options),
+    vision: await visionOf(folder, facts.config, { mustSee: hearing === undefined ? options.mustSee : undefined }),
+    hearing,
     input: options.input,
     samplingDefaults: options.samplingDefaults ? samplingDefaults(facts) : {},
   }

@@ -1,8 +1,9 @@
-// What a served model sees with: its folder says how pictures become rows, its engine that it takes them, the options which pictures are read.
+// What a served model sees and hears with: its folder says how pictures and sounds become rows, its engine that it takes them, the options which pictures are read.
 import type { EngineInfo } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
 import { log } from '../lib/log.ts'
 import { stageTimer } from '../lib/vision-stages.ts'
+import type { HearingModel } from '../media/hearing/hearing.ts'
 import type { Plan, VisionModel } from '../media/vision/vision.ts'
 import type { Sight } from '../pipeline/pictures.ts'
 import { clipLimits, inputPolicy, noteFfmpeg } from './input-policy.ts'
@@ -32,30 +33,45 @@ export async function visionOf(
   })
 }
 
+/** The hearing model of `folder`; undefined: it takes no sounds. Rejects with `model_files_invalid`. */
+export async function hearingOf(folder: string, config: Record<string, unknown>): Promise<HearingModel | undefined> {
+  if (config.audio_config === undefined) return undefined
+  const { hearingModelOf } = await import('../media/hearing/open.ts')
+  return hearingModelOf(folder)
+}
+
 /** undefined: the model takes text alone. `name`: the model's in metrics. */
 export function sightOf(
-  model: VisionModel | undefined,
+  { vision: model, hearing }: { vision: VisionModel | undefined; hearing: HearingModel | undefined },
   { sight }: Pick<EngineInfo, 'sight'>,
   input: InputOptions,
   name: string,
 ): Sight | undefined {
-  if (model === undefined || sight === undefined) return undefined
+  const hears = hearing !== undefined && sight?.sounds === true
+  if (sight === undefined || (model === undefined && !hears)) return undefined
   const policy = inputPolicy(input)
   const limits = clipLimits(input)
-  if (model.clips !== undefined) noteFfmpeg(input)
+  if (model?.clips !== undefined || hears) noteFfmpeg(input)
   const time = stageTimer(name)
+  const { padScheme, clips } = sight
   return {
-    model,
-    ...sight,
+    ...(model && { model }),
+    ...(hears && { hearing }),
+    ...(padScheme && { padScheme }),
+    ...(clips && { clips }),
     async read({ kind, url, frames, detail, sampling, param }, signal, onTokens) {
       if (kind === 'image') {
         const { readPicture } = await import('../media/vision/picture.ts')
         return readPicture(url, detail, policy, param, signal, time)
       }
+      // That the model takes such parts was checked before anything is read (checkMedia).
+      if (kind === 'audio') {
+        const { readSound } = await import('../media/hearing/sound.ts')
+        return readSound(url, { model: hearing!, policy, limits, param, signal })
+      }
       const { readClip, readFrames } = await import('../media/vision/clip.ts')
-      // That the model has a way for clips was checked before anything is read (checkMedia).
       const reading = {
-        model: model.clips!,
+        model: model!.clips!,
         policy,
         limits,
         keepFile: sight.clips === 'file',

@@ -174,7 +174,8 @@ function shapeParts(parts: readonly unknown[]): unknown[] {
   return parts.map((part) => {
     if (isText(part)) return { type: 'text', text: part.text }
     const type = mediaTypes[String((part as Message | null)?.type)]
-    return type === undefined ? part : { type }
+    // Qwen2-Audio's older template looks for the key, not the type.
+    return type === undefined ? part : type === 'audio' ? { type, audio: '' } : { type }
   })
 }
 

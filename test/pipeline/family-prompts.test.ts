@@ -1,6 +1,6 @@
 // Chats with pictures as prompts of the families beside Qwen: each picture has its place, or the request is refused by name; none is dropped.
 import { describe, expect, test } from 'bun:test'
-import { type FamilyName, writeFamily } from '../../models/vision/families.ts'
+import { type PictureFamily, writeFamily } from '../../models/vision/families.ts'
 import { AppError } from '../../src/lib/errors.ts'
 import { visionModelOf } from '../../src/media/vision/open.ts'
 import { mediaOf } from '../../src/openai/request/media.ts'
@@ -11,7 +11,7 @@ import { loadChatTemplate } from '../../src/template/load.ts'
 import { loadTokenizer } from '../../src/tokenizer/hf.ts'
 
 /** A loaded model as far as prompts go; a picture is as wide as its address says. */
-async function load(name: FamilyName): Promise<LoadedModel> {
+async function load(name: PictureFamily): Promise<LoadedModel> {
   const folder = writeFamily(name)
   const model = (await visionModelOf(folder))!
   return {
@@ -62,7 +62,7 @@ const refusal = (made: Promise<unknown>) =>
     (error) => (error instanceof AppError ? { code: error.code, param: error.param } : error),
   )
 
-const families: Record<FamilyName, { one: string; after: string }> = {
+const families: Record<PictureFamily, { one: string; after: string }> = {
   gemma3: {
     one: '<bos><start_of_turn>user\n\n\n<start_of_image><image_soft_token>*16<end_of_image>\n\nWhat?<end_of_turn>\n<start_of_turn>model\n',
     after:
@@ -83,7 +83,7 @@ const families: Record<FamilyName, { one: string; after: string }> = {
   },
 }
 
-describe.each(Object.entries(families) as [FamilyName, (typeof families)[FamilyName]][])('%s', (name, wanted) => {
+describe.each(Object.entries(families) as [PictureFamily, (typeof families)[PictureFamily]][])('%s', (name, wanted) => {
   const model = load(name)
 
   test('a picture before its question, and after it', async () => {
@@ -98,7 +98,7 @@ describe.each(Object.entries(families) as [FamilyName, (typeof families)[FamilyN
       internvl: '<|im_start|>user\n<image>\nWhat?<|im_end|>\n<|im_start|>assistant\n',
       llava: 'USER: <image>\nWhat? ASSISTANT:',
     }
-    expect(mediaText).toBe(({ llama4: undefined, ...texts } as Record<FamilyName, string | undefined>)[name])
+    expect(mediaText).toBe(({ llama4: undefined, ...texts } as Record<PictureFamily, string | undefined>)[name])
   })
 
   test('several in a message and in several turns, in their order', async () => {
@@ -125,7 +125,7 @@ describe.each(Object.entries(families) as [FamilyName, (typeof families)[FamilyN
   })
 
   test('the text of its mark is refused beside a picture, and without one where it would be read as the place of one', async () => {
-    const { written, placeholderId, imageTokenId } = (await model).sight!.model
+    const { written, placeholderId, imageTokenId } = (await model).sight!.model!
     const mark = written?.mark ?? (await (await model).tokenizer.decode([placeholderId ?? imageTokenId], false))
     expect(await refusal(prompt(await model, [user(picture(112), words(`What is ${mark}?`))]))).toEqual({
       code: 'invalid_value',

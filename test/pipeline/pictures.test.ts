@@ -80,7 +80,7 @@ const clips: Sight = {
   ...sight,
   clips: 'frames',
   model: {
-    ...sight.model,
+    ...sight.model!,
     videoTokenId: video,
     clips: {
       sample: () => [0, 2, 4],
@@ -133,7 +133,7 @@ test('pictures and clips in another order than the messages are refused', async 
 })
 
 test('an engine or a model without clips refuses them by the part', () => {
-  for (const given of [sight, { ...clips, model: sight.model }, { ...sight, model: clips.model }])
+  for (const given of [sight, { ...clips, model: sight.model! }, { ...sight, model: clips.model! }])
     expect(() => checkMedia([clip], given, 'm')).toThrow('m takes no clips here; send pictures as image_url parts.')
   expect(checkMedia([clip, part('20')], clips, 'm')).toBe(clips)
   const sound: MediaPart = { kind: 'audio', url: 'x', param: 'messages[0].content[1].audio_url.url' }
@@ -157,11 +157,11 @@ test('a text model, or a kind that the model does not take, is refused by the pa
 test('a text without pictures that contains a token of one is refused, of clips too', () => {
   const refusal = { code: 'invalid_value', param: 'messages' }
   for (const id of [placeholder, video]) {
-    const check = () => checkNoPlaces(Uint32Array.of(1, id, 2), clips.model, 'messages')
+    const check = () => checkNoPlaces(Uint32Array.of(1, id, 2), clips, 'messages')
     expect(check).toThrow(expect.objectContaining(refusal))
-    expect(check).toThrow("The text has one of the model's own tokens for a picture or a clip")
+    expect(check).toThrow("The text has one of the model's own tokens for a picture, a clip or a sound")
   }
-  checkNoPlaces(Uint32Array.of(1, 2), clips.model, 'messages')
+  checkNoPlaces(Uint32Array.of(1, 2), clips, 'messages')
 })
 
 test('an address that stands there more than once is read once, for each wish', async () => {
@@ -267,6 +267,6 @@ describe('many pictures', () => {
 
   test('have a number, which is said before any is read', () => {
     expect(checkMedia(parts(1500), sight, 'm')).toBe(sight)
-    expect(() => checkMedia(parts(1501), sight, 'm')).toThrow('has 1501 pictures and clips; 1500 are the most')
+    expect(() => checkMedia(parts(1501), sight, 'm')).toThrow('has 1501 pictures, clips and sounds; 1500 are the most')
   })
 })

@@ -155,7 +155,7 @@ export function engineInfo(config: MockConfig): EngineInfo {
     ...(config.role === 'aggregated' ? {} : { worksAlone: true }),
     tpSize: config.tpSize,
     isMla: config.isMla,
-    ...(isEmbedding ? {} : { sight: { padScheme: 'wide', clips: 'frames' } }),
+    ...(isEmbedding ? {} : { sight: { padScheme: 'wide', clips: 'frames', sounds: true } }),
     kvEvents: config.kvEvents,
   }
 }

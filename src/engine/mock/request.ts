@@ -94,7 +94,7 @@ function checkMedia({ media = [], promptIds, bootstrap }: GenerateRequest, { row
     end = offset + tokens
     // The prompt's KV comes from elsewhere.
     if (role === 'decode' && bootstrap !== undefined) continue
-    if (kind === 'image' && file.length === 0) return `picture ${i} has no file`
+    if (kind !== 'video' && file.length === 0) return `picture ${i} has no file`
     if (kind === 'video' && !frames?.length) return `picture ${i} is a clip without frames`
     if (rowsOnly && rows === undefined) return `picture ${i} was not encoded, and this engine was started without a tower`
     if (rows !== undefined && (rows.rows !== places || rows.bytes.length !== places * rows.dim * (rows.type === 'float32' ? 4 : 2)))

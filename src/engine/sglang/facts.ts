@@ -36,8 +36,8 @@ export function toInfo(ready: Ready): EngineInfo {
   }
 }
 
-function sightOf({ pad, clips }: NonNullable<Ready['sight']>): NonNullable<EngineInfo['sight']> {
-  return { ...(pad ? { padScheme: pad } : {}), ...(clips ? { clips: 'frames' } : {}) }
+function sightOf({ pad, clips, sounds }: NonNullable<Ready['sight']>): NonNullable<EngineInfo['sight']> {
+  return { ...(pad ? { padScheme: pad } : {}), ...(clips ? { clips: 'frames' } : {}), sounds: sounds === true }
 }
 
 /** SGLang's --disaggregation-mode as a role. */

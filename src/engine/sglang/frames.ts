@@ -41,8 +41,8 @@ export interface Ready {
   dp_size: number
   tp_size: number
   is_mla?: boolean
-  /** Takes pictures, and clips or not; `pad`: how their KV blocks are named (lib/media-pads.ts). */
-  sight?: { pad: PadScheme | null; clips?: boolean } | null
+  /** Takes pictures or sounds, and clips or not; `pad`: how their KV blocks are named (lib/media-pads.ts). */
+  sight?: { pad: PadScheme | null; clips?: boolean; sounds?: boolean } | null
   max_prefill_tokens?: number | null
   disaggregation_mode?: string | null
   bootstrap?: { host: string; port: number } | null

@@ -34,7 +34,7 @@ export function decodeBase64(text: string, limit: Pick<InputPolicy, 'maxBytes' |
 function notBase64(param: string, kind: InputPolicy['kind'] = 'image', cause?: unknown): AppError {
   return new AppError('invalid_value', {
     param,
-    message: `The value at ${param} is neither an address of ${kind === 'clip' ? 'a clip' : 'an image'} nor base64.`,
+    message: `The value at ${param} is neither an address of ${kind === 'image' ? 'an image' : `a ${kind}`} nor base64.`,
     cause,
   })
 }

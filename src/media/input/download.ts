@@ -7,6 +7,9 @@ import { inTime } from './in-time.ts'
 import { readLimited } from './limited.ts'
 import type { InputPolicy, Network } from './policy.ts'
 
+/** What the file's server is asked for. */
+const accepted = { image: 'image/*', clip: 'video/*', sound: 'audio/*' } as const
+
 /** A hop after its checks: the name to speak of and the addresses that may be connected to. */
 interface Target {
   url: URL
@@ -106,7 +109,7 @@ async function ask({ url, addresses }: Target, { kind }: InputPolicy, network: N
       return await fetch(pinned, {
         headers: {
           host: url.host,
-          accept: kind === 'clip' ? 'video/*' : 'image/*',
+          accept: accepted[kind ?? 'image'],
           'accept-encoding': 'identity',
           'user-agent': 'dynamo-sglang',
         },

@@ -2,7 +2,7 @@
 
 export interface InputPolicy {
   /** What is read, for messages and the question to the file's server. Absent: an image. */
-  kind?: 'image' | 'clip'
+  kind?: 'image' | 'clip' | 'sound'
   /** Also http, private addresses and this machine (DYN_MM_ALLOW_INTERNAL). */
   allowInternal: boolean
   /** The one folder that file:// addresses may name (DYN_MM_LOCAL_PATH); absent: none. */

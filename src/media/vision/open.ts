@@ -56,7 +56,8 @@ export function visionModel(family: Family, files: ModelFiles): VisionModel {
   }
 }
 
-async function processorsOf(folder: string): Promise<Pick<ModelFiles, 'processor' | 'video'>> {
+/** Of pictures and sounds alike. */
+export async function processorsOf(folder: string): Promise<Pick<ModelFiles, 'processor' | 'video'>> {
   const read = async (name: string) => (await readJsonIfThere<Json>(join(folder, name))) ?? {}
   const [own, whole, video] = await Promise.all(
     ['preprocessor_config.json', 'processor_config.json', 'video_preprocessor_config.json'].map(read),
@@ -68,7 +69,7 @@ async function processorsOf(folder: string): Promise<Pick<ModelFiles, 'processor
 }
 
 /** Special tokens only: they are in a small file, and no other one stands for a part of a picture. */
-async function tokensOf(folder: string): Promise<ModelFiles['tokenId']> {
+export async function tokensOf(folder: string): Promise<ModelFiles['tokenId']> {
   const ids = new Map<string, number>()
   const settings = await readJsonIfThere<Json>(join(folder, 'tokenizer_config.json'))
   for (const [id, token] of Object.entries(object(settings?.added_tokens_decoder))) ids.set(String(object(token).content), Number(id))

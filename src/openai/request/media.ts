@@ -12,6 +12,7 @@ const kinds: Readonly<Record<string, readonly [kind: MediaPart['kind'], field: s
   video_url: ['video', 'video_url'],
   video: ['video', 'video'],
   audio_url: ['audio', 'audio_url'],
+  input_audio: ['audio', 'input_audio'],
 }
 
 /** undefined: the messages are text alone. Their form was checked before. `sampling`: of clips that do not say themselves which frames are looked at. */
@@ -35,6 +36,8 @@ function mediaPart([kind, field]: (typeof kinds)[string] & object, part: Loose, 
   const param = `${at}.${field}`
   const given = part[field] as string | string[] | (Loose & { url: string; detail?: MediaPart['detail'] })
   if (Array.isArray(given)) return framesPart(given, part, param)
+  // OpenAI's own form of a sound is its bytes. What they are is seen by them, not by `format`.
+  if (field === 'input_audio') return { kind, url: `data:;base64,${(part.input_audio as { data: string }).data}`, param: `${param}.data` }
   const object = typeof given === 'string' ? undefined : given
   const made: MediaPart = { kind, url: object?.url ?? (given as string), param: object === undefined ? param : `${param}.url` }
   if (kind === 'video') {

@@ -30,7 +30,7 @@ const mediaParts = [
   z.looseObject({ type: z.literal('video_url'), video_url: clipAddress, ...sampling }),
   z.looseObject({ type: z.literal('video'), video: clip, ...sampling }),
   z.looseObject({ type: z.literal('audio_url'), audio_url: address }),
-  refusedPart('input_audio', 'the models of this server take no sounds'),
+  z.looseObject({ type: z.literal('input_audio'), input_audio: z.looseObject({ data: z.string().min(1), format: z.string().nullish() }) }),
   refusedPart('file', 'files are not read; give pictures as image_url parts and text as text parts'),
 ]
 

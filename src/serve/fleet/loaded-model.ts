@@ -24,7 +24,7 @@ export function loadedModel({ names, files, info, router, engineTokenizes, migra
   modelContextLength.set({ model: id }, contextLength)
   modelKvBlockSize.set({ model: id }, info.blockSize)
   modelTotalKvBlocks.set({ model: id }, Math.ceil(info.totalKvTokens / info.blockSize) * info.dpSize)
-  const sight = sightOf(files.vision, info, files.input, id)
+  const sight = sightOf(files, info, files.input, id)
   return {
     ...(sight === undefined ? {} : { sight }),
     served: { id, aliases, createdSecs: Math.floor(Date.now() / 1000), contextLength, isEmbedding },

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readModelFolder } from '../../tokenizer/model-files.ts'
 import type { ModelOptions, VisionOptions } from '../options.ts'
-import { visionOf } from '../sight.ts'
+import { hearingOf, visionOf } from '../sight.ts'
 import { encoderKind } from './make-encoder.ts'
 import { seeingModel } from './model.ts'
 
@@ -18,7 +18,9 @@ export async function checkSeeing({ model, vision }: Seeing): Promise<void> {
   const mustSee = model.mustSee ?? vision?.flag
   if (mustSee === undefined || path === undefined || !existsSync(join(path, 'config.json'))) return
   const { config } = await readModelFolder(path)
-  const sight = await visionOf(path, config, { mustSee })
+  // One that hears need not see, unless it is to have encoders of pictures.
+  const hears = vision === undefined && (await hearingOf(path, config)) !== undefined
+  const sight = await visionOf(path, config, { mustSee: hears ? undefined : mustSee })
   if (vision === undefined) return
   seeingModel({ names: [path], path, folder: path, config, sight }, vision.flag)
   if (vision.count > 0 && encoderKind(vision.encoder, path) === 'onnx') await checkTower(vision, path)

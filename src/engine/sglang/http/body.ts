@@ -22,9 +22,13 @@ function singleIds({ promptIds, media = [] }: GenerateRequest): number[] {
   return ids
 }
 
-/** No names of ours (`mm_hashes`): nobody foresees an attached server's KV blocks, and SGLang 0.5.23 dies of them with Qwen3-VL (requests/pictures.py, keep_names). Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for. */
+/** No names of ours (`mm_hashes`): nobody foresees an attached server's KV blocks, and SGLang 0.5.23 dies of them with Qwen3-VL (requests/pictures.py, keep_names). Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for, and for several sounds. */
 function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
-  const [images, clips] = [media.filter(({ kind }) => kind === 'image'), media.filter(({ kind }) => kind === 'video')]
+  const [images, clips, sounds] = (['image', 'video', 'audio'] as const).map((wanted) => media.filter(({ kind }) => kind === wanted)) as [
+    MediaItem[],
+    MediaItem[],
+    MediaItem[],
+  ]
   for (const { clip, file } of clips) {
     if (clip?.chosen === true || file.length === 0)
       throw new AppError('unsupported_parameter', {
@@ -32,9 +36,16 @@ function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
           'An attached SGLang server picks the frames of clips itself: send clips as video_url parts, without fps, num_frames or frames of your own.',
       })
   }
+  if (sounds.length > 1)
+    throw new AppError('unsupported_parameter', {
+      // It writes both lengths to the first one (multimodal/processors/qwen_audio.py), and its scheduler dies of the second.
+      message:
+        'An attached SGLang server takes one sound in a chat: SGLang 0.5.23 dies of two. Send one, or let this server start the engine itself.',
+    })
   return {
     ...(images.length === 0 ? {} : { image_data: images.map(urlOf) }),
     ...(clips.length === 0 ? {} : { video_data: clips.map(urlOf) }),
+    ...(sounds.length === 0 ? {} : { audio_data: sounds.map(urlOf) }),
   }
 }
 

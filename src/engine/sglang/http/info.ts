@@ -110,7 +110,7 @@ export async function readServer(base: string, headers: Record<string, string>):
       maxPrefillTokens: number('max_prefill_tokens', 16_384),
       kvEvents: typeof events?.endpoint_port_base === 'number',
       // Which padding it uses it does not say.
-      ...(model.has_image_understanding === true ? { sight: { clips: 'file' as const } } : {}),
+      ...sightOf(model),
     },
     cumulative: typeof incremental === 'boolean' ? !incremental : undefined,
     kv:
@@ -134,4 +134,8 @@ export function kvSources({ kv, info }: ServerFacts, host: string): KvSource[] {
     endpoint: `tcp://${host}:${kv.port + rank}`,
     ...(kv.replayPort === undefined ? {} : { replayEndpoint: `tcp://${host}:${kv.replayPort + rank}` }),
   }))
+}
+
+function sightOf({ has_image_understanding: sees, has_audio_understanding: hears }: Json): Pick<EngineInfo, 'sight'> {
+  return sees === true || hears === true ? { sight: { ...(sees === true ? { clips: 'file' } : {}), sounds: hears === true } } : {}
 }

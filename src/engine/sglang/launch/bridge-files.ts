@@ -31,6 +31,7 @@ import pictures from '../bridge/requests/pictures.py' with { type: 'text' }
 import render from '../bridge/requests/render.py' with { type: 'text' }
 import request from '../bridge/requests/request.py' with { type: 'text' }
 import rows from '../bridge/requests/rows.py' with { type: 'text' }
+import sounds from '../bridge/requests/sounds.py' with { type: 'text' }
 import stream from '../bridge/requests/stream.py' with { type: 'text' }
 import scheduler from '../bridge/scheduler.py' with { type: 'text' }
 import serve from '../bridge/serve.py' with { type: 'text' }
@@ -69,6 +70,7 @@ export const bridgeFiles: Readonly<Record<string, string>> = {
   'scheduler.py': scheduler,
   'serve.py': serve,
   'facts/sight.py': sight,
+  'requests/sounds.py': sounds,
   'requests/stream.py': stream,
   'wire.py': wire,
 }

@@ -193,7 +193,9 @@ class OnnxEncoder implements VisionEncoder {
         this.sent.set(job.id, { job, batch })
         const own = job.item.frames ?? [job.item.file]
         files.push(...own)
-        return { id: job.id, kind: job.item.kind, grid: job.grid, sizes: own.map((file) => file.length) }
+        // Sounds go to no tower of ours.
+        const kind: 'image' | 'video' = job.item.kind === 'video' ? 'video' : 'image'
+        return { id: job.id, kind, grid: job.grid, sizes: own.map((file) => file.length) }
       })
       this.batches++
       void this.process?.send({ kind: 'batch', tasks }, files)

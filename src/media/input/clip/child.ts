@@ -44,6 +44,7 @@ export interface Run {
   memory: number
   /** For messages. */
   param: string
+  noun?: 'clip' | 'sound'
   signal: AbortSignal
 }
 
@@ -72,6 +73,7 @@ export async function* ffmpegOutput({
   memory,
   param,
   signal,
+  noun = 'clip',
 }: Run): AsyncGenerator<Uint8Array> {
   if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
   const safe = ['-protocol_whitelist', 'file', '-max_alloc', String(largestBlock), '-threads', '2', ...input]
@@ -79,14 +81,14 @@ export async function* ffmpegOutput({
   const threads = ['-filter_threads', '2']
   const quiet = ['-hide_banner', '-nostdin', '-nostats', '-v', 'warning']
   const words = [...safe, '-f', file.demuxer, '-i', '/proc/self/fd/3', ...output, 'pipe:1']
-  const child = spawn([ffmpeg, ...quiet, ...threads, ...words], file.fd, param)
+  const child = spawn([ffmpeg, ...quiet, ...threads, ...words], file.fd, param, noun)
   let ending: AppError | undefined
   const end = (why?: AppError) => {
     ending ??= why
     killGroup(child)
   }
-  const unwatch = limitMemory(child.pid, memory) ? () => {} : watchMemory(child.pid, memory, () => end(tooGreedy(param)))
-  const timer = setTimeout(() => end(late(param, timeoutMs)), timeoutMs)
+  const unwatch = limitMemory(child.pid, memory) ? () => {} : watchMemory(child.pid, memory, () => end(tooGreedy(param, noun)))
+  const timer = setTimeout(() => end(late(param, timeoutMs, noun)), timeoutMs)
   const onAbort = () => end(new AppError('client_closed_request', { param, message: 'The client went away.' }))
   signal.addEventListener('abort', onAbort, { once: true })
   const said = listen(child.stderr as ReadableStream<Uint8Array>, () => end(changes(param)), changesSize)
@@ -95,7 +97,7 @@ export async function* ffmpegOutput({
     const code = await child.exited
     await Promise.race([said.ended, Bun.sleep(1000)])
     if (ending !== undefined) throw ending
-    if (said.words.lines.some((line) => noMemory.test(line))) throw tooGreedy(param)
+    if (said.words.lines.some((line) => noMemory.test(line))) throw tooGreedy(param, noun)
     if (code !== 0) throw new ClipFailure(said.words.lines)
   } finally {
     clearTimeout(timer)
@@ -106,20 +108,26 @@ export async function* ffmpegOutput({
   }
 }
 
-function spawn(command: string[], file: number, param: string) {
+function spawn(command: string[], file: number, param: string, noun: Noun) {
   try {
     return ours(Bun.spawn(command, { stdio: ['ignore', 'pipe', 'pipe', file], detached: true }))
   } catch (cause) {
-    throw noFfmpeg(param, cause)
+    throw noFfmpeg(param, cause, noun)
   }
 }
 
-/** The refusal of clips on a machine that cannot decode them. */
-export function noFfmpeg(param: string, cause?: unknown): AppError {
+type Noun = NonNullable<Run['noun']>
+
+const otherWays: Readonly<Record<Noun, string>> = {
+  clip: 'clips may also be sent as pictures of their frames',
+  sound: 'a WAV file of 16 kHz, 16 bits and one channel needs none',
+}
+
+/** The refusal of clips and sounds on a machine that cannot decode them. */
+export function noFfmpeg(param: string, cause?: unknown, noun: Noun = 'clip'): AppError {
   return new AppError('unsupported_parameter', {
     param,
-    message:
-      'This server cannot read clips: it has no ffmpeg. Install one (the package ffmpeg), or name it with --ffmpeg; clips may also be sent as pictures of their frames.',
+    message: `This server cannot read ${noun === 'clip' ? 'clips' : 'such sounds'}: it has no ffmpeg. Install one (the package ffmpeg), or name it with --ffmpeg; ${otherWays[noun]}.`,
     cause,
   })
 }
@@ -131,18 +139,18 @@ function changes(param: string): AppError {
   return new AppError('invalid_image', { param, message: `The clip at ${param} changes the size of its frames on the way.` })
 }
 
-function late(param: string, timeoutMs: number): AppError {
+function late(param: string, timeoutMs: number, noun: Noun): AppError {
   return new AppError('invalid_image', {
     param,
-    message: `The clip at ${param} was not read within ${timeoutMs / 1000} seconds. Send a shorter or smaller one.`,
+    message: `The ${noun} at ${param} was not read within ${timeoutMs / 1000} seconds. Send a shorter or smaller one.`,
   })
 }
 
 const noMemory = /cannot allocate memory|out of memory|\bENOMEM\b/i
 
-function tooGreedy(param: string): AppError {
+function tooGreedy(param: string, noun: Noun): AppError {
   return new AppError('invalid_image', {
     param,
-    message: `The clip at ${param} claims more than can be read: ffmpeg needs more memory for it than it may have. Send a smaller one, or a file that was written anew.`,
+    message: `The ${noun} at ${param} claims more than can be read: ffmpeg needs more memory for it than it may have. Send a smaller one, or a file that was written anew.`,
   })
 }

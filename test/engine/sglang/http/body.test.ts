@@ -24,3 +24,12 @@ test('the text instead where the family has one: its processor takes no ids', ()
   const body = generateBody({ ...request, mediaText: 'a <image>' }, 'r')
   expect([body.text, body.input_ids]).toEqual(['a <image>', undefined])
 })
+
+test('a sound as its file; two are refused, because the server would die of them', () => {
+  const sound = { ...picture, kind: 'audio', contentType: 'audio/wav' } as const
+  expect(generateBody({ ...request, media: [sound] }, 'r')).toMatchObject({
+    input_ids: [1, 8, 2],
+    audio_data: ['data:audio/wav;base64,AQI='],
+  })
+  expect(() => generateBody({ ...request, media: [sound, sound] }, 'r')).toThrow('takes one sound in a chat')
+})

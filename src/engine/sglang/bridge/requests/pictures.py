@@ -1,4 +1,4 @@
-"""Pictures of a request: files, which SGLang's own processor of the model makes ready for its tower; clips (clips.py); or the rows that a tower elsewhere made
+"""Pictures (and clips, and sounds) of a request: files, which SGLang's own processor of the model makes ready for its tower; clips (clips.py); or the rows that a tower elsewhere made
 of them (rows.py). Our token ids stay as they are, so that an answer continued elsewhere and one that began here see the same prompt."""
 
 import itertools
@@ -6,7 +6,7 @@ import itertools
 import numpy
 
 from .. import compat
-from . import clips, rows
+from . import clips, rows, sounds
 
 
 def request_fields(manager, ids: list, media: list) -> dict:
@@ -15,7 +15,7 @@ def request_fields(manager, ids: list, media: list) -> dict:
     if any(picture.rows is not None for picture in pictures):
         raise ValueError("this SGLang takes files of pictures only: --bridge-level L2 has no way in for a tower elsewhere")
     # SGLang makes its items by kind, images first.
-    hashes = [picture.hash[:16] for kind in ("image", "video") for picture in pictures if picture.kind == kind]
+    hashes = [picture.hash[:16] for kind in ("image", "video", "audio") for picture in pictures if picture.kind == kind]
     prompt = prompt_for(manager.mm_processor, manager.tokenizer, collapsed(ids, pictures), pictures)
     return {"input_ids" if isinstance(prompt, list) else "text": prompt, **data_of(pictures), "mm_hashes": hashes}
 
@@ -38,14 +38,14 @@ def keep_names(manager):
 
 
 def data_of(pictures: list) -> dict:
-    """`image_data` and `video_data` as SGLang's requests have them; None where there is none of the kind."""
+    """`image_data`, `video_data` and `audio_data` as SGLang's requests have them; None where there is none of the kind."""
     if any(picture.kind == "video" and picture.clip is None for picture in pictures):
         raise ValueError("a clip came without its frames")
     files = [bytes(picture.file) for picture in pictures if picture.kind == "image"]
     taken = [clips.Picked(picture.clip) for picture in pictures if picture.kind == "video"]
     if taken and not clips.install():
         raise ValueError("this SGLang takes no clips in the form of their frames; use a newer release")
-    return {"image_data": files or None, "video_data": taken or None}
+    return {"image_data": files or None, "video_data": taken or None, "audio_data": [bytes(one.file) for one in pictures if one.kind == "audio"] or None}
 
 
 def check_seen(found, wanted: int):
@@ -100,6 +100,7 @@ class Pictures:
             owners = clips.owners(item, pictures)
             if len(owners) == 1:
                 name(item, int(owners[0].hash[:16], 16))
+        sounds.own_lengths(made.mm_items)
         # Made of other names than these.
         made.padded_input_ids = None
         return made
@@ -110,7 +111,7 @@ class Pictures:
         try:
             made = await processor.process_mm_data_async(
                 image_data=data["image_data"],
-                audio_data=None,
+                audio_data=data["audio_data"],
                 input_text=prompt_for(processor, self._manager.tokenizer, ids, pictures),
                 request_obj=asked,
                 max_req_input_len=getattr(self._manager, "max_req_input_len", None),
