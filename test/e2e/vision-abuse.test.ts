@@ -60,7 +60,7 @@ describe('bodies', () => {
       refused('invalid_value', undefined, `${inside}.image_url.detail`),
     ],
     ['a list in the list', [text('a')], refused('invalid_type', undefined, inside)],
-    ["the model's own token for pictures", text('<|image_pad|>'), refused('invalid_value', /picture token/, 'messages')],
+    ["the model's own token for pictures", text('<|image_pad|>'), refused('invalid_value', /own token/, 'messages')],
     ["the model's own token for clips", text('<|video_pad|>'), refused('invalid_value', undefined, 'messages')],
     ['a whole picture in tokens', text('<|vision_start|><|image_pad|><|vision_end|>'), refused('invalid_value', undefined, 'messages')],
   ]

@@ -37,7 +37,7 @@ export function toInfo(ready: Ready): EngineInfo {
 }
 
 function sightOf({ pad, clips, sounds }: NonNullable<Ready['sight']>): NonNullable<EngineInfo['sight']> {
-  return { ...(pad ? { padScheme: pad } : {}), ...(clips ? { clips: 'frames' } : {}), sounds: sounds === true }
+  return { ...(pad ? { padScheme: pad } : {}), ...(clips ? { clips: 'frames' } : {}), ...(sounds === true ? { sounds } : {}) }
 }
 
 /** SGLang's --disaggregation-mode as a role. */

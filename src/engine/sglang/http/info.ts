@@ -137,5 +137,6 @@ export function kvSources({ kv, info }: ServerFacts, host: string): KvSource[] {
 }
 
 function sightOf({ has_image_understanding: sees, has_audio_understanding: hears }: Json): Pick<EngineInfo, 'sight'> {
-  return sees === true || hears === true ? { sight: { ...(sees === true ? { clips: 'file' } : {}), sounds: hears === true } } : {}
+  if (sees !== true && hears !== true) return {}
+  return { sight: { ...(sees === true ? { clips: 'file' } : {}), ...(hears === true ? { sounds: true } : {}) } }
 }
