@@ -108,7 +108,7 @@ describe('memory and what is left behind', () => {
     clearInterval(watch)
     // Each is 25 million pixels: too long for this model, and 175 MB while it is decoded and written again; all at once would be 10 GB.
     for (const one of got) expect(one).toMatchObject({ status: 400, code: 'context_length_exceeded' })
-    expect(most - before).toBeLessThan(3000)
+    expect(most - before).toBeLessThan(2000)
     expect(await ask(strict, [picture(dataUrl(png))])).toEqual({ status: 200 })
   })
 

@@ -18,20 +18,25 @@ export function limitMemory(pid: number, bytes: number): boolean {
 
 /** No shell and no program is needed for it, so that it also holds in a container that has none. */
 function open(): Limit {
+  for (const name of libraries) {
+    const limit = limitOf(name)
+    if (limit !== undefined) return limit
+  }
+  return () => false
+}
+
+/** The call of this C library; undefined: this machine has another one, or none that can be called from here. */
+function limitOf(library: string): Limit | undefined {
   try {
     const { dlopen, ptr } = require('bun:ffi') as typeof import('bun:ffi')
-    const types = { prlimit: { args: ['i32', 'i32', 'ptr', 'ptr'], returns: 'i32' } } as const
-    for (const name of libraries) {
-      try {
-        const { prlimit } = dlopen(name, types).symbols
-        return (pid, bytes) => {
-          const softAndHard = BigUint64Array.of(BigInt(bytes), BigInt(bytes))
-          return prlimit(pid, data, ptr(softAndHard), null) === 0
-        }
-      } catch {}
+    const { prlimit } = dlopen(library, { prlimit: { args: ['i32', 'i32', 'ptr', 'ptr'], returns: 'i32' } }).symbols
+    return (pid, bytes) => {
+      const softAndHard = BigUint64Array.of(BigInt(bytes), BigInt(bytes))
+      return prlimit(pid, data, ptr(softAndHard), null) === 0
     }
-  } catch {}
-  return () => false
+  } catch {
+    return undefined // The caller tries the next one, and in the end watches the child instead (watchMemory).
+  }
 }
 
 /** Between two looks: ffmpeg fills about 1.4 GB a second. */
