@@ -17,7 +17,8 @@ const { values: options } = parseArgs({
   options: {
     shape: { type: 'string', default: 'vl-small' },
     setups: { type: 'string', default: 'sglang,ours,ours-sglang-encoder,ours-onnx-cpu,ours-onnx-webgpu,ours-epd-webgpu' },
-    dtype: { type: 'string', default: 'float32' },
+    /** SGLang's kernels on a GPU take no float32. */
+    dtype: { type: 'string', default: 'bfloat16' },
     /** Whose resizing our tower follows; SGLang on a GPU resizes there, in float32. */
     backend: { type: 'string', default: 'tv_f32' },
     /** `all`: also the language model's, for texts; `vision`: our tower's alone, SGLang makes up its own (--load-format dummy). */
