@@ -1,5 +1,5 @@
 // What users of a fleet see whose pictures are encoded by workers of their own: answers as from one process, whatever happens to the encoders.
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { pngOf } from '../helpers/pictures.ts'
 import { programPath, startNats } from '../helpers/processes/broker.ts'
 import { freePort } from '../helpers/processes/sglang-server.ts'
 import { eventually, productCommand, type Started, start } from '../helpers/processes/start.ts'
-import { look, metricOf, model, startVisionFleet, type VisionFleet, type WatchedWorker } from '../helpers/processes/vision-fleet.ts'
+import { found, look, metricOf, model, patchesInWork, readyEncoders, visionFleets } from '../helpers/processes/vision-fleet.ts'
 import { tinyTower } from '../helpers/vision-fixtures.ts'
 
 setDefaultTimeout(120_000)
@@ -19,30 +19,13 @@ beforeAll(async () => {
 })
 afterAll(() => whole.stop())
 
-const ending: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const end of ending.splice(0).reverse()) await end()
-}, 60_000)
-
-function fleetOf(): VisionFleet {
-  const fleet = startVisionFleet()
-  ending.push(fleet.stop)
-  return fleet
-}
-
-/** The frontend knows a worker, and the worker this many encoders. */
-async function found(url: string, language: WatchedWorker, encoders: number): Promise<void> {
-  await eventually('the model is served', async () => (await fetch(`${url}/ready`)).ok)
-  await eventually('the encoders were found', async () => (await language.metric(ready)) === encoders)
-}
+const { fleetOf, ending } = visionFleets()
 
 /** A picture takes about a tenth of a second. */
 const slow = ['--speedup-ratio', '0.05']
 const misses = 'dynamo_component_embedding_cache_misses_total'
 const hits = 'dynamo_component_embedding_cache_hits_total'
 const encoded = 'dynamo_component_vision_encoder_pictures_total'
-const ready = 'dynamo_component_vision_encoder_ready'
-const inWork = 'dynamo_component_vision_encoder_patches'
 
 const pictures = (count: number, from: number) => Promise.all(Array.from({ length: count }, (_, i) => pngOf(112, 84, from + i)))
 /** Answers of one process that encodes its pictures itself. */
@@ -59,7 +42,7 @@ test('encode, prefill and decode together: the same answers as from one process;
   expect([await language.metric(misses), await language.metric(hits), await encoder.metric(encoded)]).toEqual([2, 1, 2])
   // Another language worker does not know it, the encode worker does.
   const other = await fleet.language()
-  await eventually('the encoder was found', async () => (await other.metric(ready)) === 1)
+  await eventually('the encoder was found', async () => (await other.metric(readyEncoders)) === 1)
   await language.kill()
   await eventually('the other one answers', async () => (await look(url, [a])) === (await look(whole.url, [a])))
   expect([await encoder.metric(hits), await encoder.metric(encoded)]).toEqual([1, 2])
@@ -76,7 +59,7 @@ test('several language workers: a picture that one of them had encoded is in the
   const expected = await undisturbed(files)
   for (const { id } of [one, other]) {
     // What others have in work is told a moment later.
-    await eventually('all are known to be idle', async () => (await other.metric(inWork)) === 0)
+    await eventually('all are known to be idle', async () => (await other.metric(patchesInWork)) === 0)
     for (const [i, file] of files.entries())
       expect(await look(url, [file], undefined, { 'x-dynamo-worker-instance-id': id })).toBe(expected[i]!)
   }
@@ -93,7 +76,7 @@ test('encode, prefill and decode apart: the same answers', async () => {
     fleet.language(['--disaggregation-mode', 'decode']),
     fleet.encoder(['--disaggregation-mode', 'encode']),
   ])
-  await eventually('the encoder was found', async () => (await prefill.metric(ready)) === 1)
+  await eventually('the encoder was found', async () => (await prefill.metric(readyEncoders)) === 1)
   const files = await pictures(3, 11)
   const expected = await undisturbed(files)
   await eventually('both halves are there', async () => (await look(url, [files[0]!])) === expected[0])
@@ -159,8 +142,7 @@ test.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-
     const nats = await startNats()
     ending.push(nats.stop)
     const planes = { DYN_DISCOVERY_BACKEND: 'nats', DYN_REQUEST_PLANE: 'nats', DYN_EVENT_PLANE: 'nats' }
-    const fleet = startVisionFleet({ ...planes, NATS_SERVER: `nats://127.0.0.1:${nats.port}` })
-    ending.push(fleet.stop)
+    const fleet = fleetOf({ ...planes, NATS_SERVER: `nats://127.0.0.1:${nats.port}` })
     const [{ url }, language, encoder] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder()])
     await found(url, language, 1)
     const large = await pngOf(1200, 900, 71)
@@ -178,7 +160,7 @@ test('without an encoder text is served, pictures fail within seconds and say wh
   // That many failures of an engine would have opened the router's breaker.
   expect(await look(url, [], 'Hi')).toBe(await look(whole.url, [], 'Hi'))
   const encoder = await fleet.encoder()
-  await eventually('the encoder was found', async () => (await language.metric(ready)) === 1)
+  await eventually('the encoder was found', async () => (await language.metric(readyEncoders)) === 1)
   expect(await look(url, [known])).toBe(await look(whole.url, [known]))
   await encoder.kill()
   await eventually('it is missed', async () => (await look(url, [other])).startsWith('503 encoder_unavailable'))
@@ -192,7 +174,7 @@ test('serve with encoders of its own, in one process', async () => {
   try {
     const files = await pictures(20, 31)
     expect(await Promise.all(files.map((file) => look(serving.url, [file])))).toEqual(await undisturbed(files))
-    expect([await metricOf(serving.url, encoded), await metricOf(serving.url, ready)]).toEqual([20, 2])
+    expect([await metricOf(serving.url, encoded), await metricOf(serving.url, readyEncoders)]).toEqual([20, 2])
   } finally {
     expect(await serving.stop()).toBe(0)
   }
@@ -230,7 +212,7 @@ test('serve whose pictures are encoded by workers elsewhere', async () => {
     fleet.encoder(),
   ])
   const [file] = (await pictures(1, 61)) as [Uint8Array]
-  await eventually('the encoder was found', async () => (await metricOf(url, ready)) === 1)
+  await eventually('the encoder was found', async () => (await metricOf(url, readyEncoders)) === 1)
   expect(await look(url, [file])).toBe(await look(whole.url, [file]))
   expect(await encoder.metric(encoded)).toBe(1)
 })

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { MediaItem } from '../../src/engine/types.ts'
 import { imageCodec } from '../../src/media/image/codec.ts'
+import type { VisionModel } from '../../src/media/vision/vision.ts'
 import { cpuArgs } from './sglang.ts'
 
 export const tinyVl = join(import.meta.dir, '../../models/tiny-vl')
@@ -31,6 +32,17 @@ export async function noisePicture(seed: number, width: number, height: number):
     single: 1022,
   }
 }
+
+/** As much of a vision model as a gateway asks for: patches of 14 pixels, 2 × 2 of them a row, nothing resized. */
+export const gridModel = (imageTokenId = 1022) =>
+  ({
+    imageTokenId,
+    plan: (width: number, height: number) => ({
+      resized: [height, width],
+      grid: [1, height / patch, width / patch],
+      tokens: (width * height) / (2 * patch) ** 2,
+    }),
+  }) as unknown as VisionModel
 
 /** float32, so that answers can be compared to the bit. */
 export function vlArgs(model = tinyVl): string[] {

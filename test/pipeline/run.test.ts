@@ -8,21 +8,10 @@ import { createPool } from '../../src/router/pool.ts'
 import { workerSet } from '../../src/router/workers.ts'
 import { ids, letterTokenizer } from '../helpers/fakes/letter-tokenizer.ts'
 import { type Running, type ScriptedEngine, scriptedEngine, scriptedInfo } from '../helpers/fakes/scripted-engine.ts'
+import { request as usualRequest } from '../helpers/fakes/served-letters.ts'
 
 const usage = { promptTokens: 2, completionTokens: 3, cachedTokens: 1, reasoningTokens: 0 }
-const request: TextRequest = {
-  requestId: 'r',
-  model: 'letters',
-  receivedAt: 0,
-  prompt: { kind: 'text', text: 'ab', addSpecial: false },
-  sampling: {},
-  stops: [],
-  includeStop: false,
-  n: 1,
-  stream: true,
-  echo: false,
-  skipSpecial: true,
-}
+const request: TextRequest = { ...usualRequest, sampling: {} }
 
 function loaded(engine: ScriptedEngine): LoadedModel {
   return {

@@ -1,6 +1,7 @@
 // Streams under way while workers die or leave and others join: what the clients see, and what is left behind.
 import { chat, type Fleet, type FleetWorker } from '../helpers/processes/fleet.ts'
 import { until } from '../helpers/run-request.ts'
+import { sseEvents } from '../helpers/sse.ts'
 
 export interface ChurnOptions {
   fleet: Fleet
@@ -117,28 +118,21 @@ export async function sumOf(url: string, ending: string): Promise<number> {
 async function streamed(url: string, prompt: string, maxTokens: number): Promise<Streamed> {
   const response = await chat(url, prompt, { maxTokens, more: { stream: true } })
   if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`)
-  const decoder = new TextDecoder()
   const result: Streamed = { text: '', tokens: 0, longestGapMs: 0 }
-  let rest = ''
   let last = performance.now()
   let finished = false
-  for await (const bytes of response.body!) {
+  for await (const data of sseEvents(response.body!)) {
     const now = performance.now()
     if (result.tokens > 0) result.longestGapMs = Math.max(result.longestGapMs, now - last)
     last = now
-    rest += decoder.decode(bytes, { stream: true })
-    const lines = rest.split('\n\n')
-    rest = lines.pop()!
-    for (const line of lines) {
-      if (line === 'data: [DONE]') finished = true
-      if (!line.startsWith('data: {')) continue
-      const event = JSON.parse(line.slice(6))
-      if (event.error !== undefined) throw new Error(event.error.message)
-      const delta = event.choices[0]?.delta?.content
-      if (!delta) continue
-      result.text += delta
-      result.tokens++
-    }
+    if (data === '[DONE]') finished = true
+    if (!data.startsWith('{')) continue
+    const event = JSON.parse(data)
+    if (event.error !== undefined) throw new Error(event.error.message)
+    const delta = event.choices[0]?.delta?.content
+    if (!delta) continue
+    result.text += delta
+    result.tokens++
   }
   if (!finished) throw new Error('the stream ended without [DONE]')
   return result

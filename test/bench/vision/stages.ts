@@ -1,4 +1,5 @@
 // Times of stages as our processes tell them on /metrics, and requests with pictures that are watched until their first token. Knows nothing of who started the processes.
+import { sseEvents } from '../../helpers/sse.ts'
 
 export interface Stage {
   seconds: number
@@ -73,16 +74,7 @@ export async function askStreamed({ url, model, pictures, text, tokens, timeoutM
       signal: AbortSignal.timeout(timeoutMs),
     })
     if (!response.ok) throw new Error(`${response.status} ${(await response.text()).slice(0, 300)}`)
-    let rest = ''
-    const decoder = new TextDecoder()
-    for await (const bytes of response.body!) {
-      rest += decoder.decode(bytes, { stream: true })
-      for (let end = rest.indexOf('\n\n'); end >= 0; end = rest.indexOf('\n\n')) {
-        const line = rest.slice(0, end)
-        rest = rest.slice(end + 2)
-        if (line.startsWith('data: {')) take(JSON.parse(line.slice(6)), answer, began)
-      }
-    }
+    for await (const data of sseEvents(response.body!)) if (data.startsWith('{')) take(JSON.parse(data), answer, began)
     if (answer.tokens === 0) throw new Error('the stream ended early')
   } catch (error) {
     answer.error = error instanceof Error ? error.message : String(error)

@@ -1,18 +1,13 @@
 // A request whose pictures are more than a frame of the plane holds: 12 of 8 MB go to a worker, and each of them, or a clip of that size, to an encode worker.
-import { afterAll, beforeAll, expect, test } from 'bun:test'
-import type { NatsConnection } from '@nats-io/transport-node'
+import { expect, test } from 'bun:test'
 import type { MediaItem } from '../../../src/engine/types.ts'
 import { mockEncoder } from '../../../src/engine/vision/mock/encoder.ts'
 import { remoteEncoder } from '../../../src/engine/vision/remote/encoder.ts'
 import { hostEncoder } from '../../../src/engine/vision/remote/host.ts'
-import { natsClient } from '../../../src/transport/nats/client.ts'
-import { connectNats } from '../../../src/transport/nats/connection.ts'
-import { natsServer } from '../../../src/transport/nats/server.ts'
 import { tcpClient } from '../../../src/transport/tcp/client.ts'
 import { tcpServer } from '../../../src/transport/tcp/server.ts'
 import { madeUpPicture } from '../../helpers/media-items.ts'
-import { need } from '../../helpers/need.ts'
-import { type Broker, programPath, startNats } from '../../helpers/processes/broker.ts'
+import { natsPlane } from '../../helpers/nats-plane.ts'
 import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
 import type { PlaneKind } from '../../suites/plane.suite.ts'
 import { startWorld } from './worlds.ts'
@@ -99,20 +94,6 @@ function cases(name: string, plane: PlaneKind): void {
 
 cases('TCP', { serve: async (service) => tcpServer(service), connect: (address) => tcpClient(address) })
 
-if (need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)) {
-  let broker: Broker
-  let worker: NatsConnection
-  let frontend: NatsConnection
-  beforeAll(async () => {
-    // As it comes: a message is 1 MB at most.
-    broker = await startNats()
-    worker = await connectNats({ servers: [`nats://127.0.0.1:${broker.port}`] }, 'worker')
-    frontend = await connectNats({ servers: [`nats://127.0.0.1:${broker.port}`] }, 'frontend')
-  })
-  afterAll(async () => {
-    await frontend.close()
-    await worker.close()
-    await broker.stop()
-  })
-  cases('NATS', { serve: (service) => natsServer(worker, service), connect: (address) => natsClient(frontend, address) })
-}
+// As it comes: a message is 1 MB at most.
+const nats = natsPlane()
+if (nats !== undefined) cases('NATS', nats)

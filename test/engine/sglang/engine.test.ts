@@ -1,39 +1,10 @@
 // The engine against a fake of the bridge: everything of the protocol that a healthy SGLang would not show.
-import { afterAll, afterEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type SglangEngine, sglangEngine } from '../../../src/engine/sglang/engine.ts'
+import { expect, test } from 'bun:test'
 import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
-import type { EngineEvent } from '../../../src/engine/types.ts'
-import { fakePython } from '../../helpers/fakes/fake-python.ts'
+import { fakeEngines } from '../../helpers/fakes/fake-engines.ts'
 import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'engine-'))
-const python = fakePython(folder)
-const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
-
-const started: SglangEngine[] = []
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((engine) => engine.stop(0)))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-function make(more: Partial<SglangOptions> = {}) {
-  const notices: string[] = []
-  const events: EngineEvent[] = []
-  const engine = sglangEngine({ python, args: [], env, cacheDir: join(folder, 'cache'), onNotice: (text) => notices.push(text), ...more })
-  engine.on((event) => events.push(event))
-  started.push(engine)
-  return { engine, notices, events }
-}
-
-async function start(more: Partial<SglangOptions> = {}) {
-  const made = make(more)
-  await made.engine.start()
-  const facts = () => made.engine.control('facts', {}) as Promise<Record<string, unknown>>
-  return { ...made, facts }
-}
+const { make, start } = fakeEngines()
 
 for (const level of ['L1', 'L0', 'L2'] as const)
   test(`${level}: rows reach their sinks, slots are finished and used again`, async () => {

@@ -1,7 +1,6 @@
 // The images routes on a port of their own, over any pipeline and store.
 import OpenAI from 'openai'
 import pino from 'pino'
-import { AppError } from '../../../src/lib/errors.ts'
 import type { Handler } from '../../../src/openai/call.ts'
 import { editsHandler } from '../../../src/openai/images/edits.ts'
 import { generationsHandler } from '../../../src/openai/images/generations.ts'
@@ -9,6 +8,7 @@ import type { ImagesApi } from '../../../src/openai/media/api.ts'
 import { endpoint } from '../../../src/serve/http/endpoint.ts'
 import { defaultLimits, InFlight, type Limits } from '../../../src/serve/http/limits.ts'
 import { freePort } from '../processes/sglang-server.ts'
+import { fakeInput } from './image-input.ts'
 import { type MediaScript, type MemoryStore, memoryStore, type ScriptedMedia, scriptedMedia } from './media.ts'
 import { scriptedPipeline } from './pipeline.ts'
 
@@ -28,24 +28,6 @@ export interface ImagesApp extends AsyncDisposable {
 export interface ImagesAppOptions extends Partial<ImagesApi> {
   script?: MediaScript
   limits?: Partial<Limits>
-}
-
-/** A file that is a PNG by its head: 8 bytes of signature, then IHDR with the size. */
-export function pngHead(width: number, height: number): Uint8Array {
-  const bytes = new Uint8Array(33)
-  bytes.set([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  const view = new DataView(bytes.buffer)
-  view.setUint32(16, width)
-  view.setUint32(20, height)
-  return bytes
-}
-
-/** Takes PNG heads and addresses of the form `https://images.test/<width>x<height>`. */
-const fakeInput: ImagesApi['input'] = async (source, param) => {
-  if ('bytes' in source && source.bytes[0] === 0x89) return source.bytes
-  const size = 'url' in source ? /^https:\/\/images\.test\/(\d+)x(\d+)$/.exec(source.url) : null
-  if (size !== null) return pngHead(Number(size[1]), Number(size[2]))
-  throw new AppError('invalid_image', { message: `The image in '${param}' cannot be read.`, param })
 }
 
 export function imagesApp({ script, limits, ...options }: ImagesAppOptions = {}): ImagesApp {

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import pino from 'pino'
-import { AppError } from '../../../src/lib/errors.ts'
 import type { MediaStore } from '../../../src/media/store.ts'
 import type { Handler } from '../../../src/openai/call.ts'
 import type { VideosApi } from '../../../src/openai/videos/api.ts'
@@ -24,6 +23,7 @@ import type { MediaJobsOptions } from '../../../src/pipeline/media/jobs/options.
 import { endpoint } from '../../../src/serve/http/endpoint.ts'
 import { defaultLimits, InFlight } from '../../../src/serve/http/limits.ts'
 import { type ClipScript, type ScriptedClips, scriptedClips } from './clips.ts'
+import { fakeInput } from './image-input.ts'
 import { type MemoryStore, memoryStore } from './media.ts'
 import { scriptedPipeline } from './pipeline.ts'
 
@@ -48,24 +48,6 @@ export interface VideosAppOptions extends Partial<Omit<VideosApi, 'store'>> {
   script?: ClipScript
   store?: MediaStore
   jobLimits?: Partial<MediaJobsOptions>
-}
-
-/** A file that is a PNG by its head: 8 bytes of signature, then IHDR with the size. */
-export function pngHead(width: number, height: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(33)
-  bytes.set([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  const view = new DataView(bytes.buffer)
-  view.setUint32(16, width)
-  view.setUint32(20, height)
-  return bytes
-}
-
-/** Takes PNG heads and addresses of the form `https://images.test/<width>x<height>`. */
-const fakeInput: VideosApi['input'] = async (source, param) => {
-  if ('bytes' in source && source.bytes[0] === 0x89) return source.bytes
-  const size = 'url' in source ? /^https:\/\/images\.test\/(\d+)x(\d+)$/.exec(source.url) : null
-  if (size !== null) return pngHead(Number(size[1]), Number(size[2]))
-  throw new AppError('invalid_image', { message: `The image in '${param}' cannot be read.`, param })
 }
 
 export function videosApp({ script, store: given, jobLimits, ...options }: VideosAppOptions = {}): VideosApp {

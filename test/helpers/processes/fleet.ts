@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { until } from '../run-request.ts'
+import { sseEvents } from '../sse.ts'
 import { freePort } from './sglang-server.ts'
 import { productCommand } from './start.ts'
 
@@ -152,22 +153,15 @@ export async function streamChat(
   const response = await chat(url, text, { ...options, more: { stream: true, ...options.more } })
   if (!response.ok) throw new Error(`${response.status} ${await response.text()}`)
   let answer = ''
-  let rest = ''
   let chunks = 0
-  const decoder = new TextDecoder()
-  for await (const bytes of response.body!) {
-    rest += decoder.decode(bytes, { stream: true })
-    for (let end = rest.indexOf('\n\n'); end >= 0; end = rest.indexOf('\n\n')) {
-      const line = rest.slice(0, end)
-      rest = rest.slice(end + 2)
-      if (!line.startsWith('data: {')) continue
-      const event = JSON.parse(line.slice(6))
-      if (event.error !== undefined) throw new Error(`error event: ${JSON.stringify(event.error)}`)
-      const delta = event.choices[0]?.delta?.content
-      if (!delta) continue
-      answer += delta
-      each(++chunks, response)
-    }
+  for await (const data of sseEvents(response.body!)) {
+    if (!data.startsWith('{')) continue
+    const event = JSON.parse(data)
+    if (event.error !== undefined) throw new Error(`error event: ${JSON.stringify(event.error)}`)
+    const delta = event.choices[0]?.delta?.content
+    if (!delta) continue
+    answer += delta
+    each(++chunks, response)
   }
   return answer
 }

@@ -1,7 +1,9 @@
 // Frontends, language workers and encode workers of models/tiny-vl as processes of their own, with mocks of both, and pictures and clips to send them.
+import { afterEach } from 'bun:test'
 import { dataUrl } from '../clips.ts'
 import { type Fleet, type FleetWorker, startFleet } from './fleet.ts'
 import { freePort } from './sglang-server.ts'
+import { eventually } from './start.ts'
 
 export const model = 'models/tiny-vl'
 
@@ -32,6 +34,32 @@ export function startVisionFleet(env?: Record<string, string>, readyMs = 60_000)
     language: (args = []) => watched(['--multimodal-worker', ...args]),
     encoder: (args = []) => watched(['--multimodal-encode-worker', ...args]),
   }
+}
+
+/** A fleet for the running test; all are stopped when it ends, and what `ending` holds is called. */
+export function visionFleets(): { fleetOf(env?: Record<string, string>): VisionFleet; ending: (() => Promise<void>)[] } {
+  const ending: (() => Promise<void>)[] = []
+  afterEach(async () => {
+    for (const end of ending.splice(0).reverse()) await end()
+  }, 60_000)
+  return {
+    ending,
+    fleetOf(env) {
+      const fleet = startVisionFleet(env)
+      ending.push(fleet.stop)
+      return fleet
+    },
+  }
+}
+
+/** Of a language worker: the encoders that serve it, and patches in work. The second is told by an encode worker too. */
+export const readyEncoders = 'dynamo_component_vision_encoder_ready'
+export const patchesInWork = 'dynamo_component_vision_encoder_patches'
+
+/** Resolves when the frontend knows a worker, and the worker this many encoders. */
+export async function found(url: string, language: WatchedWorker, encoders: number): Promise<void> {
+  await eventually('the model is served', async () => (await fetch(`${url}/ready`)).ok)
+  await eventually('the encoders were found', async () => (await language.metric(readyEncoders)) === encoders)
 }
 
 export async function metricOf(url: string, name: string): Promise<number> {

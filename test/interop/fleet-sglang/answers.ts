@@ -1,5 +1,6 @@
 // Requests of every kind that an answer can be cut in, and their answers as a client sees them: texts, endings, the longest silence.
 import { realModel } from '../../helpers/processes/sglang-fleet.ts'
+import { sseEvents } from '../../helpers/sse.ts'
 
 export interface Asked {
   name: string
@@ -110,7 +111,7 @@ export async function ask(url: string, { name, path, body }: Asked, each: (worke
   }
   let last = 0
   let ended = false
-  for await (const data of eventsOf(response.body!)) {
+  for await (const data of sseEvents(response.body!)) {
     if (data === '[DONE]') {
       ended = true
       continue
@@ -152,17 +153,4 @@ function take(answer: Answer, told: Told): boolean {
     answer.cachedTokens = told.usage.prompt_tokens_details?.cached_tokens ?? 0
   }
   return some
-}
-
-async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest = ''
-  for await (const bytes of body) {
-    rest += decoder.decode(bytes, { stream: true })
-    for (let end = rest.indexOf('\n\n'); end >= 0; end = rest.indexOf('\n\n')) {
-      const line = rest.slice(0, end)
-      rest = rest.slice(end + 2)
-      if (line.startsWith('data: ')) yield line.slice(6)
-    }
-  }
 }

@@ -1,6 +1,7 @@
 // What a client gets for each kind of mistake: status, code, the field's name, and a message that says what to do.
 import { afterAll, describe, expect, test } from 'bun:test'
-import { imagesApp, pngHead } from '../../helpers/fakes/images-app.ts'
+import { pngHead } from '../../helpers/fakes/image-input.ts'
+import { imagesApp } from '../../helpers/fakes/images-app.ts'
 
 type Case = [name: string, body: unknown, status: number, code: string, param: string | null, message: RegExp]
 

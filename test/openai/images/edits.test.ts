@@ -1,7 +1,8 @@
 // Pictures from images: JSON in the ways of OpenAI, Dynamo and SGLang, forms as clients send them.
 import { expect, test } from 'bun:test'
 import { toFile } from 'openai'
-import { imagesApp, pngHead } from '../../helpers/fakes/images-app.ts'
+import { pngHead } from '../../helpers/fakes/image-input.ts'
+import { imagesApp } from '../../helpers/fakes/images-app.ts'
 
 const taking = { script: { info: { takesImages: true } } }
 const cat = pngHead(640, 480)

@@ -3,7 +3,8 @@ import { expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import { imageEvent } from '../../../src/openai/schema/images.ts'
 import { mediaUnread } from '../../../src/openai/stream/unread-budget.ts'
-import { imagesApp, pngHead } from '../../helpers/fakes/images-app.ts'
+import { pngHead } from '../../helpers/fakes/image-input.ts'
+import { imagesApp } from '../../helpers/fakes/images-app.ts'
 
 /** Comments and events of a stream, in order. */
 function eventsOf(text: string) {

@@ -1,7 +1,8 @@
 // What a client of /v1/videos gets for each kind of mistake: status, code, the parameter's path, and a message that says what to do.
 import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
-import { pngHead, videosApp } from '../../helpers/fakes/videos-app.ts'
+import { pngHead } from '../../helpers/fakes/image-input.ts'
+import { videosApp } from '../../helpers/fakes/videos-app.ts'
 
 type Case = [name: string, body: unknown, status: number, code: string, param: string | null, message: RegExp]
 

@@ -5,7 +5,8 @@ import { videoAnswer } from '../../../src/openai/schema/videos.ts'
 import type { VideosApi } from '../../../src/openai/videos/api.ts'
 import type { MediaListener, MediaRequest } from '../../../src/pipeline/media/media.ts'
 import { clipBytes, scriptedClips } from '../../helpers/fakes/clips.ts'
-import { pngHead, videosApp } from '../../helpers/fakes/videos-app.ts'
+import { pngHead } from '../../helpers/fakes/image-input.ts'
+import { videosApp } from '../../helpers/fakes/videos-app.ts'
 
 const cat = { model: 'filmer', prompt: 'a cat' }
 

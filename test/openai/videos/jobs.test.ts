@@ -3,7 +3,8 @@ import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
 import { videoDeleted, videoJobAnswer, videoList } from '../../../src/openai/schema/videos.ts'
 import { clipBytes } from '../../helpers/fakes/clips.ts'
-import { type Body, pngHead, type VideosApp, videosApp } from '../../helpers/fakes/videos-app.ts'
+import { pngHead } from '../../helpers/fakes/image-input.ts'
+import { type Body, type VideosApp, videosApp } from '../../helpers/fakes/videos-app.ts'
 
 /** The job once it has ended, asked for as clients do. */
 async function ended(app: VideosApp, id: string): Promise<Body> {

@@ -1,22 +1,13 @@
 import { expect, test } from 'bun:test'
 import { AppError } from '../../../src/lib/errors.ts'
-import type { Made, MediaListener, MediaMaker, MediaRequest, ServedMedia } from '../../../src/pipeline/media/media.ts'
+import type { Made, MediaListener, MediaMaker, ServedMedia } from '../../../src/pipeline/media/media.ts'
 import { mediaRegistry } from '../../../src/pipeline/media/media-registry.ts'
 import { mediaPipeline } from '../../../src/pipeline/media/pipeline.ts'
 import { placeJob } from '../../../src/pipeline/media/place.ts'
 import { picture, world } from './maker-world.ts'
 
 const never = new AbortController().signal
-const request: MediaRequest = {
-  requestId: 'r',
-  kind: 'image',
-  prompt: 'p',
-  outputs: 1,
-  images: [],
-  format: { type: 'png' },
-  partials: 0,
-  extra: {},
-}
+const request = picture()
 
 interface Fake extends MediaMaker {
   ready: boolean

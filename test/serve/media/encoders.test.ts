@@ -6,6 +6,7 @@ import { layout, rampColours, readPicture } from '../../../src/engine/mock/diffu
 import { localMaker } from '../../../src/pipeline/media/local-maker.ts'
 import type { EncodedFile, MediaRequest } from '../../../src/pipeline/media/media.ts'
 import { mediaEncoders } from '../../../src/serve/media/encoders.ts'
+import { picture } from '../../pipeline/media/maker-world.ts'
 
 const never = new AbortController().signal
 
@@ -15,21 +16,7 @@ async function makerOf(modelPath: string) {
   return { engine, maker: localMaker({ id: 'w', engine, encoders: mediaEncoders({ ffmpeg: null, encoder: undefined }) }) }
 }
 
-function request(more: Partial<MediaRequest>): MediaRequest {
-  const size = { width: 256, height: 128, steps: 5, seed: 4711 }
-  return {
-    requestId: 'r',
-    kind: 'image',
-    prompt: 'p',
-    outputs: 1,
-    images: [],
-    format: { type: 'png' },
-    partials: 0,
-    extra: {},
-    ...size,
-    ...more,
-  }
-}
+const request = (more: Partial<MediaRequest>) => picture({ width: 256, height: 128, steps: 5, seed: 4711, ...more })
 
 const pixels = async (bytes: Uint8Array, page = 0) =>
   new Uint8Array(await sharp(bytes, { page }).removeAlpha().toColourspace('srgb').raw().toBuffer())

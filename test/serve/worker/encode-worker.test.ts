@@ -1,6 +1,6 @@
 // An encode worker from its start to its end: what it shows, what it answers, and that nothing of it stays.
 import { expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeWorkerOptions } from '../../../src/cli/deployment/process-options.ts'
@@ -12,6 +12,7 @@ import { openEncodeWorker } from '../../../src/serve/worker/encode-worker.ts'
 import { tcpClient } from '../../../src/transport/tcp/client.ts'
 import { languageServer } from '../../helpers/language-server.ts'
 import { noisePicture } from '../../helpers/vision.ts'
+import { cards, leavingSuite } from '../../suites/leaving.suite.ts'
 
 log.level = 'silent'
 
@@ -21,23 +22,7 @@ function optionsFor(folder: string, more = '') {
   return encodeWorkerOptions(settings, {})
 }
 
-const cards = (folder: string) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(json|tmp)$/.test(name))
-
-test('told to leave at any moment of its start: no card stays, and it ends', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'encode-worker-'))
-  for (let turns = 0; turns < 40; turns++) {
-    const worker = openEncodeWorker(optionsFor(folder))
-    const ended = worker.start().then(
-      () => 'started',
-      (error) => error.code,
-    )
-    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
-    await worker.lifecycle.leave('test')
-    expect(['started', 'shutting_down']).toContain(await ended)
-    expect(cards(folder)).toEqual([])
-  }
-  rmSync(folder, { recursive: true })
-})
+leavingSuite((folder) => openEncodeWorker(optionsFor(folder)))
 
 test('shows a card by which language workers reach it; tells foreign servers its address, and takes it back', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'encode-worker-'))

@@ -1,31 +1,11 @@
 // Nothing waits for ever: lost frames, forgotten requests, an engine that lives but is silent. Against a fake of the bridge.
-import { afterAll, afterEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, readdirSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
-import { type SglangEngine, sglangEngine } from '../../../../src/engine/sglang/engine.ts'
-import type { SglangOptions } from '../../../../src/engine/sglang/options.ts'
-import { fakePython } from '../../../helpers/fakes/fake-python.ts'
+import { fakeEngines } from '../../../helpers/fakes/fake-engines.ts'
 import { requestOf, runRequest, until } from '../../../helpers/run-request.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'silence-'))
-const python = fakePython(folder)
-const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
-
-const started: SglangEngine[] = []
-afterEach(async () => {
-  await Promise.all(started.splice(0).map((engine) => engine.stop(0)))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-async function start(more: Partial<SglangOptions> = {}) {
-  const notices: string[] = []
-  const engine = sglangEngine({ python, args: [], env, cacheDir: join(folder, 'cache'), onNotice: (text) => notices.push(text), ...more })
-  started.push(engine)
-  await engine.start()
-  const facts = () => engine.control('facts', {}) as Promise<Record<string, number>>
-  return { engine, notices, facts, pid: engine.pids[0]! }
-}
+const { folder, start } = fakeEngines()
 
 test('an answer whose last frame was lost fails, and the engine goes on', async () => {
   const { engine, facts, pid } = await start()

@@ -7,21 +7,12 @@ import { itemReader } from '../../../../src/engine/vision/gateway/items.ts'
 import { mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
 import { usualClipLimits } from '../../../../src/media/input/clip/limits.ts'
 import { defaultPolicy } from '../../../../src/media/input/policy.ts'
-import type { VisionModel } from '../../../../src/media/vision/vision.ts'
 import { clipOf, dataUrl as clipUrl, hasFfmpeg } from '../../../helpers/clips.ts'
 import { languageServer } from '../../../helpers/language-server.ts'
-import { noisePicture } from '../../../helpers/vision.ts'
+import { gridModel, noisePicture } from '../../../helpers/vision.ts'
 import { presetModel } from '../../../media/vision/vectors.ts'
 
-/** Patches of 14 pixels, 2 × 2 of them a row; nothing is resized. */
-const model = {
-  imageTokenId: 510,
-  plan: (width: number, height: number) => ({
-    resized: [height, width],
-    grid: [1, height / 14, width / 14],
-    tokens: (width * height) / 784,
-  }),
-} as unknown as VisionModel
+const model = gridModel(510)
 
 let gateway: Gateway
 afterEach(() => gateway.close())

@@ -5,20 +5,12 @@ import { itemReader } from '../../../../src/engine/vision/gateway/items.ts'
 import { mockEncoder } from '../../../../src/engine/vision/mock/encoder.ts'
 import { sglangEncoder } from '../../../../src/engine/vision/sglang/encoder.ts'
 import { defaultPolicy } from '../../../../src/media/input/policy.ts'
-import type { VisionModel } from '../../../../src/media/vision/vision.ts'
-import { noisePicture, tinyVl } from '../../../helpers/vision.ts'
+import { gridModel, noisePicture, tinyVl } from '../../../helpers/vision.ts'
 import { visionSuite } from '../../../suites/vision.suite.ts'
 
 const never = new AbortController().signal
 const [first, second] = [await noisePicture(1, 112, 84), await noisePicture(2, 196, 140)]
-const model = {
-  imageTokenId: 1022,
-  plan: (width: number, height: number) => ({
-    resized: [height, width],
-    grid: [1, height / 14, width / 14],
-    tokens: (width * height) / 784,
-  }),
-} as unknown as VisionModel
+const model = gridModel()
 
 async function server(port = 0): Promise<Gateway> {
   const encoder = mockEncoder({ modelPath: tinyVl, dim: 16, type: 'bfloat16', msPerPicture: 5 })
