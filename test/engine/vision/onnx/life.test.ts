@@ -10,19 +10,18 @@ import { tinyEncoderOptions, tinyTower } from '../../../helpers/vision-fixtures.
 const never = new AbortController().signal
 const busy = join(import.meta.dir, '../../../helpers/processes/busy-life.ts')
 
-test('a process whose thread is busy for seconds is heard all the time; stopped it is silent, told once', async () => {
-  const child = Bun.spawn([process.execPath, busy, '3000'], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] })
+test('a process whose thread is busy is heard all the time; stopped it is silent, told once', async () => {
+  const child = Bun.spawn([process.execPath, busy, '60000'], { stdio: ['ignore', 'pipe', 'inherit', 'pipe'] })
   let silences = 0
   const life = listenForLife(child.stdio[3] as number, () => silences++)
   // It says when it begins to be busy.
   await child.stdout.getReader().read()
   const begun = performance.now()
   const signs = new Set<number>()
-  while (performance.now() - begun < 2000) {
+  while (signs.size < 5) {
     if (life.heardAt !== undefined && life.heardAt > begun) signs.add(life.heardAt)
     await Bun.sleep(20)
   }
-  expect(signs.size).toBeGreaterThan(3)
   expect(silences).toBe(0)
   child.kill('SIGSTOP')
   while (silences === 0) await Bun.sleep(20)
