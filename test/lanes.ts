@@ -1,18 +1,24 @@
-// What a whole `bun run test` does side by side: files that start a real SGLang wait most of their time for one core, the others fill the rest.
+// What a whole `bun run test` does side by side: a start of a real SGLang works on one core most of the time, most other tests wait; so one process takes the files with
+// real engines, one after another, the other one all the rest, and then it helps.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** What such a file asks for. */
-const startsSglang = /\b(sglangPython|diffusionPython|canRunReal|realPython|hasHostNixl|benchServing|aiperf)\b|\/fleet-sglang\//
+/** Whoever starts a real SGLang, or runs its code for long, gives it the environment of an engine on CPU, or uses what does. */
+const startsSglang = /\b(cpuEnv|cpuArgs|vlArgs|cpuDiffusion|diffusionPython|canRunReal|benchServing|aiperf)\b|\/fleet-sglang\//
 
-/** Taken first: what is long must not be what everything waits for in the end. */
+/** Taken first, longest first: what is long must not be what everything waits for in the end. */
 const longest = [
-  'engine/sglang/bridge/checks.test.ts',
-  'engine/sglang/disagg.test.ts',
   'engine/sglang/sglang.test.ts',
-  'engine/sglang/diffusion/life.test.ts',
+  'engine/vision/split.test.ts',
+  'e2e/families-sglang.test.ts',
+  'interop/vision-split.test.ts',
+  'engine/sglang/disagg.test.ts',
   'interop/fleet-sglang.test.ts',
+  'engine/sglang/diffusion/life.test.ts',
+  'engine/sglang/bridge/checks.test.ts',
+  'engine/sglang/clips.test.ts',
   'interop/dllm.test.ts',
+  'interop/sglang-equality.test.ts',
 ]
 
 /** All test files, as bun takes them: those that start a real SGLang, the longest first, and the others. */

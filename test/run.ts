@@ -1,6 +1,7 @@
 // `bun run test`: builds the executable if a source has changed, runs every test the machine can run, names what it skips.
 // With REQUIRE_ALL=1 (CI) types, lint and format are checked too and a skip is a failure. The last line is `N passed, N failed`.
 // Where there is a real SGLang, a run of all runs two `bun test` side by side: one prints as it goes, what the other says of a file comes when the file is done.
+import { freemem } from 'node:os'
 import { join } from 'node:path'
 import { sglangPython } from './helpers/sglang.ts'
 import { laneFiles } from './lanes.ts'
@@ -53,10 +54,12 @@ async function bunTest(chosen: readonly string[], quiet = false): Promise<Ran> {
   return { passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed, skipped, said }
 }
 
-/** With DYN_TEST_SGLANG=2 the second process helps with the files that start a real SGLang once the others are done: faster where cores and memory allow it. */
-const both = process.env.DYN_TEST_SGLANG === '2'
+/** What a file with real engines may need: three of them and what they work with. */
+const roomFor = 10e9
+/** Whether the second process, once it is done with the others, takes files with real engines too: where there is memory for it, unless DYN_TEST_SGLANG is 1. */
+const helps = () => process.env.DYN_TEST_SGLANG !== '1' && freemem() >= roomFor
 
-/** Every test file: those that start a real SGLang one after another, beside them the others, which print as they go. */
+/** Every test file: those that start a real SGLang one after another, beside them the others, which print as they go; who is done first helps. */
 async function everything(): Promise<Ran[]> {
   const { sglang, others } = laneFiles(root)
   const ran: Ran[] = []
@@ -65,7 +68,7 @@ async function everything(): Promise<Ran[]> {
   }
   const rest = async () => {
     ran.push(await bunTest(others))
-    if (both) await real()
+    if (helps()) await real()
   }
   await Promise.all([real(), rest()])
   return ran

@@ -11,6 +11,7 @@ import type { TextRequest } from '../../src/pipeline/types.ts'
 import { loadTokenizer } from '../../src/tokenizer/hf.ts'
 import { type FirstRouter, firstRouter } from '../helpers/fakes/first-router.ts'
 import { type Listener, listener } from '../helpers/fakes/listener.ts'
+import { request as usualRequest } from '../helpers/fakes/served-letters.ts'
 import { need } from '../helpers/need.ts'
 import { until } from '../helpers/run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../helpers/sglang.ts'
@@ -69,17 +70,12 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       requests.map(async ([name, sampling, more], i) => {
         const heard = listener(onText)
         const request: TextRequest = {
+          ...usualRequest,
           requestId: name,
           model: 'tiny',
           receivedAt: performance.now(),
           prompt: { kind: 'ids', ids: Uint32Array.from({ length: 30 }, (_, at) => 20 + i * 31 + at) },
           sampling,
-          stops: [],
-          includeStop: false,
-          n: 1,
-          stream: true,
-          echo: false,
-          skipSpecial: true,
           ...more,
         }
         await pipeline.run(request, heard.sink, new AbortController().signal)

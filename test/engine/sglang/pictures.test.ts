@@ -9,11 +9,10 @@ import type { SglangOptions } from '../../../src/engine/sglang/options.ts'
 import type { EngineEvent, GenerateRequest, KvStored } from '../../../src/engine/types.ts'
 import { localHashes } from '../../../src/lib/block-hash.ts'
 import { padPictures } from '../../../src/lib/media-pads.ts'
-import { visionModelOf } from '../../../src/media/vision/open.ts'
 import { need } from '../../helpers/need.ts'
-import { pngOf, withPictures } from '../../helpers/pictures.ts'
+import { pictureRequests } from '../../helpers/picture-requests.ts'
 import { type SglangServer, startSglangServer } from '../../helpers/processes/sglang-server.ts'
-import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { type Ran, runRequest, until } from '../../helpers/run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython } from '../../helpers/sglang.ts'
 import { visionFixture } from '../../helpers/vision-fixtures.ts'
 
@@ -21,24 +20,14 @@ const python = sglangPython()
 const model = await visionFixture('tiny-vl')
 const cacheDir = mkdtempSync(join(tmpdir(), 'sglang-test-'))
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
-const vision = { start: 1019, end: 1020 }
 const flags = ['--enable-multimodal', '--mm-attention-backend', 'sdpa', '--page-size', '16', '--dtype', 'float32']
 
 describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined))('pictures', () => {
   const requests: GenerateRequest[] = []
   beforeAll(async () => {
-    const sight = (await visionModelOf(model))!
-    // As the template writes a picture: SGLang's processor knows no other form.
-    const i = [vision.start, sight.imageTokenId, vision.end]
-    const [a, b, big] = await Promise.all([pngOf(112, 84, 1), pngOf(200, 120, 2), pngOf(640, 480, 3)])
-    const ask = async (ids: number[], files: Uint8Array[], more: Partial<GenerateRequest> = {}) =>
-      requests.push(requestOf([], { max_new_tokens: 24, ignore_eos: true }, { ...(await withPictures(sight, ids, files)), ...more }))
-    await ask([70, 71, ...i, 72, 73], [a])
-    await ask([70, 71, ...i, 72, 73], [b])
-    await ask([70, ...i, 72, ...i, 74, 75], [a, b])
-    await ask([...Array.from({ length: 100 }, (_, k) => 60 + (k % 200)), ...i, 72], [big])
-    // Ids that no text gives: the processor reads other ids out of them, ours must stay.
-    await ask([70, 71, ...i, 32, 32, 104, 101, 108, 108, 111, 87, 79, 82, 76, 68], [a])
+    const { one, other, both, large, odd } = await pictureRequests(model)
+    // The processor reads other ids out of the odd one's; ours must stay.
+    requests.push(one, other, both, large, odd)
   })
 
   const answers = new Map<string, Ran[]>()

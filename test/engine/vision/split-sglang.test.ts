@@ -11,10 +11,9 @@ import { onnxEncoder } from '../../../src/engine/vision/onnx/encoder.ts'
 import { splitEngine } from '../../../src/engine/vision/split-engine.ts'
 import { localHashes } from '../../../src/lib/block-hash.ts'
 import { padPictures } from '../../../src/lib/media-pads.ts'
-import { visionModelOf } from '../../../src/media/vision/open.ts'
 import { need } from '../../helpers/need.ts'
-import { pngOf, withPictures } from '../../helpers/pictures.ts'
-import { requestOf, runRequest, until } from '../../helpers/run-request.ts'
+import { pictureRequests } from '../../helpers/picture-requests.ts'
+import { runRequest, until } from '../../helpers/run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython } from '../../helpers/sglang.ts'
 import { tinyEncoderOptions, tinyTower } from '../../helpers/vision-fixtures.ts'
 
@@ -22,7 +21,6 @@ const python = sglangPython()
 const cacheDir = mkdtempSync(join(tmpdir(), 'sglang-test-'))
 afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
 const flags = ['--enable-multimodal', '--mm-attention-backend', 'sdpa', '--page-size', '16', '--dtype', 'float32']
-const vision = { start: 1019, end: 1020 }
 
 describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined)).each(['tiny-vl'] as const)('%s', (name) => {
   const requests: GenerateRequest[] = []
@@ -34,14 +32,8 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined)).ea
 
   beforeAll(async () => {
     const made = (await tinyTower(name))!
-    const sight = (await visionModelOf(made.modelPath))!
-    const picture = [vision.start, sight.imageTokenId, vision.end]
-    const [a, b, big] = await Promise.all([pngOf(112, 84, 1), pngOf(200, 120, 2), pngOf(640, 480, 3)])
-    const ask = async (ids: number[], files: Uint8Array[]) =>
-      requests.push(requestOf([], { max_new_tokens: 24, ignore_eos: true }, await withPictures(sight, ids, files)))
-    await ask([70, 71, ...picture, 72, 73], [a])
-    await ask([70, ...picture, 72, ...picture, 74, 75], [a, b])
-    await ask([...Array.from({ length: 100 }, (_, k) => 60 + (k % 200)), ...picture, 72], [big])
+    const { one, both, large } = await pictureRequests(made.modelPath)
+    requests.push(one, both, large)
     const encoder = cachedEncoder(onnxEncoder(tinyEncoderOptions(made, { type: 'float32' })), cache)
     await encoder.start()
     stopEncoder = () => encoder.stop()
