@@ -1,7 +1,7 @@
 // Child processes that must never outlive us: each in its own process group, its output by lines, the whole group killed at the end.
 // How a crashed engine comes back is `keepAlive`; what a child means is the caller's matter.
 
-import { readdirSync, readFileSync } from 'node:fs'
+import { processIds, processStat } from './process-group.ts'
 
 export interface ChildOptions {
   /** Program and arguments. */
@@ -100,19 +100,10 @@ async function groupGone(pid: number): Promise<void> {
 }
 
 function groupAlive(group: number): boolean {
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    let stat: string
-    try {
-      stat = readFileSync(`/proc/${name}/stat`, 'latin1')
-    } catch {
-      continue // It ended while we looked.
-    }
-    // After the name in parentheses, which may hold anything: state, parent, group.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (Number(fields[2]) === group && fields[0] !== 'Z') return true
-  }
-  return false
+  return processIds().some((pid) => {
+    const stat = processStat(pid)
+    return stat?.group === group && stat.state !== 'Z'
+  })
 }
 
 async function readLines(stream: ReadableStream<Uint8Array>, take: (line: string) => void): Promise<void> {

@@ -32,6 +32,13 @@ export interface Embeddings {
   itemHash: bigint
 }
 
+export interface WorkSigns {
+  /** When it was last seen at work (performance.now() here). */
+  seenAt: number
+  /** It may work unseen, on a GPU. */
+  hidden: boolean
+}
+
 export interface VisionEncoder {
   /** Known once `start` has resolved. */
   readonly info: EncoderInfo
@@ -52,6 +59,8 @@ export interface VisionEncoder {
    * nothing is heard of it but rows.
    */
   readonly heardAt?: number | undefined
+  /** Whether it works on what it has, where that is seen from outside: one may be alive and do nothing any more. */
+  readonly work?: WorkSigns | undefined
   /** Hears when `ready` changes; the returned function ends it. `died`: it was lost, nobody told it to end. */
   on(listener: (state: { ready: boolean; reason: string; died?: boolean }) => void): () => void
   /** Idempotent; what still runs is rejected with `engine_unavailable`. */

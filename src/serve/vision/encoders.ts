@@ -129,6 +129,9 @@ function startedOnce(encoder: VisionEncoder, check: SizeCheck): VisionEncoder {
     get heardAt() {
       return encoder.heardAt
     },
+    get work() {
+      return encoder.work
+    },
     on: (listener) => encoder.on(listener),
     stop: () => encoder.stop(),
   }

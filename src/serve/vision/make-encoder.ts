@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { VisionEncoder } from '../../engine/vision/vision.ts'
 import { log } from '../../lib/log.ts'
 import { stageTimer } from '../../lib/vision-stages.ts'
+import { isCpu } from '../fleet/engine-copies.ts'
 import type { EncoderOptions } from '../options.ts'
 import { encoderArgs } from './encoder-args.ts'
 import type { SeeingModel } from './model.ts'
@@ -61,5 +62,5 @@ async function sglang(options: EncoderOptions, { path }: SeeingModel, index: num
       ? [...args]
       : [...args, '--base-gpu-id', String(index)]
   const onLine = (line: string) => process.stderr.write(`[${name}] ${line}\n`)
-  return sglangEncoder({ modelPath: path, server: { python, args: own, env, onLine }, receiveHost, onNotice })
+  return sglangEncoder({ modelPath: path, server: { python, args: own, env, onCpu: isCpu(own), onLine }, receiveHost, onNotice })
 }

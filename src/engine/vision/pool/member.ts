@@ -5,7 +5,10 @@ import type { Totals } from './totals.ts'
 export interface Patience {
   /** One that shows life, and then is silent for so long, stands still. */
   silenceMs: number
-  /** An encoder that shows no life and finishes nothing for this long, and `slack` times what its work should take, hangs. */
+  /**
+   * An encoder that shows no life and finishes nothing for this long, and `slack` times what its work should take, hangs. So does one that is not seen at work for this long, though
+   * it would be.
+   */
   graceMs: number
   /** The same of one that shows life: it may be slow, but not for ever. */
   livingGraceMs: number
@@ -127,7 +130,10 @@ export class Member {
     // Full attention takes time with the square of a picture; the pace is that of smaller ones.
     const work = slack * this.pace() * patches * Math.max(1, largest / batchPatches)
     if (heardAt === undefined) return since + graceMs + work
-    return Math.min(Math.max(attempt.begunAt, heardAt) + silenceMs, since + livingGraceMs + work)
+    const due = Math.min(Math.max(attempt.begunAt, heardAt) + silenceMs, since + livingGraceMs + work)
+    if (this.encoder.work === undefined) return due
+    const { seenAt, hidden } = this.encoder.work
+    return Math.min(due, Math.max(since + (hidden ? work : 0), seenAt) + graceMs)
   }
 
   /** When another encoder that has nothing to do should try `attempt` too. The queue before it does not count: there it would have none. */

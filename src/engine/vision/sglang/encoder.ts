@@ -6,9 +6,10 @@ import { imageCodec } from '../../../media/image/codec.ts'
 import { type Kept, keepAlive } from '../../supervisor.ts'
 import type { MediaItem } from '../../types.ts'
 import { embeddings, patchesOf } from '../embeddings.ts'
-import type { Embeddings, EncoderInfo, VisionEncoder } from '../vision.ts'
+import type { Embeddings, EncoderInfo, VisionEncoder, WorkSigns } from '../vision.ts'
 import { EncoderClient, type Medium, type Transfer } from './client.ts'
 import { framesFile, framesFileType } from './frames-file.ts'
+import { type LifeWatch, watchLife } from './life.ts'
 import { type EncoderServer, freePort, type ServerOptions, startEncoderServer } from './server.ts'
 
 export interface SglangEncoderOptions {
@@ -38,6 +39,7 @@ class SglangEncoder implements VisionEncoder {
   private readonly life = new AbortController()
   private client: EncoderClient | undefined
   private server: EncoderServer | undefined
+  private watch: LifeWatch | undefined
   private kept: Kept | undefined
   private starting: Promise<EncoderInfo> | undefined
   private facts: EncoderInfo | undefined
@@ -60,6 +62,15 @@ class SglangEncoder implements VisionEncoder {
 
   get pid(): number | undefined {
     return this.server?.pid
+  }
+
+  /** Of a server that somebody else runs nothing is seen. */
+  get heardAt(): number | undefined {
+    return this.watch?.heardAt
+  }
+
+  get work(): WorkSigns | undefined {
+    return this.watch?.work
   }
 
   start(): Promise<EncoderInfo> {
@@ -88,6 +99,7 @@ class SglangEncoder implements VisionEncoder {
     const onAbort = () => ended.abort(cancelled())
     signal.addEventListener('abort', onAbort, { once: true })
     this.running.set(ended, patchesOf(item))
+    this.watch?.begin()
     try {
       const { bytes, dim, type, grids } = await client.encode(medium, this.transfer, ended.signal)
       return embeddings(bytes, dim, type, grids[0]!)
@@ -139,6 +151,9 @@ class SglangEncoder implements VisionEncoder {
       const started = await startEncoderServer(server, port, (signal) => client.healthy(signal), this.life.signal)
       this.server = started
       void started.died.then(died.resolve)
+      const watch = watchLife(started.pid, server.onCpu !== true, () => this.running.size > 0)
+      this.watch = watch
+      void started.died.then(() => watch?.close())
     }
     try {
       await this.warmUp(this.client)

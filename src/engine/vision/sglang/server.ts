@@ -10,6 +10,8 @@ export interface ServerOptions {
   /** SGLang's arguments, as the user wrote them; the model's path among them. */
   args: readonly string[]
   env: Readonly<Record<string, string>>
+  /** It encodes on the CPU: whether it works is seen. */
+  onCpu?: boolean
   onLine?: (line: string) => void
 }
 

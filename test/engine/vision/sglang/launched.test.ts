@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { visionPool } from '../../../../src/engine/vision/pool/pool.ts'
 import { sglangEncoder } from '../../../../src/engine/vision/sglang/encoder.ts'
 import { noisePicture, tinyVl } from '../../../helpers/vision.ts'
 
@@ -51,4 +52,20 @@ test('a start that fails says why; a stop during the start leaves nothing', asyn
   const [end] = await Promise.allSettled([starting])
   expect(end).toMatchObject({ status: 'rejected' })
   expect(leaving.ready).toBe(false)
+}, 30_000)
+
+test('stopped, it is not asked any more until it goes on, whatever its work may take', async () => {
+  const encoder = sglangEncoder({ modelPath: tinyVl, server })
+  const pool = visionPool({ patience: { graceMs: 60_000, livingGraceMs: 60_000 }, giveUpMs: 200 })
+  pool.add('e', encoder)
+  await pool.start()
+  const silent = { code: 'engine_unavailable', message: expect.stringContaining('e shows no sign of life') }
+  process.kill(-encoder.pid!, 'SIGSTOP')
+  await expect(pool.encode(first, never)).rejects.toMatchObject(silent)
+  await expect(pool.encode(first, never)).rejects.toMatchObject(silent)
+  expect(pool.figures()).toMatchObject([{ failures: 1, aside: true, patches: 0 }])
+  process.kill(-encoder.pid!, 'SIGCONT')
+  while (pool.figures().some(({ aside }) => aside)) await Bun.sleep(20)
+  expect((await pool.encode(first, never)).rows).toBe(first.tokens)
+  await pool.stop()
 }, 30_000)
