@@ -7,4 +7,6 @@ export interface Outcome {
   usage?: Usage
   /** Absent: the answer was whole. */
   error?: AppError
+  /** Of a whole answer whose end may still wait for its client: whether the client took it. Absent: it is out. */
+  sent?: Promise<boolean>
 }

@@ -92,8 +92,7 @@ export class MediaStream {
       const { last, workerId } = await work(this.#stop.signal)
       if (this.#stop.signal.aborted) throw clientGone()
       this.#done = true
-      this.#writer.end(last)
-      this.#call.outcome({ workerId })
+      this.#call.outcome({ workerId, sent: this.#writer.end(last) })
     } catch (thrown) {
       this.#fail(undo === undefined ? thrown : await undo(thrown))
     } finally {

@@ -51,6 +51,8 @@ export class SseWriter implements TurnEnd, Debtor {
   /** The connection is cut in an event. */
   #torn = false
   #finish: { resolve: () => void; reject: () => void } | undefined
+  /** What `end` promised. */
+  #sent: ((whole: boolean) => void) | undefined
 
   constructor(events: SseWriterEvents, { maxUnread = MAX_UNREAD, budget }: SseWriterLimits = {}) {
     this.#events = events
@@ -79,18 +81,22 @@ export class SseWriter implements TurnEnd, Debtor {
     markTurn(this)
   }
 
-  /** Adds the last events and closes the stream after them. */
-  end(text: string): void {
-    if (this.#closed || this.#ending) return
+  /** Adds the last events and closes the stream after them. Resolves with whether the socket has taken all of it, or the client left, or was cut, before. */
+  end(text: string): Promise<boolean> {
+    if (this.#closed || this.#ending) return Promise.resolve(false)
     this.#buffer += text
     this.#ending = true
     markTurn(this)
+    return new Promise((resolve) => {
+      this.#sent = resolve
+    })
   }
 
   /** The client is gone: nothing is written any more. */
   close(): void {
     this.#over()
     this.#drop()
+    this.#sent?.(false)
     this.#finish?.resolve()
   }
 
@@ -102,6 +108,7 @@ export class SseWriter implements TurnEnd, Debtor {
     if (this.#closed || this.#overflowed) return
     this.#overflowed = true
     this.#ending = false
+    this.#sent?.(false)
     this.#torn = this.#taken > 0
     this.#drop()
     if (this.#torn) {
@@ -219,6 +226,8 @@ export class SseWriter implements TurnEnd, Debtor {
   #end(controller: DirectController): void {
     this.#over()
     this.#budget?.set(this, 0)
+    // First, so that it is told before the client sees the end.
+    this.#sent?.(true)
     controller.end()
     this.#finish?.resolve()
   }

@@ -159,8 +159,8 @@ class TextStream {
     if (this.#options.includeUsage)
       last = `${this.#head}],"usage":${JSON.stringify(usageBody(usage))}${extras === '' ? '' : `,${extras}`}}\n\n`
     else if (extras !== '') last = `${this.#head}],${extras}}\n\n`
-    this.#writer.end(`${last}data: [DONE]\n\n`)
-    this.#options.outcome({ ...this.#worker(), usage })
+    const sent = this.#writer.end(`${last}data: [DONE]\n\n`)
+    this.#options.outcome({ ...this.#worker(), usage, sent })
   }
 
   #fail(thrown: unknown): void {

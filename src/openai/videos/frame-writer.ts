@@ -34,6 +34,8 @@ export class FrameWriter implements Debtor {
   #broken = false
   #blocked = false
   #done: { resolve: () => void; reject: () => void } | undefined
+  /** What `end` promised. */
+  #sent: ((whole: boolean) => void) | undefined
 
   constructor(events: FrameWriterEvents, maxUnread: number, budget: UnreadBudget) {
     this.#events = events
@@ -64,13 +66,16 @@ export class FrameWriter implements Debtor {
     if (!this.#over) this.#budget.set(this, this.#unread)
   }
 
-  /** Adds the last bytes and closes the answer after them. */
-  end(last: Uint8Array): void {
-    if (this.#over || this.#ending) return
+  /** Adds the last bytes and closes the answer after them. Resolves with whether the socket has taken all of it, or the client left, or was cut, before. */
+  end(last: Uint8Array): Promise<boolean> {
+    if (this.#over || this.#ending) return Promise.resolve(false)
     this.write(last)
-    if (this.#over) return
+    if (this.#over) return Promise.resolve(false)
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    this.#sent = resolve
     this.#ending = true
     this.#drain()
+    return promise
   }
 
   /** Cuts the connection without an end. Bun does so when a body rejects, and prints why unless it is nothing. */
@@ -80,6 +85,7 @@ export class FrameWriter implements Debtor {
     this.#broken = true
     this.#waiting = []
     this.#unread = 0
+    this.#sent?.(false)
     this.#done?.reject()
   }
 
@@ -137,6 +143,7 @@ export class FrameWriter implements Debtor {
       return
     }
     this.#close()
+    this.#sent?.(true)
     controller.end()
     this.#done?.resolve()
   }

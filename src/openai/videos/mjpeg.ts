@@ -55,8 +55,7 @@ function frames(video: Prepared, call: Call, api: VideosApi): Promise<Response> 
       )
       .then((made) => {
         if (!writer.opened) throw new AppError('engine_failed', { message: 'The engine made no frame.' })
-        writer.end(closing)
-        call.outcome({ workerId: made.workerId })
+        call.outcome({ workerId: made.workerId, sent: writer.end(closing) })
       })
       .catch((thrown) => {
         const error = toAppError(thrown)

@@ -1,5 +1,5 @@
 // Around every handler of the API: id, limits, body, errors, log line. Each request leaves here with exactly one of each.
-import { AppError, toAppError } from '../../lib/errors.ts'
+import { AppError, clientGone, toAppError } from '../../lib/errors.ts'
 import type { Logger } from '../../lib/log.ts'
 import type { Call, Handler } from '../../openai/call.ts'
 import { errorResponse } from '../../openai/errors.ts'
@@ -118,8 +118,22 @@ class EndpointCall implements Call {
     this.#over = true
     if (this.#entered) this.#inFlight.leave()
     this.#entry.id = this.requestId
-    logEnd(this.#entry, this.#name, this.#label, outcome, this.#deps.accessLog ?? this.#deps.log)
     this.#server?.timeout(this.#request, KEEP_ALIVE_SECS)
+    if (outcome.sent === undefined) this.#tell(outcome)
+    else void this.#taken(outcome.sent).then((whole) => this.#tell(whole ? outcome : { ...outcome, error: clientGone() }))
+  }
+
+  #tell(outcome: Outcome): void {
+    logEnd(this.#entry, this.#name, this.#label, outcome, this.#deps.accessLog ?? this.#deps.log)
+  }
+
+  /** As `sent` says, unless the client leaves before: nobody asks for the body of an answer that nobody waits for. */
+  #taken(sent: Promise<boolean>): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    sent.then(resolve)
+    if (this.signal.aborted) resolve(false)
+    else this.signal.addEventListener('abort', () => resolve(false), { once: true })
+    return promise
   }
 }
 

@@ -206,3 +206,24 @@ test('one event may be larger than what may wait, and is read whole', async () =
   expect([overflowed, limits.budget!.sum]).toEqual([false, 0])
   limits = undefined
 })
+
+test.each([
+  ['leaves', false],
+  ['reads it', true],
+])('the end of an answer waits for a client that then %s', async (then, whole) => {
+  const waits = Promise.withResolvers<{ sent: Promise<boolean> }>()
+  onRequest = async (writer) => {
+    do {
+      writer.write('x'.repeat(1 << 18))
+      await Bun.sleep(1)
+    } while (writer.unread < 1 << 20)
+    waits.resolve({ sent: writer.end('END') })
+  }
+  const socket = connect(server.port!, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'))
+  socket.pause()
+  const { sent } = await waits.promise
+  expect(await Promise.race([sent, Bun.sleep(50).then(() => 'waits')])).toBe('waits')
+  if (then === 'leaves') socket.destroy()
+  else socket.resume()
+  expect(await sent).toBe(whole)
+})
