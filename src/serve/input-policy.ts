@@ -4,10 +4,11 @@ import { type ClipLimits, usualClipLimits } from '../media/input/clip/limits.ts'
 import { defaultPolicy, type InputPolicy } from '../media/input/policy.ts'
 import type { InputOptions } from './options.ts'
 
-export function inputPolicy({ allowInternal, localPath, maxDataUrlMb }: InputOptions): InputPolicy {
+export function inputPolicy({ allowInternal, byProxy = false, localPath, maxDataUrlMb }: InputOptions): InputPolicy {
   return {
     ...defaultPolicy,
     allowInternal,
+    byProxy,
     ...(localPath === undefined ? {} : { localPath }),
     ...(maxDataUrlMb === undefined ? {} : { maxDataUrlMb }),
   }

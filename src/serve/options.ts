@@ -29,6 +29,8 @@ export interface ModelOptions {
 /** Where pictures of users may lie, and how large a data: address may be. */
 export interface InputOptions {
   allowInternal: boolean
+  /** The environment names a proxy. */
+  byProxy?: boolean
   localPath: string | undefined
   maxDataUrlMb: number | undefined
   /** The program that decodes clips; null: none. Absent: the one in the PATH. */

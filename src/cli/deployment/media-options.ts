@@ -7,6 +7,7 @@ import type { Environment } from './environment.ts'
 
 const GIGABYTE = 1e9
 const HOUR = 3_600_000
+const proxies = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'] as const
 
 export function diffusionEngineOptions(settings: Settings, env: Environment, cacheDir: string): DiffusionEngineOptions {
   const { speedupRatio, mockFailure: failure, dpSize: replicas = 1 } = settings
@@ -30,12 +31,13 @@ export function mediaOptions(settings: Settings, env: Environment, cacheDir: str
     kernels: settings.gpuKernels,
     ffmpeg: ffmpeg === 'none' ? null : ffmpeg,
     encoder: settings.videoEncoder,
-    input: inputOptions(settings),
+    input: inputOptions(settings, env),
   }
 }
 
 /** Which pictures and clips of users are read. */
-export function inputOptions({ mmAllowInternal, mmLocalPath, mmMaxDataUrlMb, ffmpeg }: Settings): InputOptions {
+export function inputOptions({ mmAllowInternal, mmLocalPath, mmMaxDataUrlMb, ffmpeg }: Settings, env: Environment): InputOptions {
   const program = ffmpeg === 'none' ? null : ffmpeg
-  return { allowInternal: mmAllowInternal, localPath: mmLocalPath, maxDataUrlMb: mmMaxDataUrlMb, ffmpeg: program }
+  const byProxy = proxies.some((name) => (env[name] ?? '') !== '')
+  return { allowInternal: mmAllowInternal, byProxy, localPath: mmLocalPath, maxDataUrlMb: mmMaxDataUrlMb, ffmpeg: program }
 }

@@ -199,7 +199,7 @@ function modelOptions(settings: Settings, env: Environment): ModelOptions {
     hub: hubOptions(hubVariables(settings, env), settings.revision, (line) => process.stderr.write(`${line}\n`)),
     engineTokenizes: settings.useSglangTokenizer,
     mustSee: mustSee(settings),
-    input: inputOptions(settings),
+    input: inputOptions(settings, env),
     samplingDefaults: !/--sampling-defaults[= ]openai/.test(settings.engineArgs.join(' ')),
   }
 }

@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { AppError } from '../../lib/errors.ts'
 import { isPublicAddress } from './address.ts'
+import { ask, withPlace } from './ask.ts'
 import { inTime } from './in-time.ts'
 import { readLimited } from './limited.ts'
 import type { InputPolicy, Network } from './policy.ts'
@@ -24,7 +25,7 @@ export const internet: Network = {
 
 /**
  * The body of an http(s) address, following redirects. Rejects with `invalid_value` (an address that may not be asked), `invalid_image` (no answer,
- * not found, too large, too slow) and `client_closed_request`, all of them naming `param`.
+ * not found, too large, too slow), `overloaded` and `client_closed_request`, all of them naming `param`.
  */
 export async function download(
   address: URL,
@@ -36,29 +37,38 @@ export async function download(
   const timeout = AbortSignal.timeout(policy.timeoutMs)
   const either = AbortSignal.any([signal, timeout])
   try {
-    let url = address
-    for (let hop = 0; hop <= policy.maxRedirects; hop++) {
-      const target = await check(url, policy, param, network, either)
-      const response = await ask(target, policy, network, either)
-      const location = response.headers.get('location')
-      if (response.status >= 300 && response.status < 400 && location !== null) {
-        await response.body?.cancel()
-        url = next(location, url, policy, param)
-        continue
-      }
-      if (!response.ok) {
-        await response.body?.cancel()
-        throw failed(policy, param, `its server answered ${response.status}`)
-      }
-      return await readLimited(response, policy, param)
-    }
-    throw failed(policy, param, `it redirects more than ${policy.maxRedirects} times`)
+    return await withPlace(policy.byProxy === true, param, either, () => follow(address, policy, param, network, either))
   } catch (thrown) {
-    if (thrown instanceof AppError) throw thrown
     if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
+    if (thrown instanceof AppError) throw thrown
     if (timeout.aborted) throw failed(policy, param, `it took longer than ${policy.timeoutMs / 1000} seconds`)
     throw failed(policy, param, 'its server cannot be reached', thrown)
   }
+}
+
+async function follow(address: URL, policy: InputPolicy, param: string, network: Network, signal: AbortSignal): Promise<Uint8Array> {
+  const { kind, byProxy = false } = policy
+  let url = address
+  for (let hop = 0; hop <= policy.maxRedirects; hop++) {
+    const target = await check(url, policy, param, network, signal)
+    const { status, header, body, end } = await ask(
+      { ...target, accept: accepted[kind ?? 'image'], ca: network.ca, byProxy },
+      param,
+      signal,
+    )
+    try {
+      const location = header('location')
+      if (status >= 300 && status < 400 && location !== undefined) {
+        url = next(location, url, policy, param)
+        continue
+      }
+      if (status < 200 || status > 299) throw failed(policy, param, `its server answered ${status}`)
+      return await readLimited(body, Number(header('content-length') ?? 0), policy, param)
+    } finally {
+      end()
+    }
+  }
+  throw failed(policy, param, `it redirects more than ${policy.maxRedirects} times`)
 }
 
 function failed({ kind = 'image' }: InputPolicy, param: string, why: string, cause?: unknown): AppError {
@@ -91,38 +101,4 @@ async function check(url: URL, policy: InputPolicy, param: string, network: Netw
     throw refused(param, 'it is not on the public internet (DYN_MM_ALLOW_INTERNAL=1 on the server allows that)')
   }
   return { url, addresses }
-}
-
-/**
- * Connects to the addresses that were checked, never by name: a second lookup could give another answer. The certificate must still be the name's.
- * Without keep-alive, because a kept connection is found again by its address, whatever name it was verified for. A proxy of the environment
- * (HTTPS_PROXY) is asked for the address too.
- */
-async function ask({ url, addresses }: Target, { kind }: InputPolicy, network: Network, signal: AbortSignal): Promise<Response> {
-  const named = isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0
-  let failure: unknown
-  for (const address of addresses.slice(0, 4)) {
-    const pinned = new URL(url)
-    pinned.hostname = address.includes(':') ? `[${address}]` : address
-    pinned.hash = ''
-    try {
-      return await fetch(pinned, {
-        headers: {
-          host: url.host,
-          accept: accepted[kind ?? 'image'],
-          'accept-encoding': 'identity',
-          'user-agent': 'dynamo-sglang',
-        },
-        redirect: 'manual',
-        keepalive: false,
-        decompress: false,
-        signal,
-        tls: { ...(named && { serverName: url.hostname }), ...(network.ca !== undefined && { ca: network.ca }) },
-      })
-    } catch (thrown) {
-      if (signal.aborted) throw thrown
-      failure = thrown
-    }
-  }
-  throw failure
 }

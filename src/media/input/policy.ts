@@ -5,6 +5,8 @@ export interface InputPolicy {
   kind?: 'image' | 'clip' | 'sound'
   /** Also http, private addresses and this machine (DYN_MM_ALLOW_INTERNAL). */
   allowInternal: boolean
+  /** Downloads go by the proxy that the environment names (HTTPS_PROXY). */
+  byProxy?: boolean
   /** The one folder that file:// addresses may name (DYN_MM_LOCAL_PATH); absent: none. */
   localPath?: string
   /** Of a data: address, in MB of 10^6 decoded bytes (DYN_MM_MAX_DATA_URL_MB); absent: `maxBytes`. */

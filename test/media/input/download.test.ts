@@ -178,6 +178,7 @@ describe.skipIf(!need('openssl', hasOpenssl))('over TLS', () => {
       'user-agent': 'dynamo-sglang',
       accept: 'image/*',
       'accept-encoding': 'identity',
+      connection: 'close',
     })
   })
 
