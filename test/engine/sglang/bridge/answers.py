@@ -42,15 +42,15 @@ def logprobs(request):
 
 
 def close(packed):
-    """f32 values as rounded numbers: bfloat16 batches of other sizes differ in the last digits."""
+    """f32 values as rounded numbers: batches of other sizes differ in the last digits."""
     return [None if v != v else round(v, 2) for v in struct.unpack(f"<{len(packed) // 4}f", packed)]
 
 
 def levels():
-    """L1, L0 and L2 answer alike, refuse alike and abort alike; each ends in another way, and nothing is left."""
+    """In float32, L1, L0 and L2 answer alike, refuse alike, abort alike and continue alike; each ends in another way, and nothing is left."""
     first = None
     for level, end in (("L1", shut_down), ("L0", kill_scheduler), ("L2", hang_up)):
-        bridge = start(level)
+        bridge = start(level, "--dtype", "float32")
         assert bridge.ready["level"] == level and bridge.hello["levels"] == ["L1", "L0", "L2"]
         assert bridge.ready["max_running_requests"] == 8 and bridge.ready["max_total_tokens"] == 8192, bridge.ready
         found = answers(bridge)
@@ -62,6 +62,9 @@ def levels():
         calls(bridge)
         grammar_resumes(bridge)
         messages(bridge)
+        # On the two lower levels rows go the same way in.
+        if level != "L0":
+            resumes(bridge)
         assert bridge.channels["B" if level == "L1" else "A"] > 0 and bridge.channels["A" if level == "L1" else "B"] == 0
         assert bridge.call("ping")[1]["requests"] == 0
         end(bridge)
@@ -91,12 +94,12 @@ def aborts(bridge, tokens):
     request = bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 1900})
     bridge.wait(lambda: request.rows >= 20)
     bridge.send([12, [request.rid]])
-    bridge.wait(lambda: request.done, 5)
+    bridge.wait(lambda: request.done)
     assert request.fin[1] == "abort" and request.fin[4] is None and request.fin[6] == len(request.ids) < 60, request.fin
     many = [bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 900}) for _ in range(11)]
     bridge.wait(lambda: sum(request.rows > 0 for request in many) >= 8)
     bridge.send([12, [request.rid for request in many]])
-    bridge.wait(lambda: all(request.done for request in many), 10)
+    bridge.wait(lambda: all(request.done for request in many))
     assert all(request.aborted or request.fin[1] == "abort" for request in many)
     started, rows = time.time(), sum(request.rows for request in many)
     while time.time() < started + 0.5:
@@ -133,7 +136,7 @@ def grammar_resumes(bridge):
         assert rest == whole[cut:], f"cut at {cut}: {rest} instead of {whole[cut:]}"
 
 
-def resumes():
+def resumes(bridge):
     """In float32, an answer that is continued at any place equals the undisturbed one: produced tokens still count for penalties, the seed
     goes by position, a JSON schema goes on where it was."""
     schema = json.dumps({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"enum": ["x", "y"]}}, "required": ["b", "a"]})
@@ -143,21 +146,17 @@ def resumes():
     kinds = [{**GREEDY, **bias, **kind} for kind in kinds] + [{"temperature": 1.0, "sampling_seed": 11, "ignore_eos": True}]
     if GRAMMAR:
         kinds.append({"temperature": 0, "json_schema": schema})
-    for level in ("L1", "L2"):
-        bridge = start(level, "--dtype", "float32")
-        plain = bridge.run(PROMPTS[0], {**kinds[0], "max_new_tokens": 24}).ids
-        for sampling in kinds:
-            whole = bridge.run(PROMPTS[0], {**sampling, "max_new_tokens": 24}).ids
-            assert sampling == kinds[0] or whole != plain, f"{sampling} changes nothing"
-            if "sampling_seed" in sampling and whole != bridge.run(PROMPTS[0], {**sampling, "max_new_tokens": 24}).ids:
-                continue  # Without --enable-deterministic-inference SGLang looks at no seed.
-            for cut in (1, 9, 17):
-                if cut >= len(whole):
-                    continue
-                rest = bridge.run(PROMPTS[0] + whole[:cut], {**sampling, "max_new_tokens": 24 - cut}, {"resume": cut}).ids
-                assert rest == whole[cut:], f"{level} {sampling} cut at {cut}: {rest} instead of {whole[cut:]}"
-        shut_down(bridge)
-        print(f"ok {level}", flush=True)
+    plain = bridge.run(PROMPTS[0], {**kinds[0], "max_new_tokens": 24}).ids
+    for sampling in kinds:
+        whole = bridge.run(PROMPTS[0], {**sampling, "max_new_tokens": 24}).ids
+        assert sampling == kinds[0] or whole != plain, f"{sampling} changes nothing"
+        if "sampling_seed" in sampling and whole != bridge.run(PROMPTS[0], {**sampling, "max_new_tokens": 24}).ids:
+            continue  # Without --enable-deterministic-inference SGLang looks at no seed.
+        for cut in (1, 9, 17):
+            if cut >= len(whole):
+                continue
+            rest = bridge.run(PROMPTS[0] + whole[:cut], {**sampling, "max_new_tokens": 24 - cut}, {"resume": cut}).ids
+            assert rest == whole[cut:], f"{sampling} cut at {cut}: {rest} instead of {whole[cut:]}"
 
 
 def messages(bridge):

@@ -7,12 +7,9 @@ import life
 
 GROUPS = {
     "levels": answers.levels,
-    "resumes": answers.resumes,
     "embeddings": answers.embeddings,
     "ranks": life.ranks,
     "failures": life.failures,
-    "parent": life.parent,
-    "orphans": life.orphans,
 }
 
 if __name__ == "__main__":

@@ -10,12 +10,10 @@ const embedding = join(import.meta.dir, '../../../../models/tiny-embed')
 const present = need('a real SGLang (bun run sglang:setup)', python !== undefined && model !== undefined)
 
 const groups = {
-  levels: 'L1, L0 and L2 answer, refuse and abort alike; scheduler killed, socket closed, shut down',
-  resumes: 'an answer continued from the ids so far equals the undisturbed one',
+  levels: 'L1, L0 and L2 answer, refuse, abort and continue alike; scheduler killed, socket closed, shut down',
   ranks: 'two data-parallel ranks',
   embeddings: 'embeddings are the same on every level',
   failures: 'failed starts are told in the words of SGLang',
-  orphans: 'a killed parent leaves nothing behind',
 }
 
 for (const [group, name] of Object.entries(groups))

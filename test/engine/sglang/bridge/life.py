@@ -1,18 +1,14 @@
-"""How bridges live and end: ranks, failed starts, parents that die."""
+"""How bridges live and end: ranks, failed starts. Unknown flags, missing models and parents that die: ../sglang.test.ts."""
 
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 
-from client import group_alive
-from setup import EMBED_MODEL, GREEDY, MODEL, PROMPTS, gone, start
+from setup import GREEDY, PROMPTS, gone, start
 
 
 def ranks():
-    """Two data-parallel ranks: both serve, a request can name its rank, KV endpoints are told; a killed parent leaves nothing behind."""
+    """Two data-parallel ranks: both serve, a request can name its rank, KV endpoints are told; a killed scheduler ends all."""
     events = json.dumps({"publisher": "zmq", "endpoint": "tcp://*:21557", "topic": "kv"})
     bridge = start("L1", "--dp-size", "2", "--kv-events-config", events, "--enable-metrics", env={"SGLANG_CPU_OMP_THREADS_BIND": "0|1"})
     assert bridge.ready["level"] == "L1" and bridge.ready["dp_size"] == 2 and len(bridge.ready["schedulers"]) == 2
@@ -23,11 +19,12 @@ def ranks():
     request = bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 1900}, {"dp": 1})
     bridge.wait(lambda: request.rows > 5)
     bridge.send([12, [request.rid]])
-    bridge.wait(lambda: request.done, 5)
+    bridge.wait(lambda: request.done)
+    assert request.fin[1] == "abort", request.fin
     assert "sglang:" in bridge.call("metrics")[1]
     assert {load[0] for load in bridge.loads} == {0, 1}
     os.kill(bridge.ready["schedulers"][1], signal.SIGKILL)
-    bridge.wait(lambda: bridge.seen(190), 5)
+    bridge.wait(lambda: bridge.seen(190))
     assert bridge.exit_status() != 0
     gone(bridge)
     print("ok ranks", flush=True)
@@ -35,38 +32,15 @@ def ranks():
 
 def failures():
     """What goes wrong at the start is told in SGLang's words, once, and nothing is left."""
-    for more, model, code, word in (
-        (["--no-such-flag"], MODEL, "bad_args", "no-such-flag"),
-        (["--tp-size", "nonsense"], MODEL, "bad_args", "tp"),
-        (["--tokenizer-worker-num", "2"], MODEL, "bad_args", "tokenizer-worker-num"),
-        ([], "/nonexistent/model", None, "/nonexistent/model"),
-        (["--load-format", "sharded_state"], MODEL, "start_failed", ""),
+    for more, code, word in (
+        (["--tp-size", "nonsense"], "bad_args", "tp"),
+        (["--tokenizer-worker-num", "2"], "bad_args", "tokenizer-worker-num"),
+        (["--load-format", "sharded_state"], "start_failed", ""),
     ):
-        bridge = start("L1", *more, model=model, ready=False)
+        bridge = start("L1", *more, ready=False)
         bridge.wait(lambda: bridge.seen(190), 120)
         fatal = bridge.seen(190)
-        assert code in (None, fatal["code"]) and word in fatal["message"] + "\n".join(fatal["lines"]), fatal
-        assert bridge.exit_status(10) == 1, bridge.process.returncode
+        assert code == fatal["code"] and word in fatal["message"] + "\n".join(fatal["lines"]), fatal
+        assert bridge.exit_status() == 1, bridge.process.returncode
         gone(bridge)
         print("ok", fatal["code"], fatal["message"][:150], flush=True)
-
-
-def parent():
-    """Started by `orphans`: a bridge's other side that is about to die."""
-    bridge = start("L1")
-    print(bridge.process.pid, flush=True)
-    time.sleep(600)
-
-
-def orphans():
-    """kill -9 of the process that started the bridge leaves nothing running."""
-    starter = subprocess.Popen([sys.executable, sys.argv[0], MODEL, EMBED_MODEL, "parent"], stdout=subprocess.PIPE, text=True)
-    group = int(starter.stdout.readline())
-    assert len(group_alive(group)) >= 2
-    starter.kill()
-    starter.wait()
-    limit = time.time() + 5
-    while group_alive(group) and time.time() < limit:
-        time.sleep(0.05)
-    assert not group_alive(group), "processes are left"
-    print("ok orphans", flush=True)
