@@ -17,9 +17,13 @@ export function plainFile(file: Uint8Array, format: 'jpeg' | 'png'): Uint8Array 
 type Span = readonly [number, number]
 
 const pngParts = ['IHDR', 'IDAT', 'IEND']
+/** Where IHDR says it; of the kinds of pixels the only one that needs no other chunk to be understood (a palette lies in one of its own). */
+const colourTypeAt = 25
+const trueColour = 2
 
 /** Chunks are length, name, data and checksum (PNG specification, §5.3). */
 function pngSpans(bytes: Buffer): Span[] | undefined {
+  if (bytes[colourTypeAt] !== trueColour) return undefined
   const spans: Span[] = [[0, 8]]
   for (let at = 8; at + 12 <= bytes.length; ) {
     const end = at + 12 + bytes.readUInt32BE(at)

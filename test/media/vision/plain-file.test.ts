@@ -11,6 +11,8 @@ const rgb = Uint8Array.from({ length: 60 * 40 * 3 }, (_, i) => 128 + 100 * Math.
 const image = () => sharp(rgb, { raw: { width: 60, height: 40, channels: 3 } })
 const jpeg = await image().jpeg().toBuffer()
 const png = await image().png().toBuffer()
+const paletted = await image().png({ palette: true, colours: 40 }).toBuffer()
+const twoColours = await image().threshold().png({ palette: true, colours: 2 }).toBuffer()
 /** Before the first chunk of pixels. */
 const pixelsAt = png.indexOf('IDAT') - 4
 
@@ -58,6 +60,8 @@ describe('what is not clearly one picture becomes a new file', () => {
     ['JPEG with two frames', 'jpeg', into(jpeg, 2, segment(0xc0, '\x08\0\x01\0\x01\x01\x01\x11\0'))],
     ['PNG with a wrong checksum', 'png', Buffer.from(png).fill(0, png.length - 2)],
     ['PNG that ends in a chunk', 'png', png.subarray(0, png.length - 6)],
+    ['PNG with a palette', 'png', paletted],
+    ['PNG with a palette of two colours', 'png', twoColours],
   ]
   test.each(cases)('%s', (_, format, file) => expect(plainFile(file, format)).toBeUndefined())
 
@@ -65,5 +69,14 @@ describe('what is not clearly one picture becomes a new file', () => {
     const got = await read(torn)
     expect(got.contentType).toBe('image/png')
     expect(await pixels(got.file)).toBe(await pixels(jpeg))
+  })
+
+  test.each([
+    ['many', paletted],
+    ['two', twoColours],
+  ])('a palette of %s colours is resolved', async (_, file) => {
+    const { file: made } = await read(file)
+    expect(await sharp(made).metadata()).toMatchObject({ format: 'png', isPalette: false, channels: 3 })
+    expect(await pixels(made)).toBe(await pixels(file))
   })
 })
