@@ -2,8 +2,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import { isIP } from 'node:net'
-import { AppError } from '../../lib/errors.ts'
-import { atMost } from './at-most.ts'
+import { givingWay, tooMany } from './give-way.ts'
 
 export interface Question {
   /** The file's own address: the certificate must be of its name. */
@@ -27,37 +26,25 @@ export interface Answer {
   end(): void
 }
 
+/** Longer than nearly all files take. */
+const fairMs = 5000
 /** Each is a socket; servers that let us wait must not take all that this process may open. */
-const mostDirect = 2000
+const direct = givingWay({ most: 2000, fairMs })
 /** A process has 256 requests of `fetch` under way at most, and discovery's are among them. */
-const mostByProxy = 192
-const places = { direct: atMost(mostDirect), byProxy: atMost(mostByProxy) }
+const byProxy = givingWay({ most: 192, fairMs })
+
+/** Where downloads take their turns (give-way.ts). */
+export const turns = (question: Pick<Question, 'byProxy'>) => (question.byProxy === true ? byProxy : direct)
 
 /** What runs out on this side, which is no fault of the file's server. */
 const outOfSockets = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL'])
-
-/**
- * Runs `work` once this process has a place for one more download. Rejects as `work` does, with the signal's reason, and with `overloaded` when
- * `signal` aborted before there was a place.
- */
-export async function withPlace<T>(byProxy: boolean, param: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  let begun = false
-  try {
-    return await (byProxy ? places.byProxy : places.direct)(() => {
-      begun = true
-      return work()
-    }, signal)
-  } catch (thrown) {
-    throw begun || thrown instanceof AppError ? thrown : tooMany(param, thrown)
-  }
-}
 
 /** The head of the first address that answers. Rejects as the last one that does not, with `overloaded` naming `param` where it is this process that can open no more. */
 export async function ask(question: Question, param: string, signal: AbortSignal): Promise<Answer> {
   let failure: unknown
   for (const address of question.addresses.slice(0, 4)) {
     try {
-      return await (question.byProxy === true ? throughFetch : direct)(question, address, signal)
+      return await (question.byProxy === true ? throughFetch : straight)(question, address, signal)
     } catch (thrown) {
       if (outOfSockets.has((thrown as { code?: string }).code ?? '')) throw tooMany(param, thrown)
       if (signal.aborted) throw thrown
@@ -65,11 +52,6 @@ export async function ask(question: Question, param: string, signal: AbortSignal
     }
   }
   throw failure
-}
-
-function tooMany(param: string, cause: unknown): AppError {
-  const message = `The file at ${param} was not fetched: the server reads too many files at once now. Try again shortly.`
-  return new AppError('overloaded', { param, message, retryAfterSecs: 1, cause })
 }
 
 function headersOf({ url, accept }: Question): Record<string, string> {
@@ -82,7 +64,7 @@ function nameOf({ hostname }: URL): string | undefined {
 }
 
 /** Without keep-alive: a kept connection is found again by its address, whatever name it was verified for. */
-function direct(question: Question, address: string, signal: AbortSignal): Promise<Answer> {
+function straight(question: Question, address: string, signal: AbortSignal): Promise<Answer> {
   const { url, ca } = question
   const secure = url.protocol === 'https:'
   const servername = nameOf(url)

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { AppError } from '../../lib/errors.ts'
 import { isPublicAddress } from './address.ts'
-import { ask, withPlace } from './ask.ts'
+import { ask, turns } from './ask.ts'
 import { inTime } from './in-time.ts'
 import { readLimited } from './limited.ts'
 import type { InputPolicy, Network } from './policy.ts'
@@ -37,7 +37,7 @@ export async function download(
   const timeout = AbortSignal.timeout(policy.timeoutMs)
   const either = AbortSignal.any([signal, timeout])
   try {
-    return await withPlace(policy.byProxy === true, param, either, () => follow(address, policy, param, network, either))
+    return await turns(policy)(param, either, (until) => follow(address, policy, param, network, until))
   } catch (thrown) {
     if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
     if (thrown instanceof AppError) throw thrown
