@@ -56,8 +56,8 @@ async function bunTest(chosen: readonly string[], quiet = false): Promise<Ran> {
 
 /** What a file with real engines may need: three of them and what they work with. */
 const roomFor = 10e9
-/** Whether the second process, once it is done with the others, takes files with real engines too: where there is memory for it, unless DYN_TEST_SGLANG is 1. */
-const helps = () => process.env.DYN_TEST_SGLANG !== '1' && freemem() >= roomFor
+/** How many processes may run such files at once. By default two: the second is the one that is done with all other tests, where there is memory for it. With three there is one more from the start. */
+const most = Number(process.env.DYN_TEST_SGLANG ?? 2)
 
 /** Every test file: those that start a real SGLang one after another, beside them the others, which print as they go; who is done first helps. */
 async function everything(): Promise<Ran[]> {
@@ -68,9 +68,9 @@ async function everything(): Promise<Ran[]> {
   }
   const rest = async () => {
     ran.push(await bunTest(others))
-    if (helps()) await real()
+    if (most > 1 && freemem() >= roomFor) await real()
   }
-  await Promise.all([real(), rest()])
+  await Promise.all([real(), rest(), ...(most > 2 ? [real()] : [])])
   return ran
 }
 
