@@ -4,26 +4,37 @@ import { join } from 'node:path'
 import { readTowerFacts } from '../../engine/vision/onnx/tower-file.ts'
 import { toAppError } from '../../lib/errors.ts'
 import { visionModelOf } from '../../media/vision/open.ts'
+import { checkSeeing } from '../../serve/vision/check.ts'
 import { encoderKind } from '../../serve/vision/make-encoder.ts'
+import { visionFlag, visionOptions } from '../deployment/encode-options.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
 
-type VisionSettings = Pick<
-  Settings,
-  'visionRole' | 'visionEncoder' | 'visionEncoderUrl' | 'visionTower' | 'visionDevice' | 'modelPath' | 'engine' | 'disaggregationMode'
->
-
 /** What `serve` and workers would use, with `gpu` as WebGPU has it (undefined: none). */
-export async function checkVision(settings: VisionSettings, gpu: { name: string; software: boolean } | undefined): Promise<Finding[]> {
-  const { visionRole, visionEncoder, visionEncoderUrl: url, visionTower, modelPath } = settings
+export async function checkVision(settings: Settings, gpu: { name: string; software: boolean } | undefined): Promise<Finding[]> {
+  const { visionRole, visionEncoder, visionEncoderUrl: url, visionTower, modelPath, enableMultimodal } = settings
   const tower = visionTower ?? (modelPath === undefined ? undefined : join(modelPath, 'vision.onnx'))
   const apart = visionRole === 'encode' || visionRole === 'language'
-  if (!apart && (tower === undefined || !existsSync(tower))) return checkSight(modelPath)
+  const refused = await refusal(settings, apart)
+  if (refused !== undefined) return [refused]
+  if (!apart && (enableMultimodal || tower === undefined || !existsSync(tower))) return checkSight(modelPath)
   const wanted = apart && visionEncoder === 'auto' && settings.engine === 'mock' && url === undefined ? 'mock' : visionEncoder
   const kind = apart ? encoderKind({ kind: wanted, url, tower: visionTower }, modelPath ?? '') : 'onnx'
   if (kind === 'mock') return [ok('pictures: the mock encoder, made-up rows')]
   if (kind === 'onnx') return [await checkTower(tower ?? 'vision.onnx', apart), await checkRuntime(settings, gpu)]
   return [url === undefined ? ok("pictures: SGLang's encoder server (--encoder-only), started here") : await checkUrl(url)]
+}
+
+/** What a start would say against the model that is to see; undefined: nothing. Its tower is looked at apart. */
+async function refusal(settings: Settings, apart: boolean): Promise<Finding | undefined> {
+  const vision = apart ? visionOptions(settings, {}, '127.0.0.1') : undefined
+  const mustSee = apart ? visionFlag(settings) : settings.enableMultimodal ? '--enable-multimodal' : undefined
+  try {
+    await checkSeeing({ model: { path: settings.modelPath, mustSee }, ...(vision && { vision: { ...vision, count: 0 } }) })
+    return undefined
+  } catch (thrown) {
+    return fail(`pictures: ${toAppError(thrown).message.replace(/\.$/, '')}`, 'the process would not start so')
+  }
 }
 
 /** A model whose engine has the tower itself; nothing is said of text models and of those that are not on this machine yet. */
@@ -48,7 +59,7 @@ async function checkTower(path: string, needed: boolean): Promise<Finding> {
   }
 }
 
-async function checkRuntime({ visionDevice }: VisionSettings, gpu: { name: string; software: boolean } | undefined): Promise<Finding> {
+async function checkRuntime({ visionDevice }: Settings, gpu: { name: string; software: boolean } | undefined): Promise<Finding> {
   let version: string
   try {
     const { env } = await import('onnxruntime-node')

@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { writeFamily } from '../../../models/vision/families.ts'
 import { checkVision } from '../../../src/cli/doctor/vision.ts'
 import { parseSettings } from '../../../src/cli/settings/parse-settings.ts'
 import { need } from '../../helpers/need.ts'
@@ -50,6 +51,27 @@ test('SGLang’s encoder: started here, or running elsewhere', async () => {
   await server.stop(true)
   expect((await check(line(`http://127.0.0.1:${server.port}`)))[0]).toMatchObject({ level: 'warn' })
 })
+
+test('what a start would refuse of the model', async () => {
+  const llava = writeFamily('llava')
+  for (const line of ['--multimodal-worker', '--multimodal-encode-worker --vision-encoder sglang'])
+    expect(await check(`--model-path ${llava} ${line}`)).toEqual([
+      { level: 'fail', what: expect.stringContaining('does not take llava models'), advice: expect.any(String) },
+    ])
+  expect(await check(`--model-path ${llava} --enable-multimodal`)).toMatchObject([{ level: 'ok', what: expect.stringContaining('llava') }])
+  const text = join(import.meta.dir, '../../../models/tiny-llm')
+  expect(await check(`--model-path ${text} --enable-multimodal`)).toMatchObject([
+    { level: 'fail', what: expect.stringContaining('is a text model') },
+  ])
+})
+
+test.skipIf(!need('an exported tower (a Python with onnx)', made !== undefined))(
+  'one engine that sees by itself: its own tower, also where one of ours lies beside',
+  async () =>
+    expect(await check(`--model-path ${made!.modelPath} --enable-multimodal`)).toMatchObject([
+      { level: 'ok', what: expect.stringContaining("the engine's own tower") },
+    ]),
+)
 
 test('the command takes the flags of an encode worker', async () => {
   const { out } = await run(['doctor', '--engine', 'mock', '--multimodal-encode-worker'])
