@@ -1,7 +1,9 @@
 // `dynamo-sglang preprocess FILE`: what a vision model sees of a picture, as sizes and sums that can be compared with the model's own processor.
 import { createHash } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { KernelMode } from '../../kernels/perform.ts'
+import { AppError } from '../lib/errors.ts'
 import type { Backend, VisionModel } from '../media/vision/vision.ts'
 import { invalid } from './settings/rules.ts'
 import { UsageError } from './usage-error.ts'
@@ -56,7 +58,7 @@ interface Report {
 
 /**
  * Prints a report for each file; resolves with 0, or 1 where some of several failed, each of which is told. Throws UsageError, or AppError `invalid_setting`,
- * `model_files_invalid`, and what is wrong with the only file (`invalid_image`, `invalid_setting`).
+ * `model_files_invalid`, `storage_failed`, and what is wrong with the only file (`invalid_image`, `invalid_setting`).
  */
 export async function runPreprocess(argv: string[]): Promise<number> {
   const { presets } = await import('../media/vision/presets.ts')
@@ -70,17 +72,35 @@ export async function runPreprocess(argv: string[]): Promise<number> {
   let failed = 0
   for (const [i, file] of options.files.entries()) {
     configureKernels({ mode: options.kernels })
+    let report: Report
     try {
-      const report = await reportOf(file, model, options)
-      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : `${i > failed ? '\n' : ''}${lines(report)}`)
+      report = await reportOf(file, model, options)
     } catch (thrown) {
       if (options.files.length === 1) throw thrown
       failed++
       const { report: tell } = await import('./failure.ts')
       await tell(thrown)
+      continue
     }
+    if (!(await said(options.json ? `${JSON.stringify(report)}\n` : `${i > failed ? '\n' : ''}${lines(report)}`))) break
   }
   return failed > 0 ? 1 : 0
+}
+
+/** Resolves with false where nobody reads any more (`| head`). Rejects with `storage_failed` where it cannot be written, as on a full disk. */
+function said(text: string): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+  const failed = (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') resolve(false)
+    else reject(new AppError('storage_failed', { message: `the report cannot be written: ${error.message}`, cause: error }))
+  }
+  process.stdout.once('error', failed)
+  process.stdout.write(text, (error) => {
+    if (error) return failed(error)
+    process.stdout.off('error', failed)
+    resolve(true)
+  })
+  return promise
 }
 
 async function reportOf(file: string, model: VisionModel, options: ReturnType<typeof parse>): Promise<Report> {
@@ -194,6 +214,7 @@ async function modelOf({ processor, modelPath }: { processor: string | undefined
 }
 
 async function bytesOf(path: string): Promise<Uint8Array> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw invalid('FILE', `${path} is a folder; name the files in it`)
   const file = Bun.file(path)
   if (!(await file.exists())) throw invalid('FILE', `there is no file ${path}`)
   return file.bytes()

@@ -98,3 +98,19 @@ test.each([
 ])('%p is refused', async (args, code, message) => {
   expect(await run(['preprocess', ...args])).toMatchObject({ code, out: '', err: expect.stringContaining(message) })
 })
+
+test('a reader that leaves early ends it without a word; a full disk does not pass for done', async () => {
+  const shell = async (line: string) => {
+    const main = join(import.meta.dir, '../../src/main.ts')
+    const command = `"${process.execPath}" "${main}" preprocess "${picture}" "${picture}" "${picture}" --processor qwen2vl --json ${line}`
+    const program = Bun.spawn(['bash', '-c', command], { stdout: 'pipe', stderr: 'pipe' })
+    const [out, err, code] = await Promise.all([program.stdout.text(), program.stderr.text(), program.exited])
+    return { out, err, code }
+  }
+  expect(await shell('| head -c 0; exit $PIPESTATUS')).toEqual({ out: '', err: '', code: 0 })
+  expect(await shell('> /dev/full')).toEqual({
+    out: '',
+    err: expect.stringMatching(/^dynamo-sglang: the report cannot be written: .*\n$/),
+    code: 1,
+  })
+})
