@@ -25,6 +25,7 @@ export interface SglangEncoderOptions {
 /** A server that we do not run is asked this often whether it is back. */
 const lookEveryMs = 1000
 const stopGraceMs = 3000
+const gpuFlag = '--base-gpu-id'
 /** Sides of the pictures that are encoded before it counts as ready: the first pays for SGLang's first pass, the second tells the pace. */
 const warmUpSides = [56, 448]
 
@@ -201,7 +202,7 @@ class SglangEncoder implements VisionEncoder {
   /** Arguments may change rows by bits (attention, device, limits), so they are a part of it. */
   private domain(type: string): string {
     const { server, modelPath } = this.options
-    const args = 'url' in server ? '' : `:${createHash('sha256').update(server.args.join('\0')).digest('hex').slice(0, 12)}`
+    const args = 'url' in server ? '' : `:${createHash('sha256').update(anywhere(server.args).join('\0')).digest('hex').slice(0, 12)}`
     return `sglang:${modelPath}:${type}${args}`
   }
 
@@ -215,6 +216,11 @@ class SglangEncoder implements VisionEncoder {
   private tell(ready: boolean, reason: string): void {
     for (const listener of this.listeners) listener({ ready, reason, died: !ready && !this.life.signal.aborted })
   }
+}
+
+/** Arguments but for the GPU: several encoders of a process differ by it alone. */
+function anywhere(args: readonly string[]): string[] {
+  return args.filter((word, i) => !word.startsWith(gpuFlag) && args[i - 1] !== gpuFlag)
 }
 
 /** What it is asked with: a picture's file, a clip's frames as one. */

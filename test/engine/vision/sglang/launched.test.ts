@@ -69,3 +69,16 @@ test('stopped, it is not asked any more until it goes on, whatever its work may 
   expect((await pool.encode(first, never)).rows).toBe(first.tokens)
   await pool.stop()
 }, 30_000)
+
+test('encoders that differ by their GPU alone stand in for each other', async () => {
+  const domainWith = async (...more: string[]) => {
+    const encoder = sglangEncoder({ modelPath: tinyVl, server: { ...server, args: [...server.args, ...more] } })
+    const { domain } = await encoder.start()
+    await encoder.stop()
+    return domain
+  }
+  const one = await domainWith()
+  expect(await domainWith('--base-gpu-id', '3')).toBe(one)
+  expect(await domainWith('--base-gpu-id=3')).toBe(one)
+  expect(await domainWith('--mm-attention-backend', 'sdpa')).not.toBe(one)
+}, 30_000)
