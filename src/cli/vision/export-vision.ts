@@ -1,6 +1,9 @@
 // `dynamo-sglang export-vision`: writes a model's vision tower for our own encoder.
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Storage } from '../../engine/vision/export/export.ts'
+import { AppError } from '../../lib/errors.ts'
+import { isHubName } from '../../tokenizer/hub.ts'
 import { defined } from '../deployment/engine-options.ts'
 import { invalid } from '../settings/rules.ts'
 import { UsageError } from '../usage-error.ts'
@@ -24,6 +27,9 @@ export async function runExportVision(argv: string[], env: Readonly<Record<strin
     process.stdout.write(usage)
     return 0
   }
+  const { modelPath } = options
+  if (!existsSync(modelPath) && !isHubName(modelPath))
+    throw new AppError('model_path_not_found', { message: `no folder ${modelPath}`, param: '--model-path' })
   const { exportVision } = await import('../../engine/vision/export/export.ts')
   const started = performance.now()
   const { json, ...rest } = options

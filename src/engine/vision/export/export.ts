@@ -89,7 +89,7 @@ function answer(stdout: string): Answer | undefined {
 
 /** `param`: the option at fault where it is not the model. */
 function refused(why: string, param?: string): AppError {
-  const message = `${why}.`
+  const message = `${why.replace(/\.$/, '')}.`
   if (param !== undefined) return new AppError('invalid_setting', { param, message })
   return new AppError('model_files_invalid', { param: '--model-path', message })
 }

@@ -21,7 +21,10 @@ def local_folder(model_path):
         from huggingface_hub import snapshot_download
     except ImportError:
         raise Failure(f"{model_path} is no folder here; to fetch it from the Hub: pip install huggingface_hub") from None
-    return snapshot_download(model_path, allow_patterns=["*.json", "*.safetensors"])
+    try:
+        return snapshot_download(model_path, allow_patterns=["*.json", "*.safetensors"])
+    except (OSError, ValueError) as failed:
+        raise Failure(f"{model_path} is no folder here, and could not be fetched from the Hub: {failed}") from None
 
 
 def read_config(folder):
