@@ -7,8 +7,7 @@ import { openDiscovery } from '../../src/discovery/open.ts'
 import type { DiscoveryOptions } from '../../src/discovery/options.ts'
 import { announceElsewhere, cardOf, listen, spawn } from '../helpers/discovery.ts'
 import { FakeKubernetes } from '../helpers/fakes/fake-kubernetes.ts'
-import { need } from '../helpers/need.ts'
-import { programPath, startEtcd, startNats } from '../helpers/processes/broker.ts'
+import { needsEtcd, needsNats, startEtcd, startNats } from '../helpers/processes/broker.ts'
 import { eventually } from '../helpers/processes/start.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'discovery-compiled-'))
@@ -37,12 +36,12 @@ const backends: Record<string, () => Promise<Running>> = {
     return { options: { backend: 'kubernetes', kubernetes: server.options }, stop: () => server.stop().then(() => server.remove()) }
   },
 }
-if (need('etcd (Debian package etcd-server)', programPath('etcd') !== null))
+if (needsEtcd())
   backends.etcd = async () => {
     const etcd = await startEtcd()
     return { options: { backend: 'etcd', etcd: { endpoints: [`127.0.0.1:${etcd.port}`] } }, stop: etcd.stop }
   }
-if (need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))
+if (needsNats())
   backends.nats = async () => {
     const nats = await startNats()
     return { options: { backend: 'nats', nats: { servers: [`127.0.0.1:${nats.port}`] } }, stop: nats.stop }

@@ -2,12 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { etcdDiscovery } from '../../src/discovery/etcd/discovery.ts'
 import { prefixOf } from '../../src/discovery/etcd/place.ts'
 import { announceElsewhere, cardOf, listen } from '../helpers/discovery.ts'
-import { need } from '../helpers/need.ts'
-import { type Broker, programPath, startEtcd } from '../helpers/processes/broker.ts'
+import { type Broker, needsEtcd, startEtcd } from '../helpers/processes/broker.ts'
 import { eventually } from '../helpers/processes/start.ts'
 import { discoverySuite } from '../suites/discovery.suite.ts'
 
-const hasEtcd = need('etcd (Debian package etcd-server)', programPath('etcd') !== null)
+const hasEtcd = needsEtcd()
 
 if (hasEtcd) {
   discoverySuite('etcd', async () => {

@@ -1,12 +1,11 @@
 import { expect, test } from 'bun:test'
 import { natsDiscovery } from '../../src/discovery/nats/discovery.ts'
 import { announceElsewhere, cardOf, listen } from '../helpers/discovery.ts'
-import { need } from '../helpers/need.ts'
-import { programPath, startNats } from '../helpers/processes/broker.ts'
+import { needsNats, startNats } from '../helpers/processes/broker.ts'
 import { eventually } from '../helpers/processes/start.ts'
 import { discoverySuite } from '../suites/discovery.suite.ts'
 
-const hasNats = need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)
+const hasNats = needsNats()
 
 if (hasNats) {
   discoverySuite('nats', async () => {

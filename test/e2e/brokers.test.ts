@@ -1,12 +1,11 @@
 // Frontends and workers over real brokers, which are killed and come back while streams run.
 import { afterEach, describe, expect, test } from 'bun:test'
-import { need } from '../helpers/need.ts'
-import { type Broker, programPath, startEtcd, startNats } from '../helpers/processes/broker.ts'
+import { type Broker, needsEtcd, needsNats, startEtcd, startNats } from '../helpers/processes/broker.ts'
 import { chat, type Fleet, startFleet, streamChat } from '../helpers/processes/fleet.ts'
 import { until } from '../helpers/run-request.ts'
 
-const hasEtcd = need('etcd (Debian package etcd-server)', programPath('etcd') !== null)
-const hasNats = need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)
+const hasEtcd = needsEtcd()
+const hasNats = needsNats()
 const ending: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end()

@@ -3,8 +3,7 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { need } from '../helpers/need.ts'
-import { programPath, startNats } from '../helpers/processes/broker.ts'
+import { needsNats, startNats } from '../helpers/processes/broker.ts'
 import { type MediaFleet, postJson, startMediaFleet, untilReady, workersOf } from '../helpers/processes/media-fleet.ts'
 import { freePort } from '../helpers/processes/sglang-server.ts'
 import { eventually } from '../helpers/processes/start.ts'
@@ -217,7 +216,7 @@ describe('other ways to meet', () => {
     await eventually('it is gone', async () => (await workersOf(url)).length === 1)
   })
 
-  const hasNats = need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)
+  const hasNats = needsNats()
   test.skipIf(!hasNats)('NATS for everything: large files in parts, a cancel, a killed worker', async () => {
     const nats = await startNats()
     ending.push(() => nats.stop())

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { need } from '../helpers/need.ts'
 import { pngOf } from '../helpers/pictures.ts'
-import { programPath, startNats } from '../helpers/processes/broker.ts'
+import { needsNats, startNats } from '../helpers/processes/broker.ts'
 import { freePort } from '../helpers/processes/sglang-server.ts'
 import { eventually, productCommand, type Started, start } from '../helpers/processes/start.ts'
 import { found, look, metricOf, model, patchesInWork, readyEncoders, visionFleets } from '../helpers/processes/vision-fleet.ts'
@@ -136,20 +136,17 @@ test('100 large pictures at once: more than a connection holds, and none is lost
   expect(await language.metric(misses)).toBe(10)
 })
 
-test.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))(
-  'the same over NATS alone: discovery, pictures, rows and events',
-  async () => {
-    const nats = await startNats()
-    ending.push(nats.stop)
-    const planes = { DYN_DISCOVERY_BACKEND: 'nats', DYN_REQUEST_PLANE: 'nats', DYN_EVENT_PLANE: 'nats' }
-    const fleet = fleetOf({ ...planes, NATS_SERVER: `nats://127.0.0.1:${nats.port}` })
-    const [{ url }, language, encoder] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder()])
-    await found(url, language, 1)
-    const large = await pngOf(1200, 900, 71)
-    expect(await look(url, [large])).toBe(await look(whole.url, [large]))
-    expect(await encoder.metric(encoded)).toBe(1)
-  },
-)
+test.skipIf(!needsNats())('the same over NATS alone: discovery, pictures, rows and events', async () => {
+  const nats = await startNats()
+  ending.push(nats.stop)
+  const planes = { DYN_DISCOVERY_BACKEND: 'nats', DYN_REQUEST_PLANE: 'nats', DYN_EVENT_PLANE: 'nats' }
+  const fleet = fleetOf({ ...planes, NATS_SERVER: `nats://127.0.0.1:${nats.port}` })
+  const [{ url }, language, encoder] = await Promise.all([fleet.frontend(), fleet.language(), fleet.encoder()])
+  await found(url, language, 1)
+  const large = await pngOf(1200, 900, 71)
+  expect(await look(url, [large])).toBe(await look(whole.url, [large]))
+  expect(await encoder.metric(encoded)).toBe(1)
+})
 
 test('without an encoder text is served, pictures fail within seconds and say why; with the next encoder they are answered', async () => {
   const fleet = fleetOf()

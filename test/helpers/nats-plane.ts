@@ -5,12 +5,11 @@ import { natsClient } from '../../src/transport/nats/client.ts'
 import { connectNats } from '../../src/transport/nats/connection.ts'
 import { natsServer } from '../../src/transport/nats/server.ts'
 import type { PlaneKind } from '../suites/plane.suite.ts'
-import { need } from './need.ts'
-import { type Broker, programPath, startNats } from './processes/broker.ts'
+import { type Broker, needsNats, startNats } from './processes/broker.ts'
 
 /** Serves on one connection, asks on another; both, and the server, live as long as the file's tests. Undefined, and named, where there is no nats-server. */
 export function natsPlane(): PlaneKind | undefined {
-  if (!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)) return undefined
+  if (!needsNats()) return undefined
   let broker: Broker
   let worker: NatsConnection
   let frontend: NatsConnection

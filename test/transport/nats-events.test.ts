@@ -2,12 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { connectNats } from '../../src/transport/nats/connection.ts'
 import { natsEvents } from '../../src/transport/nats-events.ts'
-import { need } from '../helpers/need.ts'
-import { type Broker, programPath, startNats } from '../helpers/processes/broker.ts'
+import { type Broker, needsNats, startNats } from '../helpers/processes/broker.ts'
 import { until } from '../helpers/run-request.ts'
 import { eventPlaneSuite } from '../suites/event-plane.suite.ts'
 
-describe.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))('with a server', () => {
+describe.skipIf(!needsNats())('with a server', () => {
   let server: Broker
   const connections: { close(): Promise<void> }[] = []
   const open = async () => {

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkBootstrap, checkDiscovery, checkNats } from '../../../src/cli/doctor/peers.ts'
 import { openDiscovery } from '../../../src/discovery/open.ts'
-import { need } from '../../helpers/need.ts'
-import { programPath, startEtcd, startNats } from '../../helpers/processes/broker.ts'
+import { needsEtcd, needsNats, startEtcd, startNats } from '../../helpers/processes/broker.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'doctor-'))
 
@@ -47,24 +46,21 @@ test('a service that does not answer is named with its address', async () => {
   })
 })
 
-test.skipIf(!need('etcd (Debian package etcd-server)', programPath('etcd') !== null))('a real etcd', async () => {
+test.skipIf(!needsEtcd())('a real etcd', async () => {
   const etcd = await startEtcd()
   const found = await checkDiscovery({ backend: 'etcd', etcd: { endpoints: [`http://127.0.0.1:${etcd.port}`] } }, 'n')
   await etcd.stop()
   expect(found).toMatchObject({ level: 'ok', what: expect.stringContaining('0 worker(s)') })
 })
 
-test.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))(
-  'a real NATS, as plane and as discovery',
-  async () => {
-    const broker = await startNats(['-js'])
-    const nats = { servers: [`nats://127.0.0.1:${broker.port}`] }
-    const [plane, discovery] = [await checkNats(nats), await checkDiscovery({ backend: 'nats', nats }, 'n')]
-    await broker.stop()
-    expect(plane.what).toMatch(/^NATS \d+\.\d+/)
-    expect(discovery.level).toBe('ok')
-  },
-)
+test.skipIf(!needsNats())('a real NATS, as plane and as discovery', async () => {
+  const broker = await startNats(['-js'])
+  const nats = { servers: [`nats://127.0.0.1:${broker.port}`] }
+  const [plane, discovery] = [await checkNats(nats), await checkDiscovery({ backend: 'nats', nats }, 'n')]
+  await broker.stop()
+  expect(plane.what).toMatch(/^NATS \d+\.\d+/)
+  expect(discovery.level).toBe('ok')
+})
 
 test('the bootstrap server: there, something else, nothing', async () => {
   using server = Bun.serve({

@@ -20,8 +20,7 @@ import { tcpClient } from '../../../src/transport/tcp/client.ts'
 import { tcpServer } from '../../../src/transport/tcp/server.ts'
 import { zmqEvents } from '../../../src/transport/zmq-events.ts'
 import { scriptedInfo } from '../../helpers/fakes/scripted-engine.ts'
-import { need } from '../../helpers/need.ts'
-import { type Broker, programPath, startNats } from '../../helpers/processes/broker.ts'
+import { type Broker, needsNats, startNats } from '../../helpers/processes/broker.ts'
 import { until } from '../../helpers/run-request.ts'
 import { answer, request, started } from '../mock/world.ts'
 
@@ -130,7 +129,7 @@ function suite(plane: () => Plane): void {
 
 describe('tcp and zmq', () => suite(() => tcp))
 
-describe.skipIf(!need('nats-server (Debian package nats-server)', programPath('nats-server') !== null))('nats', () => {
+describe.skipIf(!needsNats())('nats', () => {
   let server: Broker
   let connection: NatsConnection
   beforeAll(async () => {

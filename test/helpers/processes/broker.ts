@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { need } from '../need.ts'
 import { freePort } from './sglang-server.ts'
 import { eventually } from './start.ts'
 
@@ -19,6 +20,9 @@ export interface Broker {
 
 /** The path of a program, also from the folders that only root has in its PATH. */
 export const programPath = (name: string): string | null => Bun.which(name, { PATH: `${process.env.PATH}:/usr/sbin:/sbin:/usr/local/sbin` })
+
+export const needsEtcd = (): boolean => need('etcd (Debian package etcd-server)', programPath('etcd') !== null)
+export const needsNats = (): boolean => need('nats-server (Debian package nats-server)', programPath('nats-server') !== null)
 
 async function startBroker(
   command: (port: number, folder: string) => string[],
