@@ -42,8 +42,16 @@ export async function download(
     if (signal.aborted) throw new AppError('client_closed_request', { param, message: 'The client went away.' })
     if (thrown instanceof AppError) throw thrown
     if (timeout.aborted) throw failed(policy, param, `it took longer than ${policy.timeoutMs / 1000} seconds`)
-    throw failed(policy, param, 'its server cannot be reached', thrown)
+    throw failed(policy, param, whyNot((thrown as NodeJS.ErrnoException).code ?? ''), thrown)
   }
+}
+
+/** What the sender can do something about; of the rest it is only said that nobody answers there. */
+function whyNot(code: string): string {
+  if (code === 'ENOTFOUND') return 'its name is not known'
+  if (/CERT|SIGNATURE|SELF_SIGNED/.test(code)) return "its server's certificate is not valid"
+  if (/SSL|^EPROTO$/.test(code)) return 'its server does not speak TLS there'
+  return code === 'ECONNRESET' ? 'its server broke the connection off' : 'its server cannot be reached'
 }
 
 async function follow(address: URL, policy: InputPolicy, param: string, network: Network, signal: AbortSignal): Promise<Uint8Array> {
