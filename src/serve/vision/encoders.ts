@@ -11,7 +11,7 @@ import { type EncodeFleet, encodeFleet } from './encode-fleet.ts'
 import { forPictures } from './for-pictures.ts'
 import { encoderKind, makeEncoder } from './make-encoder.ts'
 import type { SeeingModel } from './model.ts'
-import { type SizeCheck, sizeCheck, sizeLimits } from './size-limit.ts'
+import { availableMemory, patchesOnCpu, type SizeCheck, sizeCheck, sizeLimits } from './size-limit.ts'
 
 /** An encoder of this process. */
 export interface OwnEncoder {
@@ -45,9 +45,7 @@ export function openEncoders(options: VisionOptions, model: SeeingModel, encoder
   const pool = visionPool({ onNotice: (text) => log.warn({ model: name }, text) })
   const own: OwnEncoder[] = []
   const { maxPatches } = options.encoder
-  // Of encode workers only the operator's word is known here; each has limits of its own.
-  const limits = sizeLimits(maxPatches, options.count === 0 ? 'mock' : encoderKind(options.encoder, model.folder), model.sight)
-  const check = sizeCheck(limits, model.sight)
+  let check: SizeCheck | undefined
   if (maxPatches !== undefined && maxPatches < (model.sight.mostPatches ?? 0))
     log.info(
       { model: name, maxPatches, processor: model.sight.mostPatches },
@@ -63,7 +61,12 @@ export function openEncoders(options: VisionOptions, model: SeeingModel, encoder
 
   async function startOwn(index: number): Promise<void> {
     const id = encoderId(index)
-    const encoder = startedOnce(await makeEncoder(options.encoder, model, index, options.count === 1 ? 'encoder' : id), check)
+    const made = await makeEncoder(options.encoder, model, index, options.count === 1 ? 'encoder' : id)
+    const encoder = startedOnce(made, (item) => {
+      // At the first picture: what the process loads is loaded then.
+      check ??= checkOf(options, model)
+      check(item)
+    })
     const one: OwnEncoder = { id, encoder, reason: 'starting' }
     own.push(one)
     watch(one)
@@ -91,6 +94,20 @@ export function openEncoders(options: VisionOptions, model: SeeingModel, encoder
       await Promise.all([pool.stop(), ...own.map(({ encoder }) => encoder.stop())])
     },
   }
+}
+
+/** For its own encoders. Of encode workers only the operator's word is known; each has limits of its own. */
+function checkOf({ encoder, count }: VisionOptions, { names, folder, sight, heads }: SeeingModel): SizeCheck {
+  const { maxPatches, url, firstGpu, args } = encoder
+  const kind = encoderKind(encoder, folder)
+  const ours = kind === 'sglang' && url === undefined && firstGpu === undefined
+  const onCpu = ours ? patchesOnCpu(availableMemory(), count, heads, args) : undefined
+  if (maxPatches === undefined && onCpu !== undefined && onCpu < (sight.mostPatches ?? 0))
+    log.info(
+      { model: names[0], patches: onCpu, processor: sight.mostPatches },
+      "pictures that are larger are refused: SGLang's encoder on a CPU needs memory for the square of their patches; --vision-max-patches says otherwise",
+    )
+  return sizeCheck(sizeLimits(maxPatches, kind, sight, onCpu), sight)
 }
 
 /** Its ups and downs into the log, the metrics and /health. */

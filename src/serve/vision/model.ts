@@ -19,6 +19,8 @@ export interface SeeingModel {
   /** Values in a row, and patches that one stands for. */
   dim: number
   patchesPerRow: number
+  /** Attention heads of its tower. */
+  heads: number
 }
 
 type Json = Record<string, unknown>
@@ -58,6 +60,7 @@ export function seeingModel(
     config: createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 32),
     dim: hidden * (1 + levels),
     patchesPerRow: (number(tower.spatial_merge_size) ?? 2) ** 2,
+    heads: number(tower.num_heads) ?? 16,
   }
 }
 

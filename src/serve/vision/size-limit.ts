@@ -20,11 +20,33 @@ type Sight = Pick<VisionModel, 'plan' | 'mostPatches'>
 const usualClip = 16_384
 
 /**
- * What the operator said goes for all. Else every picture that the model's processor allows is encoded, and our own tower takes clips as large as such a picture: its memory
- * grows with the patches that it sees together, which in Qwen2.5-VL are those of a whole clip.
+ * Bytes for each pair of patches, with SGLang 0.5.23 on a CPU: scores of all heads in float32, more than once, as its mask has three dimensions and torch's attention of little memory
+ * takes two or four (41 measured with 4 heads, 151 with 16, float32 and bfloat16 alike); and a mask of a byte, of which it keeps the last 128 for their sizes.
  */
-export function sizeLimits(explicit: number | undefined, kind: EncoderKind, { mostPatches = 0 }: Sight): SizeLimits {
-  if (explicit !== undefined) return { picture: explicit, clip: explicit }
+const bytesPerPair = (heads: number) => 10 * heads + 128
+/** Is always taken: 448x448 with patches of 14. */
+const leastOnCpu = 1024
+/** Attention that needs no such room (layers/attention/vision.py). */
+const otherAttention = 'amx_attn'
+
+/** Patches of the largest picture for SGLang's encoder on a CPU: `encoders` of them share half of `available` bytes. Undefined with `args` that need no limit. */
+export function patchesOnCpu(available: number, encoders: number, heads: number, args: readonly string[]): number | undefined {
+  if (args.some((word) => word.split('=').at(-1) === otherAttention)) return undefined
+  return Math.max(leastOnCpu, Math.floor(Math.sqrt(available / 2 / encoders / bytesPerPair(heads))))
+}
+
+/** Bytes that a process of this machine, or its container, could get now. */
+export function availableMemory(): number {
+  return Math.min(process.availableMemory(), process.constrainedMemory() || Number.POSITIVE_INFINITY)
+}
+
+/**
+ * What the operator said goes for all. Else every picture that the model's processor allows is encoded, and our own tower takes clips as large as such a picture: its memory
+ * grows with the patches that it sees together, which in Qwen2.5-VL are those of a whole clip. `onCpu`: what SGLang's encoder takes on a CPU.
+ */
+export function sizeLimits(explicit: number | undefined, kind: EncoderKind, { mostPatches = 0 }: Sight, onCpu?: number): SizeLimits {
+  const most = explicit ?? (kind === 'sglang' ? onCpu : undefined)
+  if (most !== undefined) return { picture: most, clip: most }
   return kind === 'onnx' ? { clip: Math.max(usualClip, mostPatches) } : {}
 }
 

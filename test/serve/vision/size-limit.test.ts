@@ -11,7 +11,7 @@ import { log } from '../../../src/lib/log.ts'
 import { visionModelOf } from '../../../src/media/vision/open.ts'
 import { type Encoders, openEncoders } from '../../../src/serve/vision/encoders.ts'
 import { readSeeingModel } from '../../../src/serve/vision/model.ts'
-import { largestOf, sizeCheck, sizeLimits } from '../../../src/serve/vision/size-limit.ts'
+import { availableMemory, largestOf, patchesOnCpu, sizeCheck, sizeLimits } from '../../../src/serve/vision/size-limit.ts'
 import { madeUpPicture } from '../../helpers/media-items.ts'
 
 log.level = 'silent'
@@ -54,6 +54,18 @@ test('without a word of the operator every picture of the model’s processor is
   expect(sizeLimits(undefined, 'onnx', stock)).toEqual({ clip: 65_536 })
   expect(sizeLimits(undefined, 'onnx', { plan: stock.plan, mostPatches: 5120 })).toEqual({ clip: 16_384 })
   expect(sizeLimits(undefined, 'sglang', stock)).toEqual({})
+})
+
+test('SGLang’s encoder on a CPU takes what half of the memory has room for, unless its attention needs none', () => {
+  const cpu = ['--device', 'cpu']
+  expect(patchesOnCpu(21e9, 1, 16, cpu)).toBe(6038)
+  expect(patchesOnCpu(21e9, 4, 16, cpu)).toBe(3019)
+  // A picture of 448x448 is always taken.
+  expect(patchesOnCpu(1e9, 4, 16, cpu)).toBe(1024)
+  expect(patchesOnCpu(21e9, 1, 16, [...cpu, '--mm-attention-backend', 'amx_attn'])).toBeUndefined()
+  expect(availableMemory()).toBeGreaterThan(1e8)
+  expect(sizeLimits(undefined, 'sglang', stock, 6037)).toEqual({ picture: 6037, clip: 6037 })
+  expect(sizeLimits(20_000, 'sglang', stock, 6037)).toEqual({ picture: 20_000, clip: 20_000 })
 })
 
 test.each(['mock', 'sglang', 'onnx'] as const)('the operator’s limit is that of every kind (%s)', (kind) => {

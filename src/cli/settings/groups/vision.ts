@@ -48,7 +48,7 @@ export const visionSettings = {
     '--vision-max-patches',
     'DYN_VISION_MAX_PATCHES',
     undefined,
-    "Patches of the largest picture or clip that is encoded; absent: every picture that the model's processor allows",
+    "Patches of the largest picture or clip that is encoded; absent: every picture that the model's processor allows, or what memory allows where SGLang's encoder runs on a CPU",
     { ...ours, min: 4 },
   ),
 }
