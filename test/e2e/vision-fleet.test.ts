@@ -153,7 +153,8 @@ test('without an encoder text is served, pictures fail within seconds and say wh
   const [{ url }, language] = await Promise.all([fleet.frontend(), fleet.language()])
   const [known, other] = (await pictures(2, 21)) as [Uint8Array, Uint8Array]
   await found(url, language, 0)
-  for (let i = 0; i < 8; i++) expect(await look(url, [known])).toStartWith('503 encoder_unavailable')
+  const failures = await Promise.all(Array.from({ length: 8 }, () => look(url, [known])))
+  for (const failure of failures) expect(failure).toStartWith('503 encoder_unavailable')
   // That many failures of an engine would have opened the router's breaker.
   expect(await look(url, [], 'Hi')).toBe(await look(whole.url, [], 'Hi'))
   const encoder = await fleet.encoder()

@@ -11,6 +11,7 @@ import type { EngineEvent } from '../../../src/engine/types.ts'
 import { localHashes } from '../../../src/lib/block-hash.ts'
 import { blockNames } from '../../helpers/block-names.ts'
 import { need } from '../../helpers/need.ts'
+import { alive, descendants } from '../../helpers/processes/sglang-fleet.ts'
 import { freePort, type SglangServer, startSglangServer } from '../../helpers/processes/sglang-server.ts'
 import { type Ran, requestOf, runRequest, until } from '../../helpers/run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../../helpers/sglang.ts'
@@ -25,14 +26,6 @@ afterAll(() => rmSync(cacheDir, { recursive: true, force: true }))
 
 function make(level: SglangOptions['level'], more: string[] = [], path = model!): SglangEngine {
   return sglangEngine({ python: python!, args: [...cpuArgs(path), ...more], env: cpuEnv(), cacheDir, ...(level ? { level } : {}) })
-}
-
-/** True while the process exists and is no zombie. */
-async function alive(pid: number): Promise<boolean> {
-  const stat = await Bun.file(`/proc/${pid}/stat`)
-    .text()
-    .catch(() => '')
-  return stat !== '' && stat.split(') ')[1]?.[0] !== 'Z'
 }
 
 describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && model !== undefined))('sglang', () => {
@@ -54,7 +47,96 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
     }, 60_000)
   }
 
-  for (const level of ['L1', 'L0', 'L2'] as const) engineSuite(level, () => make(level, ['--enable-metrics']), { more: record(level) })
+  /** What only a real engine can show, with the suite's own one: its facts, its events, its deaths. */
+  const events: EngineEvent[] = []
+  let last: number[] = []
+  const makeFastest = () => {
+    const port = freePort()
+    const kv = { publisher: 'zmq', endpoint: `tcp://*:${port}`, replay_endpoint: `tcp://*:${port + 1000}`, topic: 'kv' }
+    const engine = make(undefined, ['--enable-metrics', '--page-size', '16', '--kv-events-config', JSON.stringify(kv)])
+    engine.on((event) => events.push(event))
+    return engine
+  }
+  const facts = (made: () => Engine) => {
+    const engine = made as () => SglangEngine
+    test('the fastest level is taken, and its facts are right', () => {
+      expect(engine().info).toMatchObject({
+        level: 'L1',
+        blockSize: 16,
+        contextLength: 2048,
+        vocabSize: 1024,
+        dpSize: 1,
+        maxRunningRequests: 8,
+      })
+      expect(engine().info.eosIds).toContain(1014)
+    })
+
+    test('a text prompt that is cancelled before its tokenization began leaves no slot behind', async () => {
+      const ran = await Promise.all(
+        Array.from({ length: 20 }, () => {
+          const abort = new AbortController()
+          const running = runRequest(engine(), requestOf([], {}, { promptText: 'hello there' }), abort.signal)
+          abort.abort()
+          return running
+        }),
+      )
+      for (const { finish } of ran) expect(finish).toEqual({ kind: 'abort', message: 'Aborted' })
+      await until('the slots are free', () => engine().inFlight() === 0)
+    })
+
+    test('KV events tell the blocks of a prompt, load events the running request', async () => {
+      const ids = Array.from({ length: 48 }, (_, i) => 100 + i)
+      await runRequest(engine(), requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
+      const stored = () =>
+        events
+          .flatMap((event) => (event.kind === 'kv' ? event.changes : []))
+          .flatMap((change) => (change.kind === 'stored' ? blockNames(change.local) : []))
+      const wanted = blockNames(localHashes(Uint32Array.from(ids), engine().info.blockSize))
+      await until('the blocks', () => wanted.every((name) => stored().includes(name)))
+      await until('a load event', () => events.some((event) => event.kind === 'load' && event.totalTokens > 0))
+      const again = await runRequest(engine(), requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
+      expect(again.usage!.cachedTokens).toBeGreaterThanOrEqual(32)
+    }, 60_000)
+
+    test('a text instead of ids is tokenized by SGLang', async () => {
+      const ran = await runRequest(engine(), requestOf([], { max_new_tokens: 4, ignore_eos: true }, { promptText: 'hello world' }))
+      expect(ran.ids.length).toBe(4)
+      expect(ran.usage!.promptTokens).toBeGreaterThan(0)
+    }, 60_000)
+
+    for (const [who, pick] of [
+      ['the bridge', (pids: number[]) => pids[0]!],
+      ['a scheduler', (pids: number[]) => pids[1]!],
+    ] as const)
+      test(`kill -9 of ${who}: what runs fails, nobody is left over, the next request is served after the restart`, async () => {
+        const pids = engine().pids
+        let killed = false
+        const ran = await runRequest(engine(), requestOf([5, 6, 7], { max_new_tokens: 1900, ignore_eos: true }), undefined, (so) => {
+          if (so.ids.length < 20 || killed) return
+          killed = true
+          process.kill(pick(pids), 'SIGKILL')
+        })
+        expect(ran.error).toMatchObject({ code: 'engine_failed' })
+        // Not only when the next engine is there.
+        expect(engine().ready).toBe(false)
+        await until('the restart', () => engine().ready, 250_000)
+        for (const pid of pids) expect(alive(pid)).toBe(false)
+        expect((await runRequest(engine(), requestOf([5, 6, 7]))).finish).toBeDefined()
+        last = engine().pids
+      }, 300_000)
+  }
+
+  engineSuite('L1', makeFastest, {
+    more(engine) {
+      record('L1')(engine)
+      facts(engine)
+    },
+  })
+  test('stop leaves no process', () => {
+    expect(last.length).toBe(2)
+    for (const pid of last) expect(alive(pid)).toBe(false)
+  })
+  for (const level of ['L0', 'L2'] as const) engineSuite(level, () => make(level, ['--enable-metrics']), { more: record(level) })
 
   describe('http', () => {
     let server: SglangServer
@@ -91,154 +173,22 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
     embeddingSuite('the shared suite', () => httpEngine({ url: server.url }))
   })
 
-  describe('faults and events', () => {
-    let engine: SglangEngine
-    const events: EngineEvent[] = []
-    beforeAll(async () => {
-      const port = freePort()
-      const kv = { publisher: 'zmq', endpoint: `tcp://*:${port}`, replay_endpoint: `tcp://*:${port + 1000}`, topic: 'kv' }
-      engine = make(undefined, ['--page-size', '16', '--kv-events-config', JSON.stringify(kv)])
-      engine.on((event) => events.push(event))
+  test('kill -9 of ourselves leaves no process', async () => {
+    const module = join(import.meta.dir, '../../../src/engine/sglang/engine.ts')
+    const options = { python, args: cpuArgs(model!), env: cpuEnv(), cacheDir }
+    const script = `import { sglangEngine } from ${JSON.stringify(module)}
+      const engine = sglangEngine(${JSON.stringify(options)})
       await engine.start()
-    }, 300_000)
-    afterAll(() => engine?.stop(0), 60_000)
-
-    test('the fastest level is taken, and its facts are right', () => {
-      expect(engine.info).toMatchObject({
-        level: 'L1',
-        blockSize: 16,
-        contextLength: 2048,
-        vocabSize: 1024,
-        dpSize: 1,
-        maxRunningRequests: 8,
-      })
-      expect(engine.info.eosIds).toContain(1014)
-    })
-
-    test('a text prompt that is cancelled before its tokenization began leaves no slot behind', async () => {
-      const ran = await Promise.all(
-        Array.from({ length: 20 }, () => {
-          const abort = new AbortController()
-          const running = runRequest(engine, requestOf([], {}, { promptText: 'hello there' }), abort.signal)
-          abort.abort()
-          return running
-        }),
-      )
-      for (const { finish } of ran) expect(finish).toEqual({ kind: 'abort', message: 'Aborted' })
-      await until('the slots are free', () => engine.inFlight() === 0)
-    })
-
-    test('KV events tell the blocks of a prompt, load events the running request', async () => {
-      const ids = Array.from({ length: 48 }, (_, i) => 100 + i)
-      await runRequest(engine, requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
-      const stored = () =>
-        events
-          .flatMap((event) => (event.kind === 'kv' ? event.changes : []))
-          .flatMap((change) => (change.kind === 'stored' ? blockNames(change.local) : []))
-      const wanted = blockNames(localHashes(Uint32Array.from(ids), engine.info.blockSize))
-      await until('the blocks', () => wanted.every((name) => stored().includes(name)))
-      await until('a load event', () => events.some((event) => event.kind === 'load' && event.totalTokens > 0))
-      const again = await runRequest(engine, requestOf(ids, { max_new_tokens: 4, ignore_eos: true }))
-      expect(again.usage!.cachedTokens).toBeGreaterThanOrEqual(32)
-    }, 60_000)
-
-    test('a text instead of ids is tokenized by SGLang', async () => {
-      const ran = await runRequest(engine, requestOf([], { max_new_tokens: 4, ignore_eos: true }, { promptText: 'hello world' }))
-      expect(ran.ids.length).toBe(4)
-      expect(ran.usage!.promptTokens).toBeGreaterThan(0)
-    }, 60_000)
-
-    for (const [who, pick] of [
-      ['the bridge', (pids: number[]) => pids[0]!],
-      ['a scheduler', (pids: number[]) => pids[1]!],
-    ] as const)
-      test(`kill -9 of ${who}: what runs fails, nobody is left over, the next request is served after the restart`, async () => {
-        const pids = engine.pids
-        let killedAt = 0
-        const ran = await runRequest(engine, requestOf([5, 6, 7], { max_new_tokens: 1900, ignore_eos: true }), undefined, (so) => {
-          if (so.ids.length < 20 || killedAt > 0) return
-          killedAt = performance.now()
-          process.kill(pick(pids), 'SIGKILL')
-        })
-        expect(ran.error).toMatchObject({ code: 'engine_failed' })
-        expect(performance.now() - killedAt).toBeLessThan(5000)
-        expect(engine.ready).toBe(false)
-        await until('the restart', () => engine.ready, 250_000)
-        for (const pid of pids) expect(await alive(pid)).toBe(false)
-        expect((await runRequest(engine, requestOf([5, 6, 7]))).finish).toBeDefined()
-      }, 300_000)
-
-    test('stop leaves no process', async () => {
-      const pids = engine.pids
-      await engine.stop(0)
-      for (const pid of pids) expect(await alive(pid)).toBe(false)
-    }, 60_000)
-
-    test('kill -9 of ourselves leaves no process', async () => {
-      const module = join(import.meta.dir, '../../../src/engine/sglang/engine.ts')
-      const options = { python, args: cpuArgs(model!), env: cpuEnv(), cacheDir }
-      const script = `import { sglangEngine } from ${JSON.stringify(module)}
-        const engine = sglangEngine(${JSON.stringify(options)})
-        await engine.start()
-        console.log(JSON.stringify(engine.pids))`
-      const owner = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'ignore' })
-      const { value } = await owner.stdout.getReader().read()
-      const pids = JSON.parse(new TextDecoder().decode(value)) as number[]
-      expect(pids.length).toBe(2)
-      for (const pid of pids) expect(await alive(pid)).toBe(true)
-      owner.kill('SIGKILL')
-      const end = performance.now() + 10_000
-      let left = pids
-      while (left.length > 0 && performance.now() < end) {
-        await Bun.sleep(20)
-        const states = await Promise.all(left.map(alive))
-        left = left.filter((_, i) => states[i])
-      }
-      expect(left).toEqual([])
-    }, 200_000)
-  })
-
-  describe('two DP ranks', () => {
-    let engine: SglangEngine
-    const events: EngineEvent[] = []
-    beforeAll(async () => {
-      const port = freePort()
-      const kv = { publisher: 'zmq', endpoint: `tcp://*:${port}`, topic: 'kv' }
-      const args = [...cpuArgs(model!), '--dp-size', '2', '--page-size', '16', '--kv-events-config', JSON.stringify(kv)]
-      engine = sglangEngine({ python: python!, args, env: { ...cpuEnv(), SGLANG_CPU_OMP_THREADS_BIND: '0|1' }, cacheDir })
-      engine.on((event) => events.push(event))
-      await engine.start()
-    }, 300_000)
-    afterAll(() => engine?.stop(0), 60_000)
-
-    test('dpRank chooses the rank, and both tell their load and their blocks', async () => {
-      expect(engine.info).toMatchObject({ level: 'L1', dpSize: 2 })
-      const prompt = (rank: number) => Array.from({ length: 32 }, (_, i) => 100 + 300 * rank + i)
-      const blocksOf = (rank: number) => blockNames(localHashes(Uint32Array.from(prompt(rank)), 16))
-      for (const rank of [0, 1, 0, 1]) {
-        const ran = await runRequest(engine, requestOf(prompt(rank), { max_new_tokens: 120, ignore_eos: true }, { dpRank: rank }))
-        expect(ran.ids.length).toBe(120)
-      }
-      const storedBy = (rank: number) =>
-        events.flatMap((event) =>
-          event.kind === 'kv' && event.rank === rank
-            ? event.changes.flatMap((change) => (change.kind === 'stored' ? blockNames(change.local) : []))
-            : [],
-        )
-      for (const rank of [0, 1]) {
-        await until(`the blocks of rank ${rank}`, () => blocksOf(rank).every((name) => storedBy(rank).includes(name)))
-        expect(storedBy(rank)).not.toContain(blocksOf(1 - rank)[0])
-        await until(`the load of rank ${rank}`, () =>
-          events.some((event) => event.kind === 'load' && event.rank === rank && event.running > 0),
-        )
-      }
-      const all = await Promise.all(
-        Array.from({ length: 12 }, (_, i) => runRequest(engine, requestOf([7, i], { max_new_tokens: 10 + i, ignore_eos: true }))),
-      )
-      expect(all.map((ran) => ran.ids.length)).toEqual(all.map((_, i) => 10 + i))
-      expect(engine.strays).toEqual({ unknownRows: 0, lostFrames: 0 })
-    }, 120_000)
-  })
+      console.log(JSON.stringify(engine.pids))`
+    const owner = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'ignore' })
+    const { value } = await owner.stdout.getReader().read()
+    const [bridge, scheduler] = JSON.parse(new TextDecoder().decode(value)) as [number, number]
+    const all = descendants(owner.pid)
+    expect(all).toEqual(expect.arrayContaining([bridge, scheduler]))
+    for (const pid of all) expect(alive(pid)).toBe(true)
+    owner.kill('SIGKILL')
+    await until('all are gone', () => !all.some(alive))
+  }, 200_000)
 
   describe('start-up errors in SGLang own words', () => {
     test('an unknown flag', async () => {

@@ -33,22 +33,29 @@ async function refusal(makes: 'image' | 'video', args: string[]) {
 test.skipIf(!present)(
   'a missing model, an unknown flag and a model of the other kind are refused, by name',
   async () => {
-    expect(await refusal('image', ['--model-path', join(folder, 'nowhere')])).toMatchObject({
+    mkdirSync(join(folder, 'empty'))
+    const broken = join(folder, 'broken-FLUX.1-dev')
+    cpSync(tinyPipeline('image'), broken, { recursive: true })
+    rmSync(join(broken, 'vae'), { recursive: true })
+    const [nowhere, empty, flag, other, half] = await Promise.all([
+      refusal('image', ['--model-path', join(folder, 'nowhere')]),
+      refusal('image', ['--model-path', join(folder, 'empty')]),
+      refusal('image', [...diffusionArgs(tinyPipeline('image')), '--no-such-flag', '3']),
+      refusal('image', diffusionArgs(tinyPipeline('video'))),
+      refusal('image', diffusionArgs(broken)),
+    ])
+    expect(nowhere).toMatchObject({
       code: 'model_path_not_found',
       message: expect.stringContaining(join(folder, 'nowhere/model_index.json')),
     })
-    mkdirSync(join(folder, 'empty'))
-    expect((await refusal('image', ['--model-path', join(folder, 'empty')])).message).toContain('empty/model_index.json was not found')
-    expect((await refusal('image', [...diffusionArgs(tinyPipeline('image')), '--no-such-flag', '3'])).message).toContain('--no-such-flag')
-    expect(await refusal('image', diffusionArgs(tinyPipeline('video')))).toMatchObject({
+    expect(empty.message).toContain('empty/model_index.json was not found')
+    expect(flag.message).toContain('--no-such-flag')
+    expect(other).toMatchObject({
       code: 'invalid_setting',
       param: '--model-path',
       message: expect.stringContaining('--video-generation-worker'),
     })
-    const broken = join(folder, 'broken-FLUX.1-dev')
-    cpSync(tinyPipeline('image'), broken, { recursive: true })
-    rmSync(join(broken, 'vae'), { recursive: true })
-    expect((await refusal('image', diffusionArgs(broken))).message).toContain(broken)
+    expect(half.message).toContain(broken)
     expect(readdirSync(shared)).toEqual([])
   },
   3 * startMs,
