@@ -231,6 +231,26 @@ async function clipItem(clip: Clip, { param }: MediaPart, { clips, videoTokenId 
   return { item, run: clipRun(clips!, plan, placeholder, times) }
 }
 
+/**
+ * Throws where a text beside pictures holds an id that stands around their rows. SGLang finds the rows of some families between such marks, wherever they stand
+ * (managers/mm_utils.py, pad_mm_token_pairs), and its scheduler dies when there are others.
+ */
+function checkMarks(ids: Uint32Array, media: readonly MediaItem[]): void {
+  const pictures = media.filter(({ kind }) => kind === 'image')
+  const inside = ({ offset, tokens }: MediaItem) => ids.subarray(offset, offset + tokens)
+  const marks = new Set(pictures.flatMap((one) => [...new Set(inside(one))].filter((id) => id !== one.placeholder)))
+  if (marks.size === 0) return
+  let from = 0
+  for (const { offset, tokens } of [...media, { offset: ids.length, tokens: 0 }]) {
+    if (ids.subarray(from, offset).some((id) => marks.has(id)))
+      throw new AppError('invalid_value', {
+        param: 'messages',
+        message: "A text beside a picture has one of the model's own marks for where a picture begins or ends. Remove it from the text.",
+      })
+    from = offset + tokens
+  }
+}
+
 function expanded(ids: Uint32Array, places: readonly number[], runs: readonly Run[], { padScheme = 'wide' }: Sight): Seen {
   const promptIds = new Uint32Array(ids.length + runs.reduce((sum, { run }) => sum + run.length - 1, 0))
   const media: MediaItem[] = []
@@ -246,5 +266,6 @@ function expanded(ids: Uint32Array, places: readonly number[], runs: readonly Ru
     from = place + 1
   }
   promptIds.set(ids.subarray(from), to)
+  checkMarks(promptIds, media)
   return { promptIds, media, routeIds: padPictures(promptIds, media, padScheme) }
 }

@@ -139,6 +139,19 @@ describe.each(Object.entries(families) as [PictureFamily, (typeof families)[Pict
     expect(await refusal(prompt(await model, [user(words(`What is ${row}?`))]))).toEqual({ code: 'invalid_value', param: 'messages' })
   })
 
+  test("a text beside a picture may not hold what stands around a picture's rows; a text alone may", async () => {
+    const { media, promptIds } = await prompt(await model, [user(picture(112), words('What?'))])
+    const { offset, tokens, placeholder, single } = media![0]!
+    const around = [...new Set(promptIds.subarray(offset, offset + tokens))].filter((id) => id !== placeholder && id !== single)
+    expect(around.length > 0).toBe(name !== 'llava')
+    for (const id of around) {
+      const mark = words(`What is ${await (await model).tokenizer.decode([id], false)}?`)
+      for (const beside of [user(picture(112), mark), user(mark, picture(112))])
+        expect(await refusal(prompt(await model, [beside]))).toEqual({ code: 'invalid_value', param: 'messages' })
+      expect((await prompt(await model, [user(mark)])).media).toBeUndefined()
+    }
+  })
+
   test('a text alone has what the tokenizer puts in front of every text once', async () => {
     const { text } = await prompt(await model, [user(words('Hi'))])
     expect(text.match(/<s>|<bos>|<\|begin_of_text\|>/g)?.length ?? 0).toBe(name === 'internvl' ? 0 : 1)

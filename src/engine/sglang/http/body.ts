@@ -22,7 +22,7 @@ function singleIds({ promptIds, media = [] }: GenerateRequest): number[] {
   return ids
 }
 
-/** No names of ours (`mm_hashes`): nobody foresees an attached server's KV blocks, and SGLang 0.5.23 dies of them with Qwen3-VL (requests/pictures.py, keep_names). Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for, and for several sounds. */
+/** No names of ours (`mm_hashes`): nobody foresees an attached server's KV blocks, and SGLang 0.5.23 dies of them with Qwen3-VL (requests/pictures.py, keep_ours). Throws `unsupported_parameter` for clips that it would sample otherwise than the prompt was made for, and for several sounds. */
 function pictureFields(media: readonly MediaItem[]): Record<string, unknown> {
   const [images, clips, sounds] = (['image', 'video', 'audio'] as const).map((wanted) => media.filter(({ kind }) => kind === wanted)) as [
     MediaItem[],

@@ -9,20 +9,24 @@ from .. import compat
 from . import clips, rows, sounds
 
 
-def request_fields(manager, ids: list, media: list) -> dict:
-    """The same as fields of SGLang's own GenerateReqInput (level L2)."""
+_OURS = "dsgl_pictures"
+
+
+def ask(manager, request_class, values: dict, media: list):
+    """SGLang's own GenerateReqInput (level L2) of `values` and `media`; `values` has our ids."""
     pictures = [Picture(entry) for entry in media]
     if any(picture.rows is not None for picture in pictures):
         raise ValueError("this SGLang takes files of pictures only: --bridge-level L2 has no way in for a tower elsewhere")
-    # SGLang makes its items by kind, images first.
-    hashes = [picture.hash[:16] for kind in ("image", "video", "audio") for picture in pictures if picture.kind == kind]
+    ids = values["input_ids"]
     prompt = prompt_for(manager.mm_processor, manager.tokenizer, collapsed(ids, pictures), pictures)
-    return {"input_ids" if isinstance(prompt, list) else "text": prompt, **data_of(pictures), "mm_hashes": hashes}
+    own = {"input_ids" if isinstance(prompt, list) else "text": prompt, **data_of(pictures)}
+    request = request_class(**{name: value for name, value in values.items() if name != "input_ids"}, **own)
+    setattr(request, _OURS, (ids, pictures))
+    return request
 
 
-def keep_names(manager):
-    """Lets `mm_hashes` name every model's pictures. SGLang 0.5.23 fills a Qwen3-VL prompt with names of its own (qwen_vl.py, compose_image_artifacts) before it
-    hears of ours (tokenizer_manager.py), and its scheduler, which then finds no picture in that prompt, dies. Without that prompt it makes one itself."""
+def keep_ours(manager):
+    """Lets what SGLang's processor makes of such a request have our ids, items and names, as on the other levels."""
     processor = getattr(manager, "mm_processor", None)
     theirs = getattr(processor, "process_mm_data_async", None)
     if theirs is None:
@@ -30,9 +34,8 @@ def keep_names(manager):
 
     async def process_mm_data_async(*args, **kwargs):
         made = await theirs(*args, **kwargs)
-        if getattr(kwargs.get("request_obj"), "mm_hashes", None) and getattr(made, "padded_input_ids", None) is not None:
-            made.padded_input_ids = None
-        return made
+        ours = getattr(kwargs.get("request_obj"), _OURS, None)
+        return made if ours is None or made is None else settled(made, *ours)
 
     processor.process_mm_data_async = process_mm_data_async
 
@@ -94,16 +97,7 @@ class Pictures:
             made = rows.inputs(processor, collapsed(ids, pictures), pictures, self._places_only)
         else:
             made = await self._processed(processor, rid, collapsed(ids, pictures), pictures)
-        fit(made, ids, pictures)
-        made.mm_items = [one for item in made.mm_items for one in clips.apart(item, pictures)]
-        for item in made.mm_items:
-            owners = clips.owners(item, pictures)
-            if len(owners) == 1:
-                name(item, int(owners[0].hash[:16], 16))
-        sounds.own_lengths(made.mm_items)
-        # Made of other names than these.
-        made.padded_input_ids = None
-        return made
+        return settled(made, ids, pictures)
 
     async def _processed(self, processor, rid, ids, pictures):
         data = data_of(pictures)
@@ -121,6 +115,20 @@ class Pictures:
         if made is None or not made.mm_items:
             raise ValueError("the model's processor made nothing of the pictures: its prompt marks them in another way than this request's")
         return made
+
+
+def settled(made, ids: list, pictures: list):
+    """What a processor made, with our ids, and an item for each picture, named by the hash that the router knows."""
+    fit(made, ids, pictures)
+    made.mm_items = [one for item in made.mm_items for one in clips.apart(item, pictures)]
+    for item in made.mm_items:
+        owners = clips.owners(item, pictures)
+        if len(owners) == 1:
+            name(item, int(owners[0].hash[:16], 16))
+    sounds.own_lengths(made.mm_items)
+    # Of a Qwen3-VL prompt, made of SGLang's own names (qwen_vl.py, compose_image_artifacts): its scheduler dies of a prompt that has no place for a picture.
+    made.padded_input_ids = None
+    return made
 
 
 def collapsed(ids: list, pictures: list) -> list:

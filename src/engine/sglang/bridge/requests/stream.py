@@ -23,7 +23,7 @@ class Streams:
         from sglang.srt.managers import io_struct
 
         self._manager, self._send, self._io = engine.tokenizer_manager, send, io_struct
-        pictures.keep_names(self._manager)
+        pictures.keep_ours(self._manager)
         self._loop = asyncio.get_running_loop()
         self._live: dict[int, tuple[str, asyncio.Task]] = {}
         self._rows: list[dict] = []
@@ -73,11 +73,13 @@ class Streams:
             custom = values["sampling_params"].get("custom_params") or {}
             values["sampling_params"]["custom_params"] = {**custom, grammar.PARAM: opt["resume"]}
         values.update(self._meeting.values(opt.get("boot")))
-        if opt.get("media"):
-            values.update(pictures.request_fields(self._manager, values.pop("input_ids"), opt["media"]))
         self._fill(values, opt, compat.fields_of(self._io.GenerateReqInput))
+        if opt.get("media"):
+            request = pictures.ask(self._manager, self._io.GenerateReqInput, values, opt["media"])
+        else:
+            request = self._io.GenerateReqInput(**values)
         sent, last = 0, None
-        async for item in self._manager.generate_request(self._io.GenerateReqInput(**values), None):
+        async for item in self._manager.generate_request(request, None):
             if last is None and opt.get("media"):
                 pictures.check_seen(item["meta_info"].get("prompt_tokens"), len(ids) // 4)
             last = item
