@@ -141,8 +141,12 @@ function checkPrompt(tokens: number, request: TextRequest, model: LoadedModel, w
   const { contextLength, maxPromptTokens } = model.info
   if (tokens <= maxPromptTokens && tokens < contextLength) return
   const param = paramOf(request)
+  const advice =
+    request.media === undefined
+      ? 'Please reduce their length.'
+      : 'Please reduce their length: pictures, clips and sounds have a token for each of their rows, so send fewer or smaller ones ("detail": "low" makes a picture small).'
   throw new AppError('context_length_exceeded', {
-    message: `This model's maximum context length is ${contextLength} tokens, and a prompt may have ${Math.min(maxPromptTokens, contextLength - 1)}. Your ${param} resulted in ${words}${tokens} tokens. Please reduce their length.`,
+    message: `This model's maximum context length is ${contextLength} tokens, and a prompt may have ${Math.min(maxPromptTokens, contextLength - 1)}. Your ${param} resulted in ${words}${tokens} tokens. ${advice}`,
     param,
   })
 }
