@@ -4,7 +4,7 @@ import { AppError } from '../lib/errors.ts'
 import type { Router } from '../router/router.ts'
 import type { ChatTemplate } from '../template/template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import type { Sight } from './pictures.ts'
+import type { Sight } from './media-parts.ts'
 import type { ServedModel } from './types.ts'
 
 export interface LoadedModel {

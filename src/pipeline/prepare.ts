@@ -3,8 +3,8 @@ import type { GenerateRequest, MediaItem, SamplingParams } from '../engine/types
 import { AppError } from '../lib/errors.ts'
 import type { Written } from '../media/vision/vision.ts'
 import type { ChatTemplate, TemplateInput } from '../template/template.ts'
+import { checkMedia, checkNoPlaces, readMedia } from './media-parts.ts'
 import type { LoadedModel } from './model.ts'
-import { checkMedia, checkNoPlaces, seePictures } from './pictures.ts'
 import type { Prompt, TextRequest } from './types.ts'
 
 export interface Prepared {
@@ -80,7 +80,7 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   const encode = (text: string) => model.tokenizer.encode(text, false)
   // Pictures that no longer fit are neither waited for nor read.
   const checkLength = (tokens: number) => checkPrompt(tokens, request, model, 'at least ')
-  const seen = sight && (await seePictures(rendered, request.media!, sight, encode, signal, checkLength))
+  const seen = sight && (await readMedia(rendered, request.media!, sight, encode, signal, checkLength))
   const promptIds = seen?.promptIds ?? rendered
   checkBudget(promptIds.length, request, model)
   const sampling = samplingOf(request, model)

@@ -5,7 +5,7 @@ import { log } from '../lib/log.ts'
 import { stageTimer } from '../lib/vision-stages.ts'
 import type { HearingModel } from '../media/hearing/hearing.ts'
 import type { Plan, VisionModel } from '../media/vision/vision.ts'
-import type { Sight } from '../pipeline/pictures.ts'
+import type { Sight } from '../pipeline/media-parts.ts'
 import { clipLimits, inputPolicy, noteFfmpeg } from './input-policy.ts'
 import type { InputOptions, ModelOptions } from './options.ts'
 

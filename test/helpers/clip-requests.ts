@@ -5,7 +5,7 @@ import { defaultPolicy } from '../../src/media/input/policy.ts'
 import { readClip } from '../../src/media/vision/clip.ts'
 import { visionModelOf } from '../../src/media/vision/open.ts'
 import { readPicture } from '../../src/media/vision/picture.ts'
-import { type Sight, seePictures } from '../../src/pipeline/pictures.ts'
+import { readMedia, type Sight } from '../../src/pipeline/media-parts.ts'
 import type { MediaPart } from '../../src/pipeline/types.ts'
 import { loadTokenizer } from '../../src/tokenizer/hf.ts'
 import { clipOf, dataUrl } from './clips.ts'
@@ -34,7 +34,7 @@ export async function clipRequests(folder: string): Promise<GenerateRequest[]> {
   const [small, still, big] = await Promise.all([stillOf(112, 84, 1), stillOf(200, 120, 2), stillOf(640, 480, 3)])
   const ask = async (ids: number[], parts: MediaPart[]) => {
     const { signal } = new AbortController()
-    const seen = await seePictures(Uint32Array.from(ids), parts, sight, (text) => tokenizer.encode(text, false), signal)
+    const seen = await readMedia(Uint32Array.from(ids), parts, sight, (text) => tokenizer.encode(text, false), signal)
     return requestOf([], { max_new_tokens: 24, ignore_eos: true }, { promptIds: seen.promptIds, media: seen.media })
   }
   const text = Array.from({ length: 40 }, (_, k) => 60 + k)

@@ -23,7 +23,7 @@ const clipAddress = z.union([z.string().min(1), z.looseObject({ url: z.string().
 /** A clip by its address, or as its frames (Qwen's form). */
 const clip = z.union([z.string().min(1), z.array(z.string().min(1)).min(1).max(768)])
 
-/** Whether the model takes them is said by the pipeline, which knows the model (pipeline/pictures.ts). */
+/** Whether the model takes them is said by the pipeline, which knows the model (pipeline/media-parts.ts). */
 const mediaParts = [
   z.looseObject({ type: z.literal('image_url'), image_url: picture }),
   z.looseObject({ type: z.literal('input_image'), image_url: picture, detail }),

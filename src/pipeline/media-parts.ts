@@ -78,7 +78,7 @@ export function checkMedia(media: readonly MediaPart[], sight: Sight | undefined
  * Reads pictures and clips, some at a time; the first failure ends the others. `ids` is the rendered prompt, one placeholder each. A prompt that is longer than
  * `maxTokens` with what was read so far goes no further: `checkLength` is to throw.
  */
-export async function seePictures(
+export async function readMedia(
   ids: Uint32Array,
   media: readonly MediaPart[],
   sight: Sight,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { AppError } from '../../src/lib/errors.ts'
 import { padPictures } from '../../src/lib/media-pads.ts'
-import { checkMedia, checkNoPlaces, type Sight, seePictures } from '../../src/pipeline/pictures.ts'
+import { checkMedia, checkNoPlaces, readMedia, type Sight } from '../../src/pipeline/media-parts.ts'
 import type { MediaPart } from '../../src/pipeline/types.ts'
 
 const placeholder = 500
@@ -27,7 +27,7 @@ const { signal } = new AbortController()
 const encode = (text: string) => Uint32Array.from(text, (letter) => 1000 + letter.charCodeAt(0))
 
 test('each placeholder becomes the rows of its picture, in order', async () => {
-  const seen = await seePictures(Uint32Array.of(1, placeholder, 2, placeholder, 3), [part('20'), part('30', 1)], sight, encode, signal)
+  const seen = await readMedia(Uint32Array.of(1, placeholder, 2, placeholder, 3), [part('20'), part('30', 1)], sight, encode, signal)
   expect([...seen.promptIds]).toEqual([1, 500, 500, 2, 500, 500, 500, 3])
   expect(seen.media.map(({ offset, tokens, width }) => [offset, tokens, width])).toEqual([
     [1, 2, 20],
@@ -42,7 +42,7 @@ test.each(['wide', undefined] as const)('another picture of the same size gives 
   const seen: Sight = padScheme === undefined ? blind : sight
   const other: Sight = { ...seen, read: async (one, end) => ({ ...(await sight.read(one, end)), hash: 'b'.repeat(64) }) }
   const ids = Uint32Array.of(1, placeholder, 2)
-  const [a, b] = [await seePictures(ids, [part('20')], seen, encode, signal), await seePictures(ids, [part('20')], other, encode, signal)]
+  const [a, b] = [await readMedia(ids, [part('20')], seen, encode, signal), await readMedia(ids, [part('20')], other, encode, signal)]
   expect([...a.promptIds]).toEqual([...b.promptIds])
   expect([...a.routeIds]).not.toEqual([...b.routeIds])
 })
@@ -61,7 +61,7 @@ test('a broken picture is told by its place, and the others are not waited for',
           )
         : sight.read(one, end),
   }
-  const failing = seePictures(Uint32Array.of(placeholder, placeholder), [part('slow'), part('broken', 1)], waits, encode, signal)
+  const failing = readMedia(Uint32Array.of(placeholder, placeholder), [part('slow'), part('broken', 1)], waits, encode, signal)
   expect(await failing.catch((error: AppError) => [error.code, error.param])).toEqual([
     'invalid_image',
     'messages[0].content[1].image_url.url',
@@ -70,7 +70,7 @@ test('a broken picture is told by its place, and the others are not waited for',
 })
 
 test('a text that contains the picture token cannot shift the pictures', async () => {
-  const failing = seePictures(Uint32Array.of(placeholder, placeholder), [part('20')], sight, encode, signal)
+  const failing = readMedia(Uint32Array.of(placeholder, placeholder), [part('20')], sight, encode, signal)
   expect(await failing.catch((error: AppError) => error.message)).toContain('2 places for 1 picture:')
 })
 
@@ -105,7 +105,7 @@ const clips: Sight = {
 const clip: MediaPart = { kind: 'video', url: '20', param: 'messages[0].content[2].video_url.url' }
 
 test('a clip among pictures: its rows with their times, each kind by its own placeholder', async () => {
-  const seen = await seePictures(Uint32Array.of(1, video, 2, placeholder, 3), [clip, part('20')], clips, encode, signal)
+  const seen = await readMedia(Uint32Array.of(1, video, 2, placeholder, 3), [clip, part('20')], clips, encode, signal)
   const text = (seconds: string) => [...encode(`<${seconds} seconds>`)]
   expect([...seen.promptIds]).toEqual([1, ...text('0.5'), 601, 600, 600, 602, ...text('2.0'), 601, 600, 600, 602, 2, 500, 500, 3])
   const [first, second] = seen.media
@@ -128,7 +128,7 @@ test('a clip among pictures: its rows with their times, each kind by its own pla
 })
 
 test('pictures and clips in another order than the messages are refused', async () => {
-  const failing = seePictures(Uint32Array.of(placeholder, video), [clip, part('20')], clips, encode, signal)
+  const failing = readMedia(Uint32Array.of(placeholder, video), [clip, part('20')], clips, encode, signal)
   expect(await failing.catch((error: AppError) => error.message)).toContain('in another order than the messages')
 })
 
@@ -175,7 +175,7 @@ test('an address that stands there more than once is read once, for each wish', 
   }
   const low: MediaPart = { ...part('20', 21), detail: 'low' }
   const media = [...Array.from({ length: 20 }, (_, i) => part('20', i)), part('30', 20), low]
-  const seen = await seePictures(new Uint32Array(22).fill(placeholder), media, counted, encode, signal)
+  const seen = await readMedia(new Uint32Array(22).fill(placeholder), media, counted, encode, signal)
   expect(asked.sort()).toEqual(['20 low', '20 undefined', '30 undefined'])
   expect(seen.media.map(({ width }) => width)).toEqual([...Array(20).fill(20), 30, 20])
   expect(seen.promptIds).toHaveLength(21 * 2 + 3)
@@ -199,7 +199,7 @@ describe('many pictures', () => {
     }
     const sizes = Array.from({ length: 40 }, (_, i) => 10 * (i + 1))
     const media = sizes.map((size, i) => part(String(size), i))
-    const seen = await seePictures(ids(40), media, counted, encode, signal)
+    const seen = await readMedia(ids(40), media, counted, encode, signal)
     expect(seen.media.map(({ width }) => width)).toEqual(sizes)
     expect(most).toBe(8)
   })
@@ -216,16 +216,16 @@ describe('many pictures', () => {
     const checkLength = (tokens: number) => {
       if (tokens > 130) throw new AppError('context_length_exceeded', { message: 'too long' })
     }
-    await expect(seePictures(ids(100), parts(100), counted, encode, signal, checkLength)).rejects.toThrow('too long')
+    await expect(readMedia(ids(100), parts(100), counted, encode, signal, checkLength)).rejects.toThrow('too long')
     expect(read).toBeLessThan(50)
-    await expect(seePictures(ids(200), parts(200), counted, encode, signal, checkLength)).rejects.toThrow('too long')
+    await expect(readMedia(ids(200), parts(200), counted, encode, signal, checkLength)).rejects.toThrow('too long')
     expect(read).toBeLessThan(50)
   })
 
   test('together have a size that ends the reading', async () => {
     const file = new Uint8Array(30_000_000)
     const large: Sight = { ...sight, read: async (one, end) => ({ ...(await sight.read(one, end)), file, sent: file.length }) }
-    await expect(seePictures(ids(9), parts(9), large, encode, signal)).rejects.toMatchObject({
+    await expect(readMedia(ids(9), parts(9), large, encode, signal)).rejects.toMatchObject({
       code: 'invalid_image',
       message: expect.stringContaining('more than 200 MB together'),
     })
@@ -237,8 +237,8 @@ describe('many pictures', () => {
       ...sight,
       read: async (one, end) => ({ ...(await sight.read(one, end)), file, sent: 1000, hash: 'a'.repeat(64) }),
     }
-    expect((await seePictures(ids(9), parts(9), grown, encode, signal)).media).toHaveLength(9)
-    await expect(seePictures(ids(13), parts(13), grown, encode, signal)).rejects.toMatchObject({
+    expect((await readMedia(ids(9), parts(9), grown, encode, signal)).media).toHaveLength(9)
+    await expect(readMedia(ids(13), parts(13), grown, encode, signal)).rejects.toMatchObject({
       code: 'invalid_image',
       message: expect.stringContaining('is more than 600 MB, decoded and packed for the engine'),
     })
@@ -255,7 +255,7 @@ describe('many pictures', () => {
       },
     }
     const see = (most: number) =>
-      seePictures(Uint32Array.of(1, video), [clip], planned, encode, signal, (tokens) => {
+      readMedia(Uint32Array.of(1, video), [clip], planned, encode, signal, (tokens) => {
         if (tokens > most) throw new AppError('context_length_exceeded', { message: `${tokens} tokens` })
       })
     await expect(see(4)).rejects.toThrow('5 tokens')
@@ -269,4 +269,15 @@ describe('many pictures', () => {
     expect(checkMedia(parts(1500), sight, 'm')).toBe(sight)
     expect(() => checkMedia(parts(1501), sight, 'm')).toThrow('has 1501 pictures, clips and sounds; 1500 are the most')
   })
+})
+
+test('media know the part that they came by, also where two parts have the same file', async () => {
+  const { media } = await readMedia(
+    Uint32Array.of(1, placeholder, 2, placeholder, 3),
+    [part('20', 1), part('20', 3)],
+    sight,
+    encode,
+    signal,
+  )
+  expect(media.map(({ param }) => param)).toEqual(['messages[0].content[1].image_url.url', 'messages[0].content[3].image_url.url'])
 })
