@@ -1,13 +1,24 @@
 // An encoder on another machine: the VisionEncoder seam over the request plane. What it is and whether it can comes from the worker itself, on a stream that stays open.
-import { AppError } from '../../../lib/errors.ts'
+import { AppError, toAppError } from '../../../lib/errors.ts'
 import { newId } from '../../../lib/ids.ts'
 import type { StageTimer } from '../../../lib/vision-stages.ts'
 import type { OutgoingStream, PlaneClient } from '../../../transport/request-plane.ts'
 import type { MediaItem } from '../../types.ts'
-import { patchesOf } from '../embeddings.ts'
+import { bytesPerValue, patchesOf } from '../embeddings.ts'
 import type { Embeddings, EncoderInfo, VisionEncoder } from '../vision.ts'
 import { ask, Places } from './ask.ts'
-import { decodeMessage, encodeHead, type FarRows, type FarState, maxItemBytes, messages, operations, partBytes } from './protocol.ts'
+import {
+  encodeHead,
+  type FarRows,
+  type FarState,
+  maxItemBytes,
+  messages,
+  notOurs,
+  operations,
+  partBytes,
+  readRows,
+  readState,
+} from './protocol.ts'
 
 /** Parts that are on their way on one connection: enough to keep it busy, far below what the worker may hold for us. */
 const partsAtOnce = 16
@@ -119,14 +130,16 @@ class Remote implements VisionEncoder {
     const asked = performance.now()
     const rows = Promise.withResolvers<FarRows>()
     const stream = this.client.open(encodeHead(operations.encode, { job, caller: this.caller, item: lean(item) }), {
-      message: (bytes) => (bytes[0] === messages.rows ? rows.resolve(decodeMessage<FarRows>(bytes)) : rows.reject(unreadable())),
-      end: () => rows.reject(unreadable()),
+      message: (bytes) => heard(bytes, readRows, rows.resolve, rows.reject),
+      end: () => rows.reject(notOurs()),
       fail: rows.reject,
     })
     const onAbort = () => rows.reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       const { rows: count, dim, type, grid, itemHash, size, bytes, ms } = await rows.promise
+      // More than the prompt has room for is not fetched to be refused then.
+      if (size > item.tokens * this.info.dim * bytesPerValue[this.info.type]) throw notOurs()
       const whole = bytes ?? (await this.pull(job, size, signal))
       // The two clocks need not agree: it is the worker's own duration that is taken off.
       if (ms !== undefined) this.time('transfer', performance.now() - asked - ms)
@@ -146,7 +159,7 @@ class Remote implements VisionEncoder {
         this.places.use(async () => {
           signal.throwIfAborted()
           const message = await ask(this.client, encodeHead(operations.part, { job, start }))
-          if (message[0] !== messages.part || message.length - 1 !== Math.min(partBytes, size - start)) throw unreadable()
+          if (message[0] !== messages.part || message.length - 1 !== Math.min(partBytes, size - start)) throw notOurs()
           whole.set(message.subarray(1), start)
         }),
       ),
@@ -166,9 +179,13 @@ class Remote implements VisionEncoder {
       // A worker that went away tells so by its connection; one that only ended the stream is asked again.
       this.again = setTimeout(() => this.client.connected && this.watch(), rewatchMs)
     }
+    const unreadable = () => {
+      this.watching?.cancel()
+      ended()
+    }
     this.watching = this.client.open(encodeHead(operations.watch, { caller: this.caller }), {
       message: (bytes) => {
-        if (round === this.round && bytes[0] === messages.state) this.heard(decodeMessage<FarState>(bytes))
+        if (round === this.round) heard(bytes, readState, (state) => this.heard(state), unreadable)
       },
       end: ended,
       fail: ended,
@@ -219,6 +236,14 @@ function cancelled(): AppError {
   return new AppError('client_closed_request', { message: 'The request was cancelled.' })
 }
 
-function unreadable(): AppError {
-  return new AppError('engine_failed', { message: "The encode worker's answer could not be read; does it run another version?" })
+/** What `bytes` say goes to `take`, that they cannot be read to `fail`. */
+function heard<T>(bytes: Uint8Array, read: (bytes: Uint8Array) => T, take: (value: T) => void, fail: (error: AppError) => void): void {
+  let value: T
+  try {
+    value = read(bytes)
+  } catch (thrown) {
+    fail(toAppError(thrown))
+    return
+  }
+  take(value)
 }

@@ -5,6 +5,7 @@ import type { IncomingStream, PlaneService } from '../../../transport/request-pl
 import { patchesOf } from '../embeddings.ts'
 import type { EncoderInfo, VisionEncoder } from '../vision.ts'
 import {
+  checkItem,
   decodeHead,
   type EncodeHead,
   encodeMessage,
@@ -67,7 +68,8 @@ export function hostEncoder(encoder: VisionEncoder, { draining = () => false, ot
   }
 
   async function encode(head: Uint8Array, stream: IncomingStream): Promise<void> {
-    const { job, caller, item } = decodeHead<EncodeHead>(head, ['job', 'caller', 'item'])
+    const { job, caller, ...question } = decodeHead<EncodeHead>(head, ['job', 'caller', 'item'])
+    const item = checkItem(question.item)
     if (draining()) throw new AppError('shutting_down', { message: 'The encode worker is leaving.' })
     const patches = patchesOf(item)
     const asked = performance.now()

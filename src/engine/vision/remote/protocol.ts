@@ -4,6 +4,7 @@ import { AppError } from '../../../lib/errors.ts'
 import { decode, encode } from '../../../transport/msgpack.ts'
 import { maxHeadBytes } from '../../../transport/plane/long-head.ts'
 import type { MediaItem } from '../../types.ts'
+import { bytesPerValue } from '../embeddings.ts'
 import type { Embeddings, EncoderInfo } from '../vision.ts'
 
 /** First byte of a head; apart from those of other workers, who refuse it by name. */
@@ -84,10 +85,52 @@ export function encodePart(bytes: Uint8Array): Uint8Array {
   return tagged(messages.part, bytes)
 }
 
-/** The body of a `state` or `rows` message, a copy. */
-export function decodeMessage<T>(message: Uint8Array): T {
-  return decode(message.slice(1)) as T
+/** The picture of a question, as far as an encoder looks at it before its tower does. Throws AppError `engine_rejected`. */
+export function checkItem(item: MediaItem): MediaItem {
+  const { kind, file, hash, grid, tokens, frames = [] } = item ?? {}
+  const files = Array.isArray(frames) && [file, ...frames].every((bytes) => bytes instanceof Uint8Array)
+  if (!files || typeof kind !== 'string' || typeof hash !== 'string' || !isGrid(grid) || !isCount(tokens)) throw unreadable()
+  return item
 }
+
+/** The body of a `state` message, a copy. Throws AppError `engine_failed`, as readRows does. */
+export function readState(message: Uint8Array): FarState {
+  const state = body<FarState>(message, messages.state)
+  const { ready, others, info } = state
+  const known = info === undefined || (isCount(info?.dim) && info.type in bytesPerValue && typeof info.domain === 'string')
+  if (typeof ready !== 'boolean' || !Number.isFinite(others) || !known) throw notOurs()
+  return state
+}
+
+/** The body of a `rows` message, a copy. */
+export function readRows(message: Uint8Array): FarRows {
+  const made = body<FarRows>(message, messages.rows)
+  const { rows, dim, type, grid, itemHash, size, bytes } = made
+  const measured = isCount(rows) && isCount(dim) && isGrid(grid) && type in bytesPerValue && size === rows * dim * bytesPerValue[type]
+  const whole = bytes === undefined || (bytes instanceof Uint8Array && bytes.length === size)
+  if (!measured || !whole || !/^[\da-f]{1,16}$/.test(itemHash)) throw notOurs()
+  return made
+}
+
+/** The answer of a worker that cannot be read. */
+export function notOurs(cause?: unknown): AppError {
+  return new AppError('engine_failed', { message: "The encode worker's answer could not be read; does it run another version?", cause })
+}
+
+function body<T>(message: Uint8Array, kind: number): T {
+  let value: unknown
+  try {
+    value = decode(message.slice(1))
+  } catch (cause) {
+    throw notOurs(cause)
+  }
+  if (message[0] !== kind || typeof value !== 'object' || value === null) throw notOurs()
+  return value as T
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0
+
+const isGrid = (value: unknown): boolean => Array.isArray(value) && value.length === 3 && value.every(isCount)
 
 function tagged(kind: number, body: Uint8Array): Uint8Array {
   const out = new Uint8Array(1 + body.length)
