@@ -56,21 +56,23 @@ async function bunTest(chosen: readonly string[], quiet = false): Promise<Ran> {
 
 /** What a file with real engines may need: three of them and what they work with. */
 const roomFor = 10e9
-/** How many processes may run such files at once. By default two: the second is the one that is done with all other tests, where there is memory for it. With three there is one more from the start. */
+/** How many processes may run such files at once. By default two: the second is the one that is done with all other tests, while there is memory for it. With three there is one more from the start. */
 const most = Number(process.env.DYN_TEST_SGLANG ?? 2)
 
 /** Every test file: those that start a real SGLang one after another, beside them the others, which print as they go; who is done first helps. */
 async function everything(): Promise<Ran[]> {
   const { sglang, others } = laneFiles(root)
   const ran: Ran[] = []
-  const real = async () => {
-    for (let file = sglang.shift(); file !== undefined; file = sglang.shift()) ran.push(await bunTest([file], true))
+  const real = async (room = 0) => {
+    while (sglang.length > 0)
+      if (freemem() < room) await Bun.sleep(5000)
+      else ran.push(await bunTest([sglang.shift()!], true))
   }
   const rest = async () => {
     ran.push(await bunTest(others))
-    if (most > 1 && freemem() >= roomFor) await real()
+    if (most > 1) await real(roomFor)
   }
-  await Promise.all([real(), rest(), ...(most > 2 ? [real()] : [])])
+  await Promise.all([real(), rest(), ...(most > 2 ? [real(roomFor)] : [])])
   return ran
 }
 
