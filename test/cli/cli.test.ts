@@ -39,6 +39,12 @@ test('a wrong setting is one line with its code', async () => {
   })
 })
 
+test.each(['999.1.1.1', 'no-such-host.invalid'])('a host that is not ours (%s) is not called a port in use', async (host) => {
+  const { code, err } = await run(['serve', '--engine', 'mock', '--model-path', 'models/tiny-llm', '--http-host', host, '--http-port', '0'])
+  expect(code).toBeGreaterThan(0)
+  expect(err).toMatch(/^dynamo-sglang: Cannot listen on .* \[invalid_setting\]\n$/)
+})
+
 test("a start-up failure is one line, also with Dynamo's way to write DYN_LOG", async () => {
   const { code, err } = await run(['serve', '--http-host', '127.0.0.1', '--http-port', '0', '--mock-failure', 'fail-start'], {
     DYN_LOG: 'error,dynamo_runtime=debug',

@@ -3,8 +3,8 @@ import { showLife } from '../../engine/vision/onnx/life.ts'
 import { runEncoderProcess } from '../../engine/vision/onnx/process.ts'
 
 export async function visionProcess(): Promise<number> {
-  // A Ctrl-C in the terminal reaches the whole group; who started us ends us.
-  process.on('SIGINT', () => {})
+  // A Ctrl-C in the terminal reaches the whole group, a service manager's SIGTERM all processes of the service; who started us answers what runs, and ends us.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
   showLife()
   const out = Bun.stdout.writer()
   await runEncoderProcess(Bun.stdin.stream(), async (parts) => {

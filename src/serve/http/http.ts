@@ -1,4 +1,5 @@
 // The port: Bun.serve with the hot routes in its own router and everything else in the app's.
+import { networkInterfaces } from 'node:os'
 import { AppError, toAppError } from '../../lib/errors.ts'
 import { log } from '../../lib/log.ts'
 import { errorResponse } from '../../openai/errors.ts'
@@ -69,6 +70,13 @@ export function startHttp(options: HttpOptions): HttpServer {
 
 function bindError(cause: unknown, host: string, port: number, flag: string): AppError {
   const code = (cause as { code?: string } | null)?.code
+  // Bun says the same where the address is not one of this machine.
+  if (code === 'EADDRINUSE' && !isOurs(host))
+    return new AppError('invalid_setting', {
+      message: `Cannot listen on ${host}:${port}: ${host} is not known as an address of this machine, or the port is in use. Check both, ${flag} among them.`,
+      param: flag,
+      cause,
+    })
   if (code === 'EADDRINUSE')
     return new AppError('port_in_use', {
       message: `Port ${port} on ${host} is already in use. Stop the other program, or choose another port with ${flag}${flag === '--http-port' ? ' (several frontends on one port: --reuse-port for each of them, the first too)' : ''}.`,
@@ -77,4 +85,11 @@ function bindError(cause: unknown, host: string, port: number, flag: string): Ap
     })
   const why = cause instanceof Error ? cause.message : String(cause)
   return new AppError('invalid_setting', { message: `Cannot listen on ${host}:${port} (${flag}): ${why}`, param: flag, cause })
+}
+
+/** As far as it can be told without asking a name server. */
+function isOurs(host: string): boolean {
+  const named = host === 'localhost' || host === '0.0.0.0' || host === '::' || host.startsWith('127.')
+  const addresses = () => Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address))
+  return named || addresses().includes(host)
 }

@@ -24,8 +24,10 @@ export function openClipFile(bytes: Uint8Array, demuxer: string): ClipFile {
     unlinkSync(path)
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
   } catch (cause) {
-    if (fd !== undefined) closeSync(fd)
-    rmSync(path, { force: true })
+    if (fd !== undefined) {
+      closeSync(fd)
+      rmSync(path, { force: true })
+    }
     throw new AppError('storage_failed', { message: 'There is no place for the clip while it is read.', cause })
   }
   const open = fd
