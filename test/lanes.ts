@@ -9,16 +9,16 @@ const startsSglang = /\b(cpuEnv|cpuArgs|vlArgs|cpuDiffusion|diffusionPython|canR
 /** Taken first, longest first: what is long must not be what everything waits for in the end. */
 const longest = [
   'engine/sglang/sglang.test.ts',
-  'engine/vision/split.test.ts',
   'e2e/families-sglang.test.ts',
+  'engine/vision/split.test.ts',
   'interop/vision-split.test.ts',
   'engine/sglang/disagg.test.ts',
   'interop/fleet-sglang.test.ts',
-  'engine/sglang/diffusion/life.test.ts',
+  'engine/sglang/vision.test.ts',
   'engine/sglang/bridge/checks.test.ts',
-  'engine/sglang/clips.test.ts',
   'interop/dllm.test.ts',
   'interop/sglang-equality.test.ts',
+  'engine/sglang/diffusion/life.test.ts',
 ]
 
 /** All test files, as bun takes them: those that start a real SGLang, the longest first, and the others. */
