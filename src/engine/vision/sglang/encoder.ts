@@ -26,8 +26,15 @@ export interface SglangEncoderOptions {
 const lookEveryMs = 1000
 const stopGraceMs = 3000
 const gpuFlag = '--base-gpu-id'
-/** Sides of the pictures that are encoded before it counts as ready: the first pays for SGLang's first pass, the second tells the pace. */
-const warmUpSides = [56, 448]
+/**
+ * Pictures that are encoded before it counts as ready: the first pays for SGLang's first pass, the last tells the pace. The one between has patches and tokens that 16 does not divide,
+ * with patches of 14 and of 16: for such numbers Triton compiles its kernels once more, which takes seconds.
+ */
+const warmUps = [
+  [56, 56],
+  [84, 140],
+  [448, 448],
+] as const
 
 export function sglangEncoder(options: SglangEncoderOptions): VisionEncoder & { readonly pid: number | undefined } {
   return new SglangEncoder(options)
@@ -174,8 +181,8 @@ class SglangEncoder implements VisionEncoder {
   /** Learns what rows are like and how long they take. */
   private async warmUp(client: EncoderClient): Promise<void> {
     const sharp = await imageCodec()
-    for (const side of warmUpSides) {
-      const create = { width: side, height: side, channels: 3 as const, background: { r: 90, g: 120, b: 60 } }
+    for (const [width, height] of warmUps) {
+      const create = { width, height, channels: 3 as const, background: { r: 90, g: 120, b: 60 } }
       const file = await sharp({ create }).png().toBuffer()
       const begun = performance.now()
       const { rows, dim, type, grids } = await this.first(client, { modality: 'IMAGE', file, contentType: 'image/png' })

@@ -69,7 +69,7 @@ test('one that pushes to tokenizers wants its port as one number, and is asked s
   const encoder = sglangEncoder({ modelPath: tinyVl, server: { url: `http://127.0.0.1:${picky.port}/` } })
   await encoder.start()
   expect((await encoder.encode(first, never)).rows).toBe(12)
-  expect(asked).toEqual([true, false, false, false])
+  expect(asked).toEqual([true, false, false, false, false])
   await encoder.stop()
   await picky.stop(true)
   await behind.close()
