@@ -1,5 +1,6 @@
 // Questions to a running SGLang encoder server: a picture or clip by POST /encode, its rows on a PULL socket of ours.
 import { AppError } from '../../../lib/errors.ts'
+import { newId } from '../../../lib/ids.ts'
 import { log } from '../../../lib/log.ts'
 import { PickleError } from '../../../transport/pickle/read.ts'
 import { bindSocket, type ZmtpSocket } from '../../../transport/zmtp/sockets.ts'
@@ -29,8 +30,6 @@ const noClips = /No module named|Video processing is not supported|No video proc
 /** Rows are pushed before /encode is answered; what has not come this long after, will not. */
 const afterAnswerMs = 5000
 
-let requests = 0
-
 export class EncoderClient {
   readonly url: string
   private readonly host: string
@@ -48,7 +47,8 @@ export class EncoderClient {
 
   /** Rows of one picture or clip. Rejects with `invalid_image`, `engine_unavailable` (nothing listens), `engine_failed`, or the signal's reason. */
   async encode({ modality, file, contentType }: Medium, transfer: Transfer, signal: AbortSignal): Promise<EncoderFrame> {
-    const reqId = `dsgl-${process.pid}-${++requests}_local_part_0`
+    // The server knows requests by this name alone, whoever asks: of two with one name each may get the other's rows.
+    const reqId = `dsgl-${newId()}_local_part_0`
     const rows = Promise.withResolvers<EncoderFrame | EncoderFailure>()
     const ended = new AbortController()
     const onAbort = () => ended.abort(signal.reason)

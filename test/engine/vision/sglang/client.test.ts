@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { EncoderClient, type Medium } from '../../../../src/engine/vision/sglang/client.ts'
 
 let answer: { status: number; message: string } = { status: 200, message: '' }
-const asked: { modality: string; mm_items: string[] }[] = []
+const asked: { req_id: string; modality: string; mm_items: string[] }[] = []
 const server = Bun.serve({
   hostname: '127.0.0.1',
   port: 0,
@@ -31,6 +31,22 @@ const refusal = async (medium: Medium, status: number, message: string) => {
     (error) => [error.code, error.message],
   )
 }
+
+test('a server that several processes share hears no name twice, also of containers where every process has the same number', async () => {
+  const names: string[] = []
+  for (const life of ['one', 'another']) {
+    // A module of its own, as another process has it.
+    const { EncoderClient: Client } = (await import(`../../../../src/engine/vision/sglang/client.ts?${life}`)) as {
+      EncoderClient: typeof EncoderClient
+    }
+    const other = new Client({ url: server.url.href, receiveHost: '127.0.0.1' })
+    answer = { status: 500, message: 'no' }
+    for (let i = 0; i < 3; i++) await other.encode(picture, 'zmq_to_scheduler', new AbortController().signal).catch(() => {})
+    other.close()
+    names.push(...asked.slice(-3).map(({ req_id }) => req_id))
+  }
+  expect(new Set(names).size).toBe(6)
+})
 
 test('a clip is asked for as one', async () => {
   await refusal(clip, 400, 'Error while loading data FILE: moov atom not found')
