@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import type { KernelMode } from '../../kernels/perform.ts'
 import { AppError } from '../lib/errors.ts'
 import type { Backend, VisionModel } from '../media/vision/vision.ts'
+import type { SoundReport } from './preprocess-sound.ts'
 import { invalid } from './settings/rules.ts'
 import { UsageError } from './usage-error.ts'
 
@@ -28,6 +29,9 @@ ${lines.join('\n')}
 --bytes          with --repeat: as bytes to be normalised later, instead of float32
 --threads N      with --repeat: that many threads at one picture (0: none)
 --gpu-kernels    cpu (default), webgpu, or auto; with another than cpu it is told how many kernels ran where
+
+A model that hears (--model-path of a Qwen2-Audio) takes sounds instead: WAV, MP3, FLAC, Ogg, M4A, WebM, AAC; told are their length, tokens, and the sum of the
+WAV file that the engine gets.
 
 Files are PNG, JPEG, WebP or GIF (the first frame of an animation); each has its own report, and one that cannot be read does not end the others: it is told,
 and the exit code is 1.
@@ -67,14 +71,16 @@ export async function runPreprocess(argv: string[]): Promise<number> {
     process.stdout.write(usage(Object.keys(presets)))
     return 0
   }
-  const model = await modelOf(options)
+  const { hearingOf, soundReport } = await import('./preprocess-sound.ts')
+  const hearing = await hearingOf(options)
+  const reported = hearing === undefined ? await seen(options) : async (file: string) => soundReport(file, await bytesOf(file), hearing)
   const { configureKernels } = await import('../../kernels/perform.ts')
   let failed = 0
   for (const [i, file] of options.files.entries()) {
     configureKernels({ mode: options.kernels })
-    let report: Report
+    let report: Report | SoundReport
     try {
-      report = await reportOf(file, model, options)
+      report = await reported(file)
     } catch (thrown) {
       if (options.files.length === 1) throw thrown
       failed++
@@ -101,6 +107,11 @@ function said(text: string): Promise<boolean> {
     resolve(true)
   })
   return promise
+}
+
+async function seen(options: ReturnType<typeof parse>): Promise<(file: string) => Promise<Report>> {
+  const model = await modelOf(options)
+  return (file) => reportOf(file, model, options)
 }
 
 async function reportOf(file: string, model: VisionModel, options: ReturnType<typeof parse>): Promise<Report> {
@@ -224,7 +235,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-function lines(report: Report): string {
+function lines(report: object): string {
   return Object.entries(report)
     .map(([name, value]) => `${name.padEnd(20)} ${typeof value === 'string' ? value : JSON.stringify(value)}\n`)
     .join('')

@@ -41,6 +41,8 @@ export class RunningAnswer implements Answer, ChoiceOwner {
     this.#gaps = interTokenLatency.model(model.served.id)
     this.promptIds = prepared.promptIds
     this.usage = { promptTokens: prepared.promptIds.length, completionTokens: 0, cachedTokens: 0, reasoningTokens: 0 }
+    const sounds = prepared.media?.filter(({ kind }) => kind === 'audio') ?? []
+    if (sounds.length > 0) this.usage.audioTokens = sounds.reduce((sum, { tokens }) => sum + tokens, 0)
     this.#choicesLeft = request.n
     this.#attempts = new Array(request.n).fill(0)
     // Without logprobs the prompt can be echoed at once; with them it waits for the engine's numbers.

@@ -80,6 +80,8 @@ export interface Usage {
   completionTokens: number
   cachedTokens: number
   reasoningTokens: number
+  /** Of `promptTokens` those of sounds; absent: the request has none. */
+  audioTokens?: number
 }
 
 /** Where a request was put; of several choices the first one's place. */

@@ -29,9 +29,14 @@ export async function visionOf(
   }
   throw new AppError('invalid_setting', {
     param: mustSee,
-    message: `${mustSee}: ${folder} is a text model (its config.json has no vision_config)`,
+    message: `${mustSee}: ${folder} ${blind(config)}`,
   })
 }
+
+const blind = ({ audio_config }: Record<string, unknown>): string =>
+  audio_config === undefined
+    ? 'is a text model (its config.json has no vision_config)'
+    : 'hears sounds and sees no pictures, and no encoder takes sounds apart from their language model. Leave the flag out: with --enable-multimodal the engine hears them itself'
 
 /** The hearing model of `folder`; undefined: it takes no sounds. Rejects with `model_files_invalid`. */
 export async function hearingOf(folder: string, config: Record<string, unknown>): Promise<HearingModel | undefined> {

@@ -1,9 +1,12 @@
 // `dynamo-sglang preprocess`: the sums that a model's own processor can be compared by.
-import { expect, test } from 'bun:test'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { afterAll, describe, expect, test } from 'bun:test'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { writeFamily } from '../../models/vision/families.ts'
 import given from '../fixtures/vision/given.json'
+import { toneOf } from '../helpers/sounds.ts'
 import { run } from './program.ts'
 
 const picture = join(import.meta.dir, '../fixtures/vision/images/odd_rgb.png')
@@ -78,6 +81,42 @@ test('a bad file among several is told and ends nothing; each report names its f
 test('why there is no sum of bytes for InternVL is in the help', async () => {
   expect(await json([picture, '--processor', 'internvl'])).toMatchObject({ u8_sha256: null })
   expect((await run(['preprocess', '--help'])).out).toContain('u8_sha256, is null where no bytes lie in between: internvl')
+})
+
+describe('a model that hears', () => {
+  const hearing = writeFamily('qwen2Audio')
+  const folder = mkdtempSync(join(tmpdir(), 'preprocess-sound-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const file = (name: string, bytes: Uint8Array) => {
+    writeFileSync(join(folder, name), bytes)
+    return join(folder, name)
+  }
+
+  test('what it gets of a sound', async () => {
+    const tone = toneOf(1, 440)
+    const wav = file('a.wav', tone)
+    expect(await json([wav, '--model-path', hearing])).toEqual({
+      ...{ file: wav, family: 'qwen2-audio', container: 'WAV', seconds: 1, samples: 16_000, rate: 16_000, tokens: 25 },
+      wav_sha256: createHash('sha256').update(tone).digest('hex'),
+    })
+  })
+
+  test.each([
+    ['a picture', () => Bun.file(picture).bytes(), 'is a PNG picture; read are WAV, FLAC'],
+    ['too long', () => toneOf(31, 440), 'is longer than 30 seconds'],
+    ['too short', () => toneOf(0.01, 440), 'is too short: 160 samples'],
+    ['empty', () => new Uint8Array(), 'is no sound file'],
+  ])('%s is refused', async (name, bytes, message) => {
+    const args = ['preprocess', file(`${name}.wav`, await bytes()), '--model-path', hearing]
+    expect(await run(args)).toMatchObject({ code: 1, out: '', err: expect.stringContaining(message) })
+  })
+
+  test('a sound for a model that sees is called one; a pictures’ processor beside a model that hears is refused', async () => {
+    const wav = file('b.wav', toneOf(1, 440))
+    expect((await run(['preprocess', wav, '--processor', 'qwen2vl'])).err).toContain('is a WAV sound; PNG, JPEG, WebP and GIF are read')
+    const both = await run(['preprocess', wav, '--processor', 'qwen2vl', '--model-path', hearing])
+    expect(both).toMatchObject({ code: 2, err: expect.stringContaining('is for pictures') })
+  })
 })
 
 test('for people: a line each', async () => {

@@ -1,10 +1,14 @@
-// Sounds on a real SGLang: chats with sounds through our server are answered as SGLang's own server answers them, token for token.
+// Sounds on a real SGLang: chats with sounds through our frontend and worker are answered as SGLang's own server answers them, token for token, and the router knows
+// what of them is in SGLang's cache.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { writeFamily } from '../../models/vision/families.ts'
-import { dataUrl, hasFfmpeg } from '../helpers/clips.ts'
+import { hasFfmpeg } from '../helpers/clips.ts'
 import { need } from '../helpers/need.ts'
+import { type Fleet, startFleet } from '../helpers/processes/fleet.ts'
 import { type SglangServer, startSglangServer } from '../helpers/processes/sglang-server.ts'
 import { type Started, start } from '../helpers/processes/start.ts'
+import { until } from '../helpers/run-request.ts'
+import { ask, heldBlocks, serveReal, sound, text, user } from '../helpers/seeing-chats.ts'
 import { cpuArgs, cpuEnv, sglangPython } from '../helpers/sglang.ts'
 import { soundAs, toneOf } from '../helpers/sounds.ts'
 
@@ -13,10 +17,7 @@ setDefaultTimeout(400_000)
 const flags = ['--enable-multimodal', '--dtype', 'float32', '--page-size', '16']
 const python = sglangPython()
 const present = need('SGLang (bun run sglang:setup)', python !== undefined) && hasFfmpeg()
-const sound = (file: Uint8Array) => ({ type: 'audio_url', audio_url: { url: dataUrl(file, 'audio/wav') } })
 const inline = (file: Uint8Array) => ({ type: 'input_audio', input_audio: { data: Buffer.from(file).toString('base64'), format: 'wav' } })
-const text = (words: string) => ({ type: 'text', text: words })
-const user = (...content: unknown[]) => ({ role: 'user', content })
 
 const [a, b] = [toneOf(1, 440), toneOf(1.53, 700)]
 /** As long as another, so that only what is heard tells them apart. */
@@ -40,45 +41,42 @@ const chats: Record<string, () => unknown[]> = {
   'Ogg of 24 kHz': () => [user(sound(soundAs(b, '-ar', '24000', '-c:a', 'libopus', 'ogg')), text('What?'))],
 }
 
-interface Answer {
-  status: number
-  text?: string | undefined
-  tokens?: number | undefined
-}
-
-async function ask(url: string, messages: unknown[]): Promise<Answer & { error?: { message: string; param: string } }> {
-  const body = JSON.stringify({ model: 'tiny', messages, max_tokens: 16, temperature: 0, ignore_eos: true })
-  const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-  const { choices, usage, error } = (await response.json()) as {
-    choices?: { message: { content: string } }[]
-    usage?: { prompt_tokens: number }
-    error?: { message: string; param: string }
-  }
-  return { status: response.status, text: choices?.[0]?.message.content, tokens: usage?.prompt_tokens, ...(error && { error }) }
-}
-
 describe.skipIf(!present)('Qwen2-Audio', () => {
   let theirs: SglangServer
-  let ours: Started
+  /** Our frontend, and a worker with the engine on level L1. */
+  let fleet: Fleet
+  let ours: { url: string }
   /** To `theirs`. */
   let attached: Started
+  let model: string
   beforeAll(async () => {
-    const model = writeFamily('qwen2Audio')
-    const front = ['serve', ...'--http-host 127.0.0.1 --http-port {port} --served-model-name tiny'.split(' ')]
-    const command = [...front, '--engine', 'sglang', '--python', python!, ...cpuArgs(model), ...flags]
+    model = writeFamily('qwen2Audio')
+    fleet = startFleet(undefined, 300_000)
+    const engine = ['--engine', 'sglang', '--python', python!, '--served-model-name', 'tiny', ...cpuArgs(model), ...flags]
     ;[theirs, ours] = await Promise.all([
       startSglangServer(python!, model, [...flags, '--served-model-name', 'tiny']),
-      start({ command, env: cpuEnv(), readySecs: 300 }),
+      fleet.frontend(['--router-mode', 'kv', '--router-predicted-ttl-secs', '0']),
+      fleet.worker(engine, cpuEnv()),
     ])
+    await until('the model is served', async () => (await fetch(`${ours.url}/ready`)).ok)
+    const front = 'serve --http-host 127.0.0.1 --http-port {port} --served-model-name tiny'.split(' ')
     attached = await start({ command: [...front, '--engine-url', theirs.url] })
   })
-  afterAll(() => Promise.all([theirs?.stop(), ours?.stop(), attached?.stop()]))
+  afterAll(() => Promise.all([theirs?.stop(), fleet?.stop(), attached?.stop()]))
 
   test.each(Object.keys(chats))('%s', async (title) => {
     const messages = chats[title]!()
     const wanted = await ask(theirs.url, messages)
     expect(wanted.status).toBe(200)
     expect(await ask(ours.url, messages)).toEqual(wanted)
+  })
+
+  test('KV blocks have the names that the router foresees: of a sound as long as another, that of the text before it at most', async () => {
+    const question = (file: Uint8Array) => [user(sound(file), text('What do you hear?'))]
+    const [one, other] = [toneOf(1.1, 620), toneOf(1.1, 640)]
+    const { tokens } = await ask(ours.url, question(one))
+    await until('its blocks', async () => (await heldBlocks(ours.url, question(one))) === Math.floor(tokens! / 16))
+    expect(await heldBlocks(ours.url, question(other))).toBeLessThan(2)
   })
 
   // SGLang 0.5.23 writes the lengths of both to the first one (multimodal/processors/qwen_audio.py), and its scheduler dies of the second (models/qwen2_audio.py,
@@ -90,6 +88,21 @@ describe.skipIf(!present)('Qwen2-Audio', () => {
     const answer = await ask(ours.url, messages)
     expect(answer.status).toBe(200)
     expect(answer).toEqual(await ask(theirs.url, messages))
+  })
+
+  test('on level L2', async () => {
+    const other = await serveReal(python!, model, 'L2', flags)
+    try {
+      for (const title of ['one sound', 'sounds in several turns']) {
+        const messages = chats[title]!()
+        expect(await ask(other.url, messages)).toEqual(await ask(ours.url, messages))
+      }
+      // Neither heard before.
+      const two = [user(sound(toneOf(0.7, 310)), sound(toneOf(2.1, 360)), text('differ?'))]
+      expect(await ask(other.url, two)).toEqual(await ask(ours.url, two))
+    } finally {
+      await other.stop()
+    }
   })
 
   test('an attached server: one sound as above, two refused because it would die of them', async () => {

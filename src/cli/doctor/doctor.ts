@@ -135,13 +135,13 @@ async function checkMedia(settings: Settings): Promise<Finding[]> {
 async function checkFfmpeg(settings: Settings): Promise<Finding[]> {
   const { videoEncoder, makes, modelPath } = settings
   const { checkEncoders } = await import('./media.ts')
-  const { checkClips, readsClips } = await import('./clips.ts')
+  const { checkClips, checkSounds, readsClips } = await import('./clips.ts')
   const found: Finding[] = []
   const anyRole = makes === undefined && modelPath === undefined && settings.visionRole === undefined && !settings.enableMultimodal
   if (makes === 'video' || anyRole || videoEncoder !== undefined)
     found.push(checkEncoders(await encodersOf(settings), { encoder: videoEncoder, needed: makes === 'video' }))
   if (anyRole || (await readsClips(settings))) found.push(checkClips(settings.ffmpeg))
-  return found
+  return [...found, ...(await checkSounds(settings))]
 }
 
 /** What the ffmpeg can do that `serve` would use. */

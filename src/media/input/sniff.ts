@@ -21,12 +21,22 @@ const others: readonly [name: string, pattern: RegExp][] = [
   ['a TIFF picture', /^(?:II\*\0|MM\0\*)/],
   ['a BMP picture', /^BM/],
   ['a ZIP archive', /^PK/],
+  ['a WAV sound', /^RIFF[\s\S]{4}WAVE/],
+  ['an MP3 sound', /^(?:ID3|\xff[\xf2\xf3\xfa\xfb])/],
+  ['a FLAC sound', /^fLaC/],
+  ['an Ogg file', /^OggS/],
 ]
 
 /** undefined: none that is read here. */
 export function sniff(bytes: Uint8Array): ImageKind | undefined {
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 32)).toString('latin1')
   return magics.find(([kind, at, magic]) => head.startsWith(magic, at) && (kind !== 'webp' || head.startsWith('RIFF')))?.[0]
+}
+
+/** `a PNG picture`; undefined: none that is read here. */
+export function pictureTitle(bytes: Uint8Array): string | undefined {
+  const kind = sniff(bytes)
+  return kind === undefined ? undefined : `a ${kind === 'webp' ? 'WebP' : kind.toUpperCase()} picture`
 }
 
 /** `a PDF document`; undefined when nobody knows. */

@@ -10,17 +10,19 @@ export function sumUsage(counts: readonly Usage[]): Usage {
     sum.completionTokens += usage.completionTokens
     sum.cachedTokens += usage.cachedTokens
     sum.reasoningTokens += usage.reasoningTokens
+    if (usage.audioTokens !== undefined) sum.audioTokens = (sum.audioTokens ?? 0) + usage.audioTokens
   }
   return sum
 }
 
 /** The `usage` member of answers and chunks. */
 export function usageBody(usage: Usage) {
+  const { cachedTokens, audioTokens } = usage
   return {
     prompt_tokens: usage.promptTokens,
     completion_tokens: usage.completionTokens,
     total_tokens: usage.promptTokens + usage.completionTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+    prompt_tokens_details: { cached_tokens: cachedTokens, ...(audioTokens === undefined ? {} : { audio_tokens: audioTokens }) },
     completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
   }
 }

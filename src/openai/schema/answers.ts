@@ -5,7 +5,10 @@ const usage = z.object({
   prompt_tokens: z.int(),
   completion_tokens: z.int(),
   total_tokens: z.int(),
-  prompt_tokens_details: z.object({ cached_tokens: z.int() }),
+  prompt_tokens_details: z.object({
+    cached_tokens: z.int(),
+    audio_tokens: z.int().optional().describe('Of chats with sounds: the tokens that these are.'),
+  }),
   completion_tokens_details: z.object({ reasoning_tokens: z.int() }),
 })
 

@@ -1,6 +1,7 @@
 // What `doctor` says about clips in chats, by role.
 import { expect, test } from 'bun:test'
-import { checkClips, readsClips } from '../../../src/cli/doctor/clips.ts'
+import { writeFamily } from '../../../models/vision/families.ts'
+import { checkClips, checkSounds, readsClips } from '../../../src/cli/doctor/clips.ts'
 import { parseSettings } from '../../../src/cli/settings/parse-settings.ts'
 import { run } from '../program.ts'
 
@@ -23,6 +24,17 @@ test('the program: one that works, none by choice, one that is not there', () =>
     ...{ level: 'warn', what: expect.stringContaining('no ffmpeg was found at /nowhere/ffmpeg') },
     advice: expect.stringContaining('--ffmpeg'),
   })
+})
+
+test('sounds: of a model that hears, where they are read', async () => {
+  const hearing = writeFamily('qwen2Audio')
+  const check = (line: string, command: 'serve' | 'worker' = 'serve') => checkSounds(parseSettings(line.split(' '), {}, command))
+  const [found] = await check(`--engine mock --model-path ${hearing} --enable-multimodal --ffmpeg ${process.execPath}`)
+  expect(found).toEqual({ level: 'ok', what: `sounds in chats (qwen2-audio, up to 30 seconds): decoded by ${process.execPath}` })
+  const [none] = await check(`--engine mock --model-path ${hearing} --ffmpeg /nowhere/ffmpeg`)
+  expect(none).toMatchObject({ level: 'warn', what: expect.stringContaining('only WAV files of 16 kHz') })
+  expect(await check('--engine mock --model-path models/tiny-vl')).toEqual([])
+  expect(await check(`--engine mock --model-path ${hearing}`, 'worker')).toEqual([])
 })
 
 test('a vision model is told of clips, not of videos', async () => {

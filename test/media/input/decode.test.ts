@@ -210,7 +210,7 @@ const notPictures: [string, Uint8Array, RegExp][] = [
   ['noise', Buffer.from(flag), /is no picture/],
   ['noise behind the magic of PNG', Buffer.concat([whole.png.subarray(0, 8), flag]), /is a broken PNG/],
   ['SVG behind the magic of JPEG', Buffer.concat([text('\xff\xd8\xff'), text(svg)]), /is a broken JPEG/],
-  ['RIFF that is sound', text('RIFF\x24\0\0\0WAVEfmt '), /is no picture/],
+  ['RIFF that is sound', text('RIFF\x24\0\0\0WAVEfmt '), /is a WAV sound/],
 ]
 for (const [name, bytes, message] of notPictures) {
   test(`${name} is refused`, async () =>

@@ -4,7 +4,7 @@ import { AppError } from '../../../lib/errors.ts'
 import { atMost } from '../at-most.ts'
 import { ClipFailure, ffmpegOutput, noFfmpeg, openClipFile } from '../clip/child.ts'
 import type { ClipLimits } from '../clip/limits.ts'
-import { describe } from '../sniff.ts'
+import { describe, pictureTitle } from '../sniff.ts'
 import { knownSounds, soundContainerOf } from './containers.ts'
 import { plainSamples, wavFile, withLengths } from './wav.ts'
 
@@ -33,7 +33,8 @@ const memory = 512_000_000
 export async function decodeSound(given: Uint8Array, context: SoundContext): Promise<Samples> {
   const { rate, param } = context
   const container = soundContainerOf(given)
-  if (container === undefined) throw invalid(param, `is ${describe(given) ?? 'no sound file'}; read are ${knownSounds}`)
+  if (container === undefined)
+    throw invalid(param, `is ${pictureTitle(given) ?? describe(given) ?? 'no sound file'}; read are ${knownSounds}`)
   const bytes = container.demuxer === 'wav' ? withLengths(given) : given
   const plain = plainSamples(bytes, rate)
   const samples = plain ?? (await decoded(bytes, container, context))

@@ -87,8 +87,8 @@ class Pictures:
         processor = getattr(self._manager, "mm_processor", None)
         if processor is None:
             raise ValueError("this engine takes no pictures: its model has no vision tower, or --enable-multimodal is missing")
-        if self._places_only and not rows.takes_rows(processor):
-            # Positions count on through a picture in the families without SGLang's split, so the ids say it all.
+        if self._places_only and (not rows.takes_rows(processor) or all(entry[0] == "audio" for entry in media)):
+            # Positions count on through a sound, and through a picture in the families without SGLang's split, so the ids say it all.
             return None
         ids, pictures = numpy.frombuffer(ids, "<u4").tolist(), [Picture(entry) for entry in media]
         if self._places_only or pictures[0].rows is not None:
