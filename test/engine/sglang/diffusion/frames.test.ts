@@ -1,7 +1,7 @@
 // Frames that another process wrote to shared memory, and the ends of jobs that hold them.
 import { afterAll, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { DiffusionListener } from '../../../../src/engine/diffusion/diffusion.ts'
 import { DiffusionJobs } from '../../../../src/engine/sglang/diffusion/jobs.ts'
 import { makeFrameFolder, mapFrames } from '../../../../src/engine/sglang/diffusion/shared-frames.ts'
@@ -33,14 +33,18 @@ test('a mapped file has no name any more, its frames are good until they are giv
   expect(readdirSync(parent)).toEqual([])
 })
 
-test('folders of processes that are gone are removed, others are left alone', () => {
-  const [gone, mine, foreign] = ['dsgl-frames-999999999-abc', `dsgl-frames-${process.pid}-abc`, 'something-else']
-  for (const name of [gone, mine, foreign]) mkdirSync(join(parent, name!))
-  writeFileSync(join(parent, gone!, '1-0'), 'x')
-  const made = makeFrameFolder(parent)
-  expect(existsSync(made)).toBe(true)
-  expect(existsSync(join(parent, gone!))).toBe(false)
-  expect(existsSync(join(parent, mine!)) && existsSync(join(parent, foreign!))).toBe(true)
+test('folders of processes that are gone are removed; others stay, those of living processes in other containers among them', () => {
+  const own = basename(makeFrameFolder(parent))
+  const [prefix, container] = [own.slice(0, 'dsgl-frames'.length), own.split('-')[2]!]
+  const gone = `${prefix}-${container}-999999999-abc`
+  const elsewhere = `${prefix}-${Number(container) + 1}-999999999-abc`
+  const forgotten = `${prefix}-${Number(container) + 1}-999999998-abc`
+  for (const name of [gone, elsewhere, forgotten, 'something-else']) mkdirSync(join(parent, name))
+  writeFileSync(join(parent, gone, '1-0'), 'x')
+  const twoDaysAgo = Date.now() / 1000 - 48 * 3600
+  utimesSync(join(parent, forgotten), twoDaysAgo, twoDaysAgo)
+  const made = basename(makeFrameFolder(parent))
+  expect(readdirSync(parent).sort()).toEqual([own, made, elsewhere, 'something-else'].sort())
 })
 
 function started(listener: Partial<DiffusionListener> = {}) {
