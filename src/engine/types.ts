@@ -219,6 +219,8 @@ export interface EngineInfo {
   isMla?: boolean
   /** Tells `kv` events. */
   kvEvents: boolean
+  /** Finds nothing of earlier prompts again: it keeps no prefixes (SGLang's --disable-radix-cache, and its way with transformers' own models that see). */
+  forgets?: true
   /**
    * Takes `media`. `padScheme`: how it names KV blocks of pictures whose hash we give (lib/media-pads.ts); absent: not to be foreseen. `clips`: in which form it takes
    * clips: our frames, or the client's file, which it samples itself; absent: not at all. `sounds`: it takes

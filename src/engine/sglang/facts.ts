@@ -32,6 +32,7 @@ export function toInfo(ready: Ready): EngineInfo {
     tpSize: ready.tp_size ?? 1,
     isMla: ready.is_mla === true,
     ...(ready.sight ? { sight: sightOf(ready.sight) } : {}),
+    ...(ready.keeps_prefixes === false ? { forgets: true as const } : {}),
     kvEvents: (ready.kv_events ?? []).length > 0,
   }
 }

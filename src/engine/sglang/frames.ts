@@ -41,6 +41,8 @@ export interface Ready {
   dp_size: number
   tp_size: number
   is_mla?: boolean
+  /** False: no prompt's KV is found again. */
+  keeps_prefixes?: boolean
   /** Takes pictures or sounds, and clips or not; `pad`: how their KV blocks are named (lib/media-pads.ts). */
   sight?: { pad: PadScheme | null; clips?: boolean; sounds?: boolean } | null
   max_prefill_tokens?: number | null

@@ -92,7 +92,7 @@ export class Ledger implements LeaseOwner {
   /** From now on the slot counts as holding this prompt. */
   predict(slot: Slot, chain: HashPairs): Prediction | undefined {
     const seconds = slot.approximate ? this.options.ttlSecs : this.options.predictedTtlSecs
-    if (seconds === 0 || chain.length === 0) return undefined
+    if (slot.forgets || seconds === 0 || chain.length === 0) return undefined
     return slot.group.predictions.add(slot.number, chain, this.clock.now() + 1000 * seconds, slot.totalBlocks)
   }
 

@@ -52,6 +52,8 @@ export class Slot {
   role: EngineRole = 'aggregated'
   /** No events tell what it holds: it is believed to hold what it was sent. */
   approximate = false
+  /** Its engine finds nothing again, so nothing that it was sent counts as held. */
+  forgets = false
   totalBlocks = 0
   /** Longest prefill step of the engine, in tokens; the unit of thresholds. */
   stepTokens = 0
@@ -98,9 +100,10 @@ export class Slot {
     this.group = group
   }
 
-  learn({ role, kvEvents, totalKvTokens, blockSize, maxPrefillTokens }: EngineInfo, useKvEvents: boolean): void {
+  learn({ role, kvEvents, forgets, totalKvTokens, blockSize, maxPrefillTokens }: EngineInfo, useKvEvents: boolean): void {
     this.role = role
     this.approximate = !useKvEvents || !kvEvents
+    this.forgets = forgets === true
     this.totalBlocks = Math.floor(totalKvTokens / blockSize)
     // SGLang's own default is 16,384.
     this.stepTokens = maxPrefillTokens ?? Math.min(totalKvTokens, 16_384)

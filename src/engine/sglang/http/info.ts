@@ -108,6 +108,7 @@ export async function readServer(base: string, headers: Record<string, string>):
         : {}),
       tpSize: number('tp_size', 1),
       maxPrefillTokens: number('max_prefill_tokens', 16_384),
+      ...(server.disable_radix_cache === true ? { forgets: true as const } : {}),
       kvEvents: typeof events?.endpoint_port_base === 'number',
       // Which padding it uses it does not say.
       ...sightOf(model),

@@ -57,6 +57,7 @@ async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
         "max_running_requests": await running_requests(manager, args, dp),
         "max_total_tokens": tokens,
         "is_mla": is_mla(config),
+        "keeps_prefixes": keeps_prefixes(manager, args),
         "sight": sight.sight(manager, args),
         "max_prefill_tokens": prefill_step(args),
         "disaggregation_mode": args.get("disaggregation_mode"),
@@ -72,6 +73,12 @@ async def ready_map(engine, args: dict, level: str, load_secs: float) -> dict:
 def dp_ranks(args: dict) -> int:
     """How many DP ranks requests may be sent to: replicas, or the groups of data-parallel attention (which newer releases count apart)."""
     return max(1, int(args.get("dp_size") or 1)) * max(1, int(args.get("attn_dp_size") or 1))
+
+
+def keeps_prefixes(manager, args: dict) -> bool:
+    """Whether KV of a prompt is found again. SGLang keeps none for transformers' own models that see or hear (mem_cache/kv_cache_builder.py), which have a
+    processor of their own (multimodal/processors/transformers_auto.py)."""
+    return not args.get("disable_radix_cache") and not hasattr(getattr(manager, "mm_processor", None), "_apply_hf_processor")
 
 
 def is_mla(config) -> bool:
