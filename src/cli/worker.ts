@@ -15,8 +15,10 @@ export async function worker(settings: Settings, env: Environment): Promise<numb
   const opened = await openRole(settings, env)
   const { id } = opened
   const { discoveryBackend: discovery, fileKv, namespace } = settings
+  // An encode worker has no engine, whatever --engine would be without a word of it.
+  const starting = settings.visionRole === 'encode' ? { encoder: settings.visionEncoder } : { engine: settings.engine }
   return untilStopped(opened, {
-    open: () => log.info({ worker: id, engine: settings.engine, model: settings.modelPath }, 'the engine is starting'),
+    open: () => log.info({ worker: id, ...starting, model: settings.modelPath }, `the ${Object.keys(starting)[0]} is starting`),
     ready({ model, address, events, besides = '' }) {
       log.info({ worker: id, address, events, discovery, namespace }, 'worker is ready')
       const where = discovery === 'file' ? `file discovery in ${fileKv}` : `${discovery} discovery`

@@ -27,12 +27,13 @@ export function sampleFrames(total: number, fps: number, param: string, wishes: 
   if (total < together) {
     throw new AppError('invalid_image', {
       param,
-      message: `The clip at ${param} has ${total} frames; ${together} is the fewest that the model reads.`,
+      message: `The clip at ${param} has ${total === 1 ? '1 frame' : `${total} frames`}; ${together} is the fewest that the model reads.`,
     })
   }
   const count = countOf(total, fps, wishes)
   if (!(count >= together && count <= total)) {
-    const message = `The clip at ${param} has ${total} frames, and the model reads ${together} of them or more: ${count} cannot be picked. Ask for another number, or for none.`
+    const asked = wishes.frames === undefined || wishes.frames === count ? `${count}` : `${wishes.frames}, rounded to ${count},`
+    const message = `The clip at ${param} has ${total} frames, and the model reads an even number of them, ${together} or more: ${asked} cannot be picked. Ask for another number, or for none.`
     throw new AppError('invalid_value', { param, message })
   }
   const step = (total - 1) / (count - 1)

@@ -68,8 +68,11 @@ describe.skipIf(!hasFfmpeg())('by its address', () => {
     expect(await fault(readClip(dataUrl(file), reading({ wishes: { frames: 200 } })))).toMatchObject({
       code: 'invalid_value',
       param: 'messages[0].content[0].video_url.url',
-      message: expect.stringContaining('has 100 frames, and the model reads 2 of them or more: 200 cannot be picked'),
+      message: expect.stringContaining('has 100 frames, and the model reads an even number of them, 2 or more: 200 cannot be picked'),
     })
+    expect((await fault(readClip(dataUrl(file), reading({ wishes: { frames: 1 } })))).message).toContain(
+      '1, rounded to 0, cannot be picked',
+    )
   })
 
   test("what becomes of it is told before more than a frame is looked at, with the size of the client's file", async () => {

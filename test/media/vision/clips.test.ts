@@ -55,6 +55,6 @@ test('five frames near the limit: two ways to count them, two sizes', () => {
 
 test('one frame is no clip', () => {
   expect(() => sampleFrames(1, 30, 'messages[0].content[1]')).toThrow(
-    'The clip at messages[0].content[1] has 1 frames; 2 is the fewest that the model reads.',
+    'The clip at messages[0].content[1] has 1 frame; 2 is the fewest that the model reads.',
   )
 })
