@@ -32,6 +32,9 @@ export interface VisionPool extends VisionEncoder {
 /** Before a picture goes to an encoder that failed it already. */
 const breathMs = 50
 
+/** One that is silent tells nobody that it is back. */
+const lookAgainMs = 250
+
 /** What is told of one that hangs. */
 const missing: Partial<Record<Trouble['kind'], string>> = { stalled: 'finishes nothing', silent: 'shows no sign of life' }
 
@@ -54,6 +57,7 @@ class Pool implements VisionPool {
   private known: EncoderInfo | undefined
   private patches = 0
   private lastHeardAt = performance.now()
+  private lookAgain: ReturnType<typeof setTimeout> | undefined
 
   constructor({ patience, giveUpMs = 1700, onNotice = () => {} }: PoolOptions) {
     this.patience = { ...defaultPatience, ...patience }
@@ -190,7 +194,8 @@ class Pool implements VisionPool {
     if ('kind' in outcome) {
       if (outcome.news) this.onNotice(`the vision encoder ${member.id} ${missing[outcome.kind]}; its pictures go elsewhere until it does`)
     } else if (attempt.trial) again()
-    this.changes.tell()
+    if ('kind' in outcome && outcome.kind === 'silent') this.changed(`encoder ${member.id} ${missing.silent}`)
+    else this.changes.tell()
     return outcome
   }
 
@@ -282,6 +287,9 @@ class Pool implements VisionPool {
     }
     this.changes.tell()
     const { ready } = this
+    clearTimeout(this.lookAgain)
+    const silent = ready || this.stopped ? undefined : this.silent()
+    if (silent !== undefined) this.lookAgain = setTimeout(() => this.changed(`encoder ${silent.id} shows life again`), lookAgainMs)
     if (this.told === ready) return
     this.told = ready
     for (const listener of this.listeners) listener({ ready, reason })

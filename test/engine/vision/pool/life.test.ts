@@ -27,6 +27,8 @@ test('an encoder that is silent is left at once, however long its work may take,
 
 test('a picture whose only encoder is silent fails with that cause, also one that comes later', async () => {
   const { pool, encoders } = await start([''], living, { alive: true, msPerPicture: 50 })
+  const told: string[] = []
+  pool.on(({ ready, reason }) => told.push(`${ready} ${reason}`))
   const running = pool.encode(madeUpPicture('a'), never)
   encoders[0]!.hang()
   const silent = { code: 'engine_unavailable', message: expect.stringContaining('e0 shows no sign of life') }
@@ -36,6 +38,9 @@ test('a picture whose only encoder is silent fails with that cause, also one tha
   const waiting = pool.encode(madeUpPicture('c'), never)
   encoders[0]!.revive()
   expect((await waiting).rows).toBe(12)
+  // Also who does not ask hears that it is back.
+  while (told.length < 2) await Bun.sleep(10)
+  expect(told).toEqual(['false encoder e0 shows no sign of life', 'true encoder e0 shows life again'])
 })
 
 test('a slow encoder that shows life gets its time, but not for ever', async () => {
