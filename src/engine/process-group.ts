@@ -33,6 +33,23 @@ export function processIds(): number[] {
     .map(Number)
 }
 
+/** Ids of the processes of a group, but for dead ones that nobody waited for. */
+export function groupMembers(group: number): number[] {
+  return processIds().filter((pid) => {
+    const stat = processStat(pid)
+    return stat?.group === group && stat.state !== 'Z'
+  })
+}
+
+/** Program and arguments, or nothing when it is gone. */
+export function programOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
+
 /** One process of a group as it was at a moment. */
 export interface ProcessSample {
   pid: number

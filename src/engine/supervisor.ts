@@ -1,7 +1,7 @@
 // Child processes that must never outlive us: each in its own process group, its output by lines, the whole group killed at the end.
 // How a crashed engine comes back is `keepAlive`; what a child means is the caller's matter.
 
-import { processIds, processStat } from './process-group.ts'
+import { groupMembers, programOf } from './process-group.ts'
 
 export interface ChildOptions {
   /** Program and arguments. */
@@ -30,6 +30,11 @@ export interface Child {
 
 const keptLines = 400
 const maxLineChars = 16_384
+/** Python's process that removes the semaphores which killed ones have left in /dev/shm, and then ends. */
+const tracker = 'from multiprocessing.resource_tracker import main'
+const trackerMs = 1000
+/** What it says of that, in two lines, each time. */
+const trackersWords = 'resource_tracker: There appear to be'
 const live = new Set<number>()
 let hooked = false
 
@@ -53,6 +58,7 @@ export function startChild(options: ChildOptions): Child {
   live.add(pid)
   let running = true
   const take = (line: string) => {
+    if (line.includes(trackersWords)) return
     lines.push(line)
     if (lines.length > keptLines) lines.shift()
     options.onLine(line)
@@ -61,8 +67,10 @@ export function startChild(options: ChildOptions): Child {
   const finished = async (): Promise<Exit> => {
     await proc.exited
     running = false
+    killAllBut(pid, tracker)
+    await groupGone(pid, trackerMs)
     killGroup(pid)
-    await groupGone(pid)
+    await groupGone(pid, 2000)
     live.delete(pid)
     // Everything that held the pipes is dead, but one that escaped the group must not keep us waiting.
     await Promise.race([output, Bun.sleep(500)])
@@ -78,7 +86,7 @@ export function startChild(options: ChildOptions): Child {
     lastLines: () => [...lines],
     async stop(graceMs) {
       if (running) proc.kill('SIGTERM')
-      const timer = setTimeout(() => killGroup(pid), graceMs)
+      const timer = setTimeout(() => killAllBut(pid, tracker), graceMs)
       const exit = await exited
       clearTimeout(timer)
       return exit
@@ -87,23 +95,29 @@ export function startChild(options: ChildOptions): Child {
 }
 
 function killGroup(pid: number): void {
+  killOne(-pid)
+}
+
+/** The group, but for processes whose command line has `word`: they end by themselves. */
+function killAllBut(group: number, word: string): void {
+  const members = groupMembers(group)
+  const spared = members.filter((pid) => programOf(pid).includes(word))
+  if (spared.length === 0) killGroup(group)
+  else for (const pid of members) if (!spared.includes(pid)) killOne(pid)
+}
+
+/** Below 0: a group. */
+function killOne(pid: number): void {
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch (thrown) {
     if ((thrown as { code?: string }).code !== 'ESRCH') throw thrown
   }
 }
 
-/** Waits until every process of the group is dead (a zombie that nobody reaps is); at most 2 s. */
-async function groupGone(pid: number): Promise<void> {
-  for (let i = 0; i < 200 && groupAlive(pid); i++) await Bun.sleep(10)
-}
-
-function groupAlive(group: number): boolean {
-  return processIds().some((pid) => {
-    const stat = processStat(pid)
-    return stat?.group === group && stat.state !== 'Z'
-  })
+/** Waits until every process of the group is dead (a zombie that nobody reaps is); at most `ms`. */
+async function groupGone(pid: number, ms: number): Promise<void> {
+  for (let i = 0; i < ms / 10 && groupMembers(pid).length > 0; i++) await Bun.sleep(10)
 }
 
 async function readLines(stream: ReadableStream<Uint8Array>, take: (line: string) => void): Promise<void> {

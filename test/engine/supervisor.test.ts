@@ -1,6 +1,8 @@
 // Children and their children: output by lines, nothing left behind, restarts with growing pauses.
 import { expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
 import { keepAlive, restartDelayMs, startChild } from '../../src/engine/supervisor.ts'
+import { need } from '../helpers/need.ts'
 
 const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
 
@@ -107,3 +109,39 @@ test('what dies is started again; failed starts are tried again; end stops it', 
   await Bun.sleep(5)
   expect(starts).toBe(2)
 })
+
+const python = Bun.which('python3')
+test.skipIf(!need('python3', python !== null))(
+  'what Python processes keep in /dev/shm goes with them, however they are ended',
+  async () => {
+    const script = `
+import multiprocessing, multiprocessing.resource_tracker as tracking, signal, time
+lock = multiprocessing.get_context("spawn").Lock()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+while not open(f"/proc/{tracking._resource_tracker._pid}/cmdline").read():
+    time.sleep(0.01)
+print(lock._semlock.name, flush=True)
+time.sleep(100)`
+    const start = async () => {
+      const said = Promise.withResolvers<string>()
+      const lines: string[] = []
+      const onLine = (line: string) => {
+        lines.push(line)
+        said.resolve(line)
+      }
+      const child = startChild({ command: [python!, '-c', script], env, onLine })
+      const file = `/dev/shm/sem.${(await said.promise).slice(1)}`
+      expect(existsSync(file)).toBe(true)
+      return { child, file, lines }
+    }
+    const ended = await start()
+    await ended.child.stop(0)
+    expect(existsSync(ended.file)).toBe(false)
+    const killed = await start()
+    process.kill(killed.child.pid, 'SIGKILL')
+    await killed.child.exited
+    expect(existsSync(killed.file)).toBe(false)
+    // Nor a word of it.
+    expect(ended.lines.length + killed.lines.length).toBe(2)
+  },
+)

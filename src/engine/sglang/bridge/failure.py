@@ -32,16 +32,26 @@ def lead_group():
 
 
 def kill_group(status: int):
-    """Ends every process of the group and this one. Does not return."""
+    """Ends every process of the group and this one. Does not return. Python's resource tracker ends by itself, when it has removed the semaphores that the others leave."""
     sys.stdout.flush()
     sys.stderr.flush()
     shutil.rmtree(os.environ.get(STATE_DIR, ""), ignore_errors=True)
     for pid in family():
+        if is_tracker(pid):
+            continue
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
     os._exit(status)
+
+
+def is_tracker(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as line:
+            return b"from multiprocessing.resource_tracker import main" in line.read()
+    except OSError:
+        return False
 
 
 def family() -> list[int]:

@@ -1,8 +1,9 @@
-"""What SGLang makes in shared memory and leaves there when it is killed, as engines are: noted by name in the socket folder as it is made, for our other side
-(launch/left.ts), which removes it when the last process is gone."""
+"""What SGLang makes in shared memory and among temporary files, and leaves there when it is killed, as engines are: noted by name in the socket folder as it is made, for our other
+side (launch/left.ts), which removes it when the last process is gone."""
 
 import os
 import secrets
+import tempfile
 
 from . import compat
 
@@ -29,6 +30,27 @@ def note_request_folders():
     if isinstance(prefix, str):
         module._REQUEST_PREFIX = f"{prefix}{secrets.token_hex(8)}_"
         note(f"/dev/shm/{module._REQUEST_PREFIX}*")
+
+
+class NotingTempfile:
+    """The module `tempfile` for one other module: names of files that shall stay are noted."""
+
+    def __getattr__(self, name):
+        return getattr(tempfile, name)
+
+    @staticmethod
+    def NamedTemporaryFile(*args, **kwargs):
+        file = tempfile.NamedTemporaryFile(*args, **kwargs)
+        if not kwargs.get("delete", True):
+            note(file.name)
+        return file
+
+
+def note_socket_files():
+    """Of each engine a handful of sockets between its processes, under names of temporary files (sglang: server_args.py, PortArgs)."""
+    module = compat.load("sglang.srt.server_args")
+    if getattr(module, "tempfile", None) is tempfile:
+        module.tempfile = NotingTempfile()
 
 
 def note(path: str):

@@ -116,6 +116,7 @@ def start_engine(argv: list[str], level: str, doom):
         argparse.ArgumentParser.error = parser_error
     with_quiet_signals(doom)
     left.note_load_files()
+    left.note_socket_files()
     try:
         from .manager import engine_class
 

@@ -1,6 +1,6 @@
-// What a killed engine left in shared memory goes with its socket folder, and nothing of others.
+// What a killed engine left in shared memory and among temporary files goes with its socket folder, and nothing of others.
 import { afterAll, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { removeLeft } from '../../../../src/engine/sglang/launch/left.ts'
@@ -35,6 +35,21 @@ test('files and folders of the noted names, whatever else is noted or lies there
   expect(readdirSync(memory).sort()).toEqual([...stays].sort())
 })
 
+test('noted sockets and empty files of temporary names, and none that hold something', () => {
+  const [sockets, temporary] = [join(folder, 'more-sockets'), join(folder, 'tmp')]
+  mkdirSync(sockets)
+  mkdirSync(temporary)
+  const server = Bun.listen({ unix: join(temporary, 'tmpsocket12'), socket: { data() {} } })
+  for (const name of ['tmpempty_01', 'tmpothers01', 'mine']) writeFileSync(join(temporary, name), '')
+  writeFileSync(join(temporary, 'tmpfull_012'), 'words')
+  mkdirSync(join(temporary, 'tmpfolder01'))
+  const noted = ['tmpsocket12', 'tmpempty_01', 'tmpfull_012', 'tmpfolder01', 'mine', 'tmpgone_012']
+  writeFileSync(join(sockets, 'left'), `${noted.map((name) => join(temporary, name)).join('\n')}\n`)
+  removeLeft(sockets)
+  expect(readdirSync(temporary).sort()).toEqual(['mine', 'tmpfolder01', 'tmpfull_012', 'tmpothers01'])
+  server.stop(true)
+})
+
 test('nothing noted, nothing removed', () => {
   removeLeft(join(folder, 'nowhere'))
 })
@@ -49,23 +64,29 @@ import os
 from bridge import left
 left.note_load_files()
 left.note_request_folders()
+left.note_socket_files()
+from sglang.srt import server_args
+kept = server_args.tempfile.NamedTemporaryFile(delete=False).name
+assert server_args.tempfile.gettempdir()
 from sglang.srt.managers import load_snapshot
 from sglang.multimodal_gen.runtime.ipc_array import array_ipc_request
 open(load_snapshot.shm_path_for("left-test-${process.pid}"), "w").close()
 with array_ipc_request("ipc:///here") as identity:
-    print(identity.decode(), flush=True)
+    print(f"{kept} {identity.decode()}", flush=True)
     os._exit(0)
 `
     const env = { ...cpuEnv(), DSGL_SOCK: join(sockets, 'a'), PYTHONPATH: join(import.meta.dir, '../../../../src/engine/sglang') }
     const child = Bun.spawn([python!, '-c', script], { env, stdout: 'pipe', stderr: 'pipe' })
     const [out, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
     expect({ status: await child.exited, errors }).toMatchObject({ status: 0 })
-    const request = out.trim().split('\n').at(-1)!
+    const [kept, request] = out.trim().split('\n').at(-1)!.split(' ') as [string, string]
+    expect(existsSync(kept)).toBe(true)
     const mine = () =>
       readdirSync('/dev/shm').filter((name) => name === request || name.startsWith(`sglang_loads_left-test-${process.pid}_`))
     expect(mine()).toHaveLength(2)
     removeLeft(sockets)
     expect(mine()).toEqual([])
+    expect(existsSync(kept)).toBe(false)
   },
   120_000,
 )
