@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 
 from setup import GREEDY, PROMPTS, gone, start
@@ -9,10 +10,11 @@ from setup import GREEDY, PROMPTS, gone, start
 
 def ranks():
     """Two data-parallel ranks: both serve, a request can name its rank, KV endpoints are told; a killed scheduler ends all."""
-    events = json.dumps({"publisher": "zmq", "endpoint": "tcp://*:21557", "topic": "kv"})
+    port = random.randrange(20_000, 32_000)
+    events = json.dumps({"publisher": "zmq", "endpoint": f"tcp://*:{port}", "topic": "kv"})
     bridge = start("L1", "--dp-size", "2", "--kv-events-config", events, "--enable-metrics", env={"SGLANG_CPU_OMP_THREADS_BIND": "0|1"})
     assert bridge.ready["level"] == "L1" and bridge.ready["dp_size"] == 2 and len(bridge.ready["schedulers"]) == 2
-    assert [found["endpoint"] for found in bridge.ready["kv_events"]] == ["tcp://127.0.0.1:21557", "tcp://127.0.0.1:21558"]
+    assert [found["endpoint"] for found in bridge.ready["kv_events"]] == [f"tcp://127.0.0.1:{port}", f"tcp://127.0.0.1:{port + 1}"]
     for rank in (0, 1, 1):
         request = bridge.run(PROMPTS[0], {**GREEDY, "max_new_tokens": 4}, {"dp": rank})
         assert request.rank == rank and len(request.ids) == 4

@@ -1,4 +1,4 @@
-// KV events of a real SGLang: what the mirror holds is what the engine finds in its cache, with one rank and two, through evictions, a flush and lost frames.
+// KV events of a real SGLang: what the mirror holds is what the engine finds in its cache, with one rank and two, through evictions, a flush and lost frames; and the ranks themselves.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -64,9 +64,14 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
   const start = async (more: string[], env: Record<string, string>, kvEvents: boolean) => {
     const engine = sglangEngine({ python: python!, args: [...cpuArgs(model!), ...more], env: { ...cpuEnv(), ...env }, cacheDir, kvEvents })
     const seen = holding()
-    engine.on((event) => event.kind === 'kv' && seen.apply(event.rank, event.changes))
+    /** Ranks that told of a running request. */
+    const busy = new Set<number>()
+    engine.on((event) => {
+      if (event.kind === 'kv') seen.apply(event.rank, event.changes)
+      if (event.kind === 'load' && event.running > 0) busy.add(event.rank)
+    })
     await engine.start()
-    return { engine, ...seen }
+    return { engine, busy, ...seen }
   }
   const run = async (engine: SglangEngine, ids: number[], more: Partial<GenerateRequest> = {}) =>
     (await runRequest(engine, requestOf(ids, { max_new_tokens: 2, ignore_eos: true }, more))).usage!
@@ -168,6 +173,24 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
       await check(side, ids, 1)
       await check(side, ids, 0)
     }, 60_000)
+
+    test('dpRank chooses the rank, both tell their load, and nothing strays when they are asked together', async () => {
+      const { engine } = side
+      expect(engine.info).toMatchObject({ level: 'L1', dpSize: 2 })
+      for (const rank of [0, 1, 0, 1]) {
+        const ids = prompt(500 + rank, 32)
+        const ran = await runRequest(engine, requestOf(ids, { max_new_tokens: 120, ignore_eos: true }, { dpRank: rank }))
+        expect(ran.ids.length).toBe(120)
+        await until(`the blocks of rank ${rank}`, () => side.depth(rank, ids) === 2)
+        expect(side.depth(1 - rank, ids)).toBe(0)
+        await until(`the load of rank ${rank}`, () => side.busy.has(rank))
+      }
+      const all = await Promise.all(
+        Array.from({ length: 12 }, (_, i) => runRequest(engine, requestOf([7, i], { max_new_tokens: 10 + i, ignore_eos: true }))),
+      )
+      expect(all.map((ran) => ran.ids.length)).toEqual(all.map((_, i) => 10 + i))
+      expect(engine.strays).toEqual({ unknownRows: 0, lostFrames: 0 })
+    }, 120_000)
 
     test('frames that are lost on the way are had from the replay socket', async () => {
       // Between SGLang and a second follower: a relay that loses frames.
