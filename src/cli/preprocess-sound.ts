@@ -1,6 +1,4 @@
 // `dynamo-sglang preprocess FILE` of a model that hears: what it gets of a sound.
-import { createHash } from 'node:crypto'
-import { AppError } from '../lib/errors.ts'
 import { type HearingModel, hearingRate } from '../media/hearing/hearing.ts'
 import { invalid } from './settings/rules.ts'
 
@@ -36,19 +34,12 @@ export async function hearingOf(options: {
 
 /** Rejects with `invalid_image` naming `file`: no sound, broken, empty, too short or too long for the model; `unsupported_parameter` without ffmpeg. */
 export async function soundReport(file: string, bytes: Uint8Array, model: HearingModel): Promise<SoundReport> {
-  const [{ decodeSound }, { soundContainerOf }, { usualClipLimits }] = await Promise.all([
-    import('../media/input/sound/decode.ts'),
-    import('../media/input/sound/containers.ts'),
+  const [{ soundOf }, { usualClipLimits }] = await Promise.all([
+    import('../media/hearing/sound.ts'),
     import('../media/input/clip/limits.ts'),
   ])
   const { signal } = new AbortController()
-  const context = { limits: usualClipLimits, rate: hearingRate, maxSecs: model.windowSecs, param: file, signal }
-  const { file: wav, count } = await decodeSound(bytes, context)
-  const tokens = model.tokens(count)
-  if (tokens === 0) throw new AppError('invalid_image', { param: file, message: `The sound at ${file} is too short: ${count} samples.` })
-  return {
-    ...{ file, family: model.family, container: soundContainerOf(bytes)!.title },
-    ...{ seconds: count / hearingRate, samples: count, rate: hearingRate, tokens },
-    wav_sha256: createHash('sha256').update(wav).digest('hex'),
-  }
+  const { container, samples, hash } = await soundOf(bytes, { model, limits: usualClipLimits, param: file, signal })
+  const of = { file, family: model.family, container, seconds: samples / hearingRate, samples, rate: hearingRate }
+  return { ...of, tokens: model.tokens(samples), wav_sha256: hash }
 }

@@ -13,6 +13,8 @@ export interface Sound {
   file: Uint8Array
   contentType: 'audio/wav'
   samples: number
+  /** What the client's file is (`WAV`). */
+  container: string
   /** Bytes of what the client sent. */
   sent: number
   /** SHA-256 of `file`, hex. */
@@ -37,13 +39,19 @@ const longestSecs = 600
 export function readSound(url: string, { model, policy, limits, param, signal }: SoundReading): Promise<Sound> {
   return inReadingRoom(param, signal, async (place) => {
     const given = await readFile({ url }, { ...policy, kind: 'sound', onBytes: place.take }, param, place.signal)
-    const maxSecs = Math.min(longestSecs, model.windowSecs)
-    const { file, count } = await decodeSound(given, { limits, rate: hearingRate, maxSecs, param, signal: place.signal })
-    if (model.tokens(count) === 0)
-      throw new AppError('invalid_image', {
-        param,
-        message: `The sound at ${param} is too short: ${count} samples at ${hearingRate} a second.`,
-      })
-    return { file, contentType: 'audio/wav', samples: count, sent: given.length, hash: createHash('sha256').update(file).digest('hex') }
+    return soundOf(given, { model, limits, param, signal: place.signal })
   })
+}
+
+/** The sound in a file; rejects as readSound. */
+export async function soundOf(given: Uint8Array, { model, limits, param, signal }: Omit<SoundReading, 'policy'>): Promise<Sound> {
+  const maxSecs = Math.min(longestSecs, model.windowSecs)
+  const { file, count, container } = await decodeSound(given, { limits, rate: hearingRate, maxSecs, param, signal })
+  if (model.tokens(count) === 0)
+    throw new AppError('invalid_image', {
+      param,
+      message: `The sound at ${param} is too short: ${count} samples at ${hearingRate} a second.`,
+    })
+  const hash = createHash('sha256').update(file).digest('hex')
+  return { file, contentType: 'audio/wav', samples: count, container, sent: given.length, hash }
 }

@@ -15,6 +15,8 @@ interface Held {
   host: number
   disk: number
   predicted: number
+  /** Nothing that was sent there is found again. */
+  readonly forgets?: boolean
   shared: number
 }
 
@@ -56,8 +58,8 @@ export class PromptGroup {
       const slot = slots[i]!
       if (slot.group !== this) continue
       const at = slot.number
-      slot.shared = depths[at]!
-      slot.predicted = Math.max(depths[at]!, sent[at]!)
+      slot.shared = slot.forgets ? 0 : depths[at]!
+      slot.predicted = slot.forgets ? 0 : Math.max(depths[at]!, sent[at]!)
       slot.device = Math.max(device[at]!, slot.predicted)
       slot.host = Math.max(0, device[at]! + host[at]! - slot.device)
       slot.disk = Math.max(0, device[at]! + host[at]! + disk[at]! - slot.device - slot.host)

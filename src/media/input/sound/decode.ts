@@ -20,6 +20,8 @@ export interface Samples {
   /** A WAV file of one channel, whose every decoder gets the same samples. */
   file: Uint8Array
   count: number
+  /** What was given (`MP3`). */
+  container: string
 }
 
 const decoding = atMost(2)
@@ -41,7 +43,7 @@ export async function decodeSound(given: Uint8Array, context: SoundContext): Pro
   const count = samples.length / (plain === undefined ? 4 : 2)
   if (count === 0) throw invalid(param, 'is empty')
   if (count > context.maxSecs * rate) throw tooLong(context)
-  return { file: wavFile(samples, rate, plain === undefined), count }
+  return { file: wavFile(samples, rate, plain === undefined), count, container: container.title }
 }
 
 function decoded(bytes: Uint8Array, { demuxer, title }: { demuxer: string; title: string }, context: SoundContext): Promise<Uint8Array> {

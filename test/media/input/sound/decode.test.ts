@@ -22,7 +22,7 @@ const invalid = (words: string) => ({ code: 'invalid_image', param: 'here', mess
 
 test('a plain WAV keeps its samples, loses its notes, and needs no ffmpeg', async () => {
   const plain = toneOf(0.5, 440)
-  expect(await decodeSound(plain, without)).toEqual({ file: plain, count: 8000 })
+  expect(await decodeSound(plain, without)).toEqual({ file: plain, count: 8000, container: 'WAV' })
   const note = Buffer.from('LIST\x04\x00\x00\x00note', 'latin1')
   expect((await decodeSound(Buffer.concat([plain.subarray(0, 36), note, plain.subarray(36)]), without)).file).toEqual(plain)
 })
