@@ -22,7 +22,7 @@ export async function prepare(
   files: readonly Uint8Array[],
 ): Promise<Prepared> {
   const started = performance.now()
-  const frames = await Promise.all(files.map((file) => toModelPixels(file, maxPixels, 'the request')))
+  const frames = await Promise.all(files.map((file) => toModelPixels(file, maxPixels, 'the encoder')))
   const decoded = performance.now()
   const { values, grid, release = () => {} } = await patches(model, backend, task, frames)
   if (grid.some((side, i) => side !== task.grid[i])) throw otherGrid(grid, task.grid)
