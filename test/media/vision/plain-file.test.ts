@@ -1,7 +1,10 @@
 // Files as engines get them: with the picture alone, and only where every decoder agrees what that is.
 import { describe, expect, test } from 'bun:test'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
+import { toModelPixels } from '../../../src/media/input/decode.ts'
 import { defaultPolicy } from '../../../src/media/input/policy.ts'
 import { readPicture } from '../../../src/media/vision/picture.ts'
 import { plainFile } from '../../../src/media/vision/plain-file.ts'
@@ -78,5 +81,14 @@ describe('what is not clearly one picture becomes a new file', () => {
     const { file: made } = await read(file)
     expect(await sharp(made).metadata()).toMatchObject({ format: 'png', isPalette: false, channels: 3 })
     expect(await pixels(made)).toBe(await pixels(file))
+  })
+})
+
+describe('pictures of every kind: what engines get has the pixels of what was sent', () => {
+  const images = join(import.meta.dir, '../../fixtures/vision/images')
+  test.each(readdirSync(images))('%s', async (name) => {
+    const sent = readFileSync(join(images, name))
+    const [theirs, ours] = await Promise.all([sent, (await read(sent)).file].map((file) => toModelPixels(file, 50e6, name)))
+    expect(ours).toEqual(theirs)
   })
 })
