@@ -29,7 +29,10 @@ export function rowsOf(item: MediaItem, info: Pick<EncoderInfo, 'patchesPerRow'>
   return info.patchesPerRow === undefined ? item.tokens : patchesOf(item) / info.patchesPerRow
 }
 
-/** Throws `engine_failed` unless `result` is what the prompt has room for: the item's rows and grid, the encoder's width and type. */
+/**
+ * Throws `engine_failed` unless `result` is what the prompt has room for: the item's rows and grid, the encoder's width and type, and numbers, as far as its first and last row
+ * tell: of a tower whose sums overflow every row is lost, and a language model would answer nonsense without a word.
+ */
 export function checkEmbeddings(result: Embeddings, item: MediaItem, info: EncoderInfo): Embeddings {
   const { rows, dim, type, bytes, grid } = result
   if (rows !== rowsOf(item, info) || rows > item.tokens) throw wrong(`${rows} rows for ${item.tokens} placeholders`)
@@ -37,7 +40,21 @@ export function checkEmbeddings(result: Embeddings, item: MediaItem, info: Encod
   if (bytes.length !== rows * dim * bytesPerValue[type]) throw wrong(`${bytes.length} bytes for ${rows} rows of ${dim} ${type}`)
   if (grid.some((side, i) => side !== item.grid[i]))
     throw wrong(`the grid ${grid.join('×')} where the prompt was made for ${item.grid.join('×')}`)
+  const row = dim * bytesPerValue[type]
+  if (!areNumbers(bytes.subarray(0, row), type) || !areNumbers(bytes.subarray(-row), type))
+    throw wrong('rows that hold no numbers (NaN or infinite)')
   return result
+}
+
+/** Values whose exponent has all bits set are none. It lies in the upper half of each, and that is last. */
+function areNumbers(bytes: Uint8Array, type: EmbeddingType): boolean {
+  const exponent = type === 'float16' ? 0x7c00 : 0x7f80
+  const size = bytesPerValue[type]
+  for (let end = size; end <= bytes.length; end += size) {
+    const half = (bytes[end - 1]! << 8) | bytes[end - 2]!
+    if ((half & exponent) === exponent) return false
+  }
+  return true
 }
 
 function wrong(what: string): AppError {
