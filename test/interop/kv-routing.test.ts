@@ -25,12 +25,10 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
   beforeAll(async () => {
     // Nothing is predicted: what the router knows, it knows by events.
     router = createRouter(workers, { ...defaultRouterOptions, mode: 'kv', predictedTtlSecs: 0 })
-    for (const id of ['one', 'two']) {
-      const engine = sglangEngine({ python: python!, args: cpuArgs(model!), env: cpuEnv(), cacheDir, kvEvents: true })
-      engines.push(engine)
-      await engine.start()
-      workers.add({ id, engine })
-    }
+    for (let i = 0; i < 2; i++)
+      engines.push(sglangEngine({ python: python!, args: cpuArgs(model!), env: cpuEnv(), cacheDir, kvEvents: true }))
+    await Promise.all(engines.map((engine) => engine.start()))
+    for (const [i, id] of ['one', 'two'].entries()) workers.add({ id, engine: engines[i]! })
   }, 400_000)
   afterAll(async () => {
     router?.close()
