@@ -25,6 +25,7 @@ export function decodeBase64(text: string, limit: Pick<InputPolicy, 'maxBytes' |
   // Line breaks and spaces go first: a pattern that allows them in two places tries every split of a long run, which takes its square in time.
   const packed = text.replace(/\s+/g, '')
   if (packed.length * 0.75 > maxBytes + 3) throw tooLarge(param, limit)
+  if (packed === '') throw new AppError('invalid_value', { param, message: `The data address at ${param} is empty.` })
   if (!/^[\w+/-]+={0,2}$/.test(packed)) throw notBase64(param, kind)
   const bytes = Buffer.from(packed, 'base64')
   if (bytes.length > maxBytes) throw tooLarge(param, limit)

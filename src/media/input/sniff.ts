@@ -18,6 +18,8 @@ const others: readonly [name: string, pattern: RegExp][] = [
   ['a web page', /^\s*<(?:!doctype html|html|head|body)/i],
   ['an AVIF or HEIC picture', /^[\s\S]{4}ftyp(?:avif|avis|heic|heix|mif1|msf1)/],
   ['an MP4 video', /^[\s\S]{4}ftyp/],
+  ['a WebM or Matroska video', /^[\s\S]E\xdf\xa3/],
+  ['an AVI video', /^RIFF[\s\S]{4}AVI /],
   ['a TIFF picture', /^(?:II\*\0|MM\0\*)/],
   ['a BMP picture', /^BM/],
   ['a ZIP archive', /^PK/],

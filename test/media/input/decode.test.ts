@@ -202,6 +202,8 @@ const notPictures: [string, Uint8Array, RegExp][] = [
   ['PDF', text('%PDF-1.7\n'), /is a PDF document/],
   ['HTML', text('<!doctype html><img src=x>'), /is a web page/],
   ['AVIF', text('\0\0\0\x20ftypavif\0\0\0\0'), /is an AVIF or HEIC picture/],
+  ['WebM', text('\x1aE\xdf\xa3\0\0'), /is a WebM or Matroska video/],
+  ['AVI', text('RIFF\0\0\0\0AVI LIST'), /is an AVI video/],
   ['MP4', text('\0\0\0\x20ftypisom\0\0\0\0'), /is an MP4 video/],
   ['TIFF', text('II*\0\x08\0\0\0'), /is a TIFF picture/],
   ['BMP', text('BM\x46\0\0\0'), /is a BMP picture/],

@@ -33,6 +33,7 @@ describe('inside the request', () => {
 
   const bad: [string, string, string, RegExp][] = [
     ['nothing', '', 'invalid_value', /is empty/],
+    ['nothing', 'data:image/png;base64,', 'invalid_value', /is empty/],
     ['a name', 'picture.png', 'invalid_value', /neither an address of an image nor base64/],
     ['a path', '/etc/passwd', 'invalid_image', /is no picture/],
     ['data: without base64', 'data:image/svg+xml,%3Csvg%2F%3E', 'invalid_value', /must be data:<type>;base64,<data>/],
