@@ -22,13 +22,13 @@ if (need('SGLang', python !== undefined)) {
   afterAll(() => pool.stop(), 60_000)
 
   test('a large picture on a slow machine is waited for', async () => {
-    const large = await noisePicture(1, 1344, 1344)
+    const large = await noisePicture(1, 1120, 1120)
     expect((await pool.encode(large, never)).rows).toBe(large.tokens)
     expect(pool.figures()).toMatchObject([{ pictures: 1, failures: 0 }])
   }, 120_000)
 
   test('stopped amid a large picture, it is given up for its silence; going on, it is used again', async () => {
-    const running = pool.encode(await noisePicture(2, 1344, 1344), never)
+    const running = pool.encode(await noisePicture(2, 1120, 1120), never)
     await Bun.sleep(500)
     process.kill(-encoder.pid!, 'SIGSTOP')
     await expect(running).rejects.toMatchObject({ code: 'engine_unavailable', message: expect.stringContaining('e shows no sign of life') })
