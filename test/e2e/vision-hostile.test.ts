@@ -41,7 +41,7 @@ beforeAll(async () => {
     '/loop': moved('/loop'),
     '/ftp': moved('ftp://127.0.0.1/a.png'),
     '/file': moved(`file://${folder}/shown/a.png`),
-    '/data': moved(dataUrl(png, 'image/png')),
+    '/data': moved('data:image/png;base64,iVBORw0KGgo='),
     '/nowhere': moved('http://[::1'),
     '/empty': body(new Uint8Array()),
     '/nothing': () => new Response(null, { status: 204 }),
