@@ -5,8 +5,10 @@ from . import clips
 
 
 def takes_rows(processor) -> bool:
-    """True for the families of SGLang's own split of vision and language."""
-    return hasattr(processor, "get_mm_data") and hasattr(processor, "build_input_ids")
+    """True for the families of SGLang's own split of vision and language, as far as pictures are prepared here (Qwen's): every processor inherits the way in, and only these
+    have the ids that it reads. Their positions follow from the grid; the others' count on."""
+    inherited = hasattr(processor, "get_mm_data") and hasattr(processor, "build_input_ids")
+    return inherited and None not in (getattr(processor, "IM_TOKEN_ID", None), getattr(processor, "vision_start_token_id", None))
 
 
 def inputs(processor, ids: list, pictures: list, places_only: bool):
