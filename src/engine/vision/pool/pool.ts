@@ -243,7 +243,6 @@ class Pool implements VisionPool {
         await Promise.race([Bun.sleep(breathMs), this.changes.next(breathMs, signal)])
       } else {
         const backAt = Math.min(giveUpAt, ...again.map((member) => Math.max(member.backAt, now + breathMs)))
-        // One that is silent tells nobody that it is back.
         const wait = this.silent() === undefined ? backAt - now : Math.min(backAt - now, breathMs)
         await this.changes.next(Math.max(1, wait), signal)
       }
