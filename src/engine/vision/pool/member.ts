@@ -1,6 +1,6 @@
 // One encoder of a pool: what it is asked at the moment, how fast it was lately, and whether it is left alone for a while. Times are milliseconds of one clock.
 import type { EncoderInfo, VisionEncoder } from '../vision.ts'
-import type { Totals } from './totals.ts'
+import type { MemberFigures, Totals } from './totals.ts'
 
 export interface Patience {
   /** One that shows life, and then is silent for so long, stands still. */
@@ -106,6 +106,11 @@ export class Member {
   /** Patches that it was given, by this pool or by others. */
   load(): number {
     return Math.max(this.booked(), this.encoder.patchesInFlight())
+  }
+
+  figures(now: number): MemberFigures {
+    const { id, encoder, totals } = this
+    return { id, ready: encoder.ready, aside: this.isAside(now) || this.isSilent(now), patches: this.load(), ...totals }
   }
 
   /** From now on its. */

@@ -137,11 +137,7 @@ class Pool implements VisionPool {
 
   figures(): MemberFigures[] {
     const now = performance.now()
-    return [...this.members.values()].map((member) => {
-      const { id, encoder, totals } = member
-      const aside = member.isAside(now) || member.isSilent(now)
-      return { id, ready: encoder.ready, aside, patches: member.load(), ...totals }
-    })
+    return [...this.members.values()].map((member) => member.figures(now))
   }
 
   left(): [id: string, totals: Totals][] {
