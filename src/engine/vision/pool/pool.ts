@@ -187,10 +187,10 @@ class Pool implements VisionPool {
       if (well) again()
       this.changes.tell()
     })
-    if ('kind' in outcome) {
-      if (outcome.news) this.onNotice(`the vision encoder ${member.id} ${missing[outcome.kind]}; its pictures go elsewhere until it does`)
-    } else if (attempt.trial) again()
-    if ('kind' in outcome && outcome.kind === 'silent') this.changed(`encoder ${member.id} ${missing.silent}`)
+    const trouble = 'kind' in outcome ? outcome : undefined
+    if (trouble === undefined && attempt.trial) again()
+    if (trouble?.news) this.onNotice(`the vision encoder ${member.id} ${missing[trouble.kind]}; its pictures go elsewhere until it does`)
+    if (trouble?.kind === 'silent') this.changed(`encoder ${member.id} ${missing.silent}`)
     else this.changes.tell()
     return outcome
   }
@@ -257,8 +257,7 @@ class Pool implements VisionPool {
   }
 
   private silent(): Member | undefined {
-    const now = performance.now()
-    return [...this.members.values()].find((member) => member.encoder.ready && member.isSilent(now))
+    return [...this.members.values()].find((member) => member.encoder.ready && member.isSilent(performance.now()))
   }
 
   /** Why nobody takes pictures: of those who are there all are left alone, or silent. */
