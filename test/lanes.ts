@@ -1,5 +1,5 @@
 // What a whole `bun run test` does side by side: a start of a real SGLang works on one core most of the time, most other tests wait; so one process takes the files with
-// real engines, one after another, the other one all the rest, and then it helps.
+// real engines, one after another, the other one all the rest.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -56,10 +56,13 @@ async function bunTest(chosen: readonly string[], quiet = false): Promise<Ran> {
 
 /** What a file with real engines may need: three of them and what they work with. */
 const roomFor = 10e9
-/** How many processes may run such files at once. By default two: the second is the one that is done with all other tests, while there is memory for it. With three there is one more from the start. */
-const most = Number(process.env.DYN_TEST_SGLANG ?? 2)
+/**
+ * How many processes may run such files at once. One: engines that start beside each other starve who asks them on two cores. With two the second is the one that is done with all
+ * other tests, while there is memory for it; with three there is one more from the start.
+ */
+const most = Number(process.env.DYN_TEST_SGLANG ?? 1)
 
-/** Every test file: those that start a real SGLang one after another, beside them the others, which print as they go; who is done first helps. */
+/** Every test file: those that start a real SGLang one after another, beside them the others, which print as they go. */
 async function everything(): Promise<Ran[]> {
   const { sglang, others } = laneFiles(root)
   const ran: Ran[] = []
