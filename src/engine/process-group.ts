@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 export interface ProcessStat {
   /** R runs or waits for a core, D waits for a disk or a driver, S sleeps, T is stopped, t is held by a debugger, Z is dead. Of a process: its first thread's. */
   state: string
+  parent: number
   group: number
   /** Of all its threads, and of children that ended and were waited for; in steps of 10 ms. */
   cpuMs: number
@@ -23,14 +24,18 @@ export function processStat(pid: number | string): ProcessStat | undefined {
   // After the name in parentheses, which may hold anything: state, parent, group; utime, stime, cutime and cstime from the twelfth.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const cpuMs = fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * tickMs
-  return { state: fields[0]!, group: Number(fields[2]), cpuMs }
+  return { state: fields[0]!, parent: Number(fields[1]), group: Number(fields[2]), cpuMs }
 }
 
-/** Ids of all processes that are seen here. Throws where there is no /proc. */
-export function processIds(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
+/** Ids of all processes that are seen in `root`; none where it is not there: who ends a group must not fail for want of a look at it. */
+export function processIds(root = '/proc'): number[] {
+  let names: string[]
+  try {
+    names = readdirSync(root)
+  } catch {
+    return []
+  }
+  return names.filter((name) => /^\d+$/.test(name)).map(Number)
 }
 
 /** Ids of the processes of a group, but for dead ones that nobody waited for. */

@@ -53,5 +53,6 @@ test('of one that ended nothing is seen', async () => {
   expect(groupReader(short.pid)()).toEqual([])
   expect(processStat(short.pid)).toBeUndefined()
   expect(processIds()).toContain(process.pid)
+  expect(processIds('/nonexistent')).toEqual([])
   expect(processStat(process.pid)!.cpuMs).toBeGreaterThan(0)
 })

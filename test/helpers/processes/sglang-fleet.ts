@@ -1,5 +1,5 @@
 // Real SGLang engines (CPU, float32) inside the product's own processes, and what /proc and the debug routes tell of them.
-import { readdirSync, readFileSync } from 'node:fs'
+import { processIds, processStat, programOf } from '../../../src/engine/process-group.ts'
 import { until } from '../run-request.ts'
 import { cpuArgs, cpuEnv, sglangPython, tinyModel } from '../sglang.ts'
 
@@ -21,15 +21,15 @@ export function realEnv(more: Record<string, string> = {}): Record<string, strin
 
 /** SGLang's scheduler processes under a process of ours. */
 export function schedulersOf(pid: number): number[] {
-  return descendants(pid).filter((one) => nameOf(one).startsWith('sglang::sch'))
+  return descendants(pid).filter((one) => programOf(one).startsWith('sglang::sch'))
 }
 
 /** All processes that came from `pid`, without itself. */
 export function descendants(pid: number): number[] {
   const children = new Map<number, number[]>()
-  for (const entry of readdirSync('/proc')) {
-    const parent = /^\d+$/.test(entry) ? parentOf(Number(entry)) : undefined
-    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), Number(entry)])
+  for (const one of processIds()) {
+    const parent = parentOf(one)
+    if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), one])
   }
   const found: number[] = []
   const walk = (one: number) => {
@@ -44,32 +44,11 @@ export function descendants(pid: number): number[] {
 
 /** It runs, and is no zombie. */
 export function alive(pid: number): boolean {
-  const status = statOf(pid)
-  return status !== undefined && status[0] !== 'Z'
+  const stat = processStat(pid)
+  return stat !== undefined && stat.state !== 'Z'
 }
 
-/** State, parent, … : what follows the name in /proc/PID/stat. */
-function statOf(pid: number): string[] | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return text.slice(text.lastIndexOf(')') + 2).split(' ')
-  } catch {
-    return undefined // It is gone.
-  }
-}
-
-const parentOf = (pid: number): number | undefined => {
-  const stat = statOf(pid)
-  return stat === undefined || stat[0] === 'Z' ? undefined : Number(stat[1])
-}
-
-function nameOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-  } catch {
-    return ''
-  }
-}
+const parentOf = (pid: number): number | undefined => (alive(pid) ? processStat(pid)?.parent : undefined)
 
 export interface SeenWorker {
   worker_id: string
