@@ -87,6 +87,8 @@ async function tests(filters: readonly string[]): Promise<Totals> {
   const skipped = sum('skipped')
   if (skipped > 0) console.error(`${skipped} skipped${missing.size === 0 ? '' : `; this machine lacks: ${[...missing].join(', ')}`}`)
   for (const [line] of said.matchAll(/^\((?:skip|todo)\) (?!.*\(unnamed\)).*$/gm)) console.error(`  ${line}`)
+  // Once more where the output ends, which is all that some show of it.
+  for (const [line] of said.matchAll(/^\(fail\) .*$/gm)) console.error(`  ${line}`)
   return { passed: sum('passed'), failed: sum('failed') }
 }
 

@@ -7,7 +7,7 @@ import type { PatchOrder } from './reference.ts'
 import { fitsWasm, patchRowsSimd } from './wasm.ts'
 
 /**
- * `frames`: each [height, width, 3]; one, or a multiple of `temporal`. `levels`: [3, 256] (levels.ts). Resolves to
+ * `frames`: each [height, width, 3]; one, or a multiple of `temporal`. `levels`: as levels.ts gives them. Resolves to
  * [patches, 3 × temporal × patch × patch]. Rejects with a RangeError when sizes do not fit.
  */
 export async function normalizePatchify(frames: readonly Uint8Array[], order: PatchOrder, levels: Float32Array): Promise<Float32Array> {

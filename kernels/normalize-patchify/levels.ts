@@ -14,9 +14,12 @@ export type NormRounding = 'pil' | 'torch' | 'torch_bf16' | 'divided'
 
 const f32 = Math.fround
 
-/** [3, 256]. */
+/** Entries of the table alone. */
+export const tableSize = 768
+
+/** [3, 256]. Of `torch` the three means and three deviations stand behind it: (byte - mean) / deviation, each step in float32, is the same for whoever would rather reckon than look up. */
 export function levelsOf({ mean, std, rescale }: Norm, rounding: NormRounding): Float32Array<ArrayBuffer> {
-  const levels = new Float32Array(768)
+  const levels = new Float32Array(rounding === 'torch' ? tableSize + 6 : tableSize)
   for (let channel = 0; channel < 3; channel++) {
     const [m, s] = [f32(mean[channel]!), f32(std[channel]!)]
     // ATen multiplies a float32 tensor by a number in float32.
@@ -31,6 +34,9 @@ export function levelsOf({ mean, std, rescale }: Norm, rounding: NormRounding): 
     for (let byte = 0; byte < 256; byte++) {
       levels[256 * channel + byte] = ways[rounding](byte)
     }
+    // Past the end of a shorter table nothing is written.
+    levels[tableSize + channel] = scaledMean
+    levels[tableSize + 3 + channel] = scaledStd
   }
   return levels
 }

@@ -14,7 +14,7 @@ export interface PatchOrder {
 }
 
 /**
- * `frames`: each [height, width, 3]; one, or a multiple of `temporal`. `levels`: [3, 256], what a byte of each channel becomes. Returns
+ * `frames`: each [height, width, 3]; one, or a multiple of `temporal`. `levels`: at least [3, 256], what a byte of each channel becomes. Returns
  * [patches, 3 × temporal × patch × patch].
  */
 export function normalizePatchifyPlain(frames: readonly Uint8Array[], order: PatchOrder, levels: Float32Array): Float32Array {

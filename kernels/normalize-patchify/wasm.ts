@@ -1,12 +1,13 @@
 // normalize-patchify.wat at work: some blocks of patches at a time are made in its memory, where they stay in the cache, and copied out.
 import { simd } from '../simd.ts'
 import { blockRows } from './cpu.ts'
+import { tableSize } from './levels.ts'
 import type { PatchOrder } from './reference.ts'
 import { normalizePatchifyWasm } from './wasm-bytes.ts'
 
 type Cut = (source: number, stride: number, side: number, levels: number, out: number, channel: number, copies: number) => void
 
-const room = simd<{ floats: Cut; bytes: Cut }>(normalizePatchifyWasm)
+const room = simd<{ floats: Cut; quotients: Cut; bytes: Cut }>(normalizePatchifyWasm)
 
 /** Patches that are made before they are copied out have about this many bytes. */
 const bandBytes = 256 << 10
@@ -38,7 +39,9 @@ export function patchRowsSimd(
   const source = 4096
   const target = Math.ceil((source + distinct * height * stride) / 16) * 16
   const { run, bytes } = room(target + atATime * blockBytes)
-  const cut = levels === undefined ? run.bytes : run.floats
+  const reckons = levels !== undefined && levels.length > tableSize && patch >= 4 && temporal <= 2
+  const cut = levels === undefined ? run.bytes : reckons ? run.quotients : run.floats
+  const numbers = reckons ? 4 * tableSize : 0
   if (levels !== undefined) bytes.set(new Uint8Array(levels.buffer, levels.byteOffset, levels.byteLength))
   const outBytes = new Uint8Array(out.buffer, out.byteOffset, out.byteLength)
   for (let row = from; row < to; row++) {
@@ -55,10 +58,10 @@ export function patchRowsSimd(
         for (let inY = 0; inY < merge; inY++) {
           for (let inX = 0; inX < merge; inX++, at += 3 * temporal * plane) {
             const pixel = source + inY * patch * stride + 3 * (x + inX * patch)
-            if (distinct === 1) cut(pixel, stride, patch, 0, at, temporal * plane, temporal - 1)
+            if (distinct === 1) cut(pixel, stride, patch, numbers, at, temporal * plane, temporal - 1)
             else
               for (let time = 0; time < temporal; time++)
-                cut(pixel + time * height * stride, stride, patch, 0, at + time * plane, temporal * plane, 0)
+                cut(pixel + time * height * stride, stride, patch, numbers, at + time * plane, temporal * plane, 0)
           }
         }
       }

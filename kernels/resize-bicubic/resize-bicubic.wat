@@ -9,79 +9,81 @@
       (i16x8.narrow_i32x4_s (i32x4.shr_s (local.get $a) (local.get $bits)) (i32x4.shr_s (local.get $b) (local.get $bits)))
       (i16x8.narrow_i32x4_s (i32x4.shr_s (local.get $c) (local.get $bits)) (i32x4.shr_s (local.get $d) (local.get $bits)))))
 
-  ;; One row at $source into $size pixels at $out. $offsets: the byte of each one's first source pixel. $weights: for each $groups of four taps, a word of two
-  ;; weights each. Reads up to 16 bytes past the last tap's pixel (weight 0), writes up to four bytes past the last pixel. Four pixels at a time share rounding,
+  ;; One row at $source into $size pixels at $out. $pixels: of each the byte of its first source pixel, and its groups of four taps. $weights: for each group two words of two
+  ;; weights. Reads up to 16 bytes past the last tap's pixel (weight 0), writes up to four bytes past the last pixel. Four pixels at a time share rounding,
   ;; packing and the store, which are a fifth of the work where a pixel has four taps.
-  (func (export "across16") (param $source i32) (param $offsets i32) (param $weights i32) (param $groups i32) (param $size i32) (param $out i32) (param $bits i32)
-    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $half v128) (local $row v128) (local $at i32) (local $left i32) (local $none v128)
+  (func (export "across16") (param $source i32) (param $pixels i32) (param $weights i32) (param $size i32) (param $out i32) (param $bits i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $half v128) (local $row v128) (local $at i32) (local $left i32) (local $none v128) (local $lead v128) (local $trail v128)
+    (local.set $lead (v128.const i8x16 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16))
+    (local.set $trail (v128.const i8x16 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16))
     (local.set $half (i32x4.splat (i32.shl (i32.const 1) (i32.sub (local.get $bits) (i32.const 1)))))
     (block $few
       (br_if $few (i32.lt_u (local.get $size) (i32.const 4)))
       (loop $four
       (local.set $a (local.get $half))
-      (local.set $at (i32.add (local.get $source) (i32.load (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load (local.get $pixels))))
+      (local.set $left (i32.load offset=4 (local.get $pixels)))
       (loop $next_a
         (local.set $row (v128.load (local.get $at)))
         (local.set $a
           (i32x4.add (local.get $a)
             (i32x4.add
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $lead))
                 (v128.load32_splat (local.get $weights)))
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $trail))
                 (v128.load32_splat offset=4 (local.get $weights))))))
         (local.set $at (i32.add (local.get $at) (i32.const 12)))
         (local.set $weights (i32.add (local.get $weights) (i32.const 8)))
         (br_if $next_a (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
       (local.set $b (local.get $half))
-      (local.set $at (i32.add (local.get $source) (i32.load offset=4 (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load offset=8 (local.get $pixels))))
+      (local.set $left (i32.load offset=12 (local.get $pixels)))
       (loop $next_b
         (local.set $row (v128.load (local.get $at)))
         (local.set $b
           (i32x4.add (local.get $b)
             (i32x4.add
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $lead))
                 (v128.load32_splat (local.get $weights)))
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $trail))
                 (v128.load32_splat offset=4 (local.get $weights))))))
         (local.set $at (i32.add (local.get $at) (i32.const 12)))
         (local.set $weights (i32.add (local.get $weights) (i32.const 8)))
         (br_if $next_b (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
       (local.set $c (local.get $half))
-      (local.set $at (i32.add (local.get $source) (i32.load offset=8 (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load offset=16 (local.get $pixels))))
+      (local.set $left (i32.load offset=20 (local.get $pixels)))
       (loop $next_c
         (local.set $row (v128.load (local.get $at)))
         (local.set $c
           (i32x4.add (local.get $c)
             (i32x4.add
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $lead))
                 (v128.load32_splat (local.get $weights)))
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $trail))
                 (v128.load32_splat offset=4 (local.get $weights))))))
         (local.set $at (i32.add (local.get $at) (i32.const 12)))
         (local.set $weights (i32.add (local.get $weights) (i32.const 8)))
         (br_if $next_c (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
       (local.set $d (local.get $half))
-      (local.set $at (i32.add (local.get $source) (i32.load offset=12 (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load offset=24 (local.get $pixels))))
+      (local.set $left (i32.load offset=28 (local.get $pixels)))
       (loop $next_d
         (local.set $row (v128.load (local.get $at)))
         (local.set $d
           (i32x4.add (local.get $d)
             (i32x4.add
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $lead))
                 (v128.load32_splat (local.get $weights)))
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $trail))
                 (v128.load32_splat offset=4 (local.get $weights))))))
         (local.set $at (i32.add (local.get $at) (i32.const 12)))
         (local.set $weights (i32.add (local.get $weights) (i32.const 8)))
@@ -90,48 +92,50 @@
         (i8x16.shuffle 0 1 2 4 5 6 8 9 10 12 13 14 16 16 16 16
           (call $pack (local.get $a) (local.get $b) (local.get $c) (local.get $d) (local.get $bits))
           (local.get $none)))
-      (local.set $offsets (i32.add (local.get $offsets) (i32.const 16)))
+      (local.set $pixels (i32.add (local.get $pixels) (i32.const 32)))
       (local.set $out (i32.add (local.get $out) (i32.const 12)))
       (br_if $four (i32.ge_u (local.tee $size (i32.sub (local.get $size) (i32.const 4))) (i32.const 4)))))
     (if (i32.eqz (local.get $size)) (then (return)))
     (loop $pixel
       (local.set $a (local.get $half))
-      (local.set $at (i32.add (local.get $source) (i32.load (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load (local.get $pixels))))
+      (local.set $left (i32.load offset=4 (local.get $pixels)))
       (loop $next
         (local.set $row (v128.load (local.get $at)))
         (local.set $a
           (i32x4.add (local.get $a)
             (i32x4.add
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $lead))
                 (v128.load32_splat (local.get $weights)))
               (i32x4.dot_i16x8_s
-                (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none))
+                (i8x16.swizzle (local.get $row) (local.get $trail))
                 (v128.load32_splat offset=4 (local.get $weights))))))
         (local.set $at (i32.add (local.get $at) (i32.const 12)))
         (local.set $weights (i32.add (local.get $weights) (i32.const 8)))
         (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
       (v128.store32_lane 0 (local.get $out)
         (call $pack (local.get $a) (local.get $a) (local.get $a) (local.get $a) (local.get $bits)))
-      (local.set $offsets (i32.add (local.get $offsets) (i32.const 4)))
+      (local.set $pixels (i32.add (local.get $pixels) (i32.const 8)))
       (local.set $out (i32.add (local.get $out) (i32.const 3)))
       (br_if $pixel (local.tee $size (i32.sub (local.get $size) (i32.const 1))))))
 
   ;; The same with weights of 22 bits: for each group of four taps the words of the high halves, then those of the low halves.
-  (func (export "across22") (param $source i32) (param $offsets i32) (param $weights i32) (param $groups i32) (param $size i32) (param $out i32) (param $bits i32)
-    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $high v128) (local $first v128) (local $second v128) (local $row v128) (local $at i32) (local $left i32) (local $none v128)
+  (func (export "across22") (param $source i32) (param $pixels i32) (param $weights i32) (param $size i32) (param $out i32) (param $bits i32)
+    (local $a v128) (local $b v128) (local $c v128) (local $d v128) (local $high v128) (local $first v128) (local $second v128) (local $row v128) (local $at i32) (local $left i32) (local $none v128) (local $lead v128) (local $trail v128)
+    (local.set $lead (v128.const i8x16 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16))
+    (local.set $trail (v128.const i8x16 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16))
     (block $few
       (br_if $few (i32.lt_u (local.get $size) (i32.const 4)))
       (loop $four
       (local.set $high (local.get $none))
       (local.set $a (v128.const i32x4 2097152 2097152 2097152 2097152))
-      (local.set $at (i32.add (local.get $source) (i32.load (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load (local.get $pixels))))
+      (local.set $left (i32.load offset=4 (local.get $pixels)))
       (loop $next_a
         (local.set $row (v128.load (local.get $at)))
-        (local.set $first (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none)))
-        (local.set $second (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none)))
+        (local.set $first (i8x16.swizzle (local.get $row) (local.get $lead)))
+        (local.set $second (i8x16.swizzle (local.get $row) (local.get $trail)))
         (local.set $high
           (i32x4.add (local.get $high)
             (i32x4.add
@@ -148,12 +152,12 @@
       (local.set $a (i32x4.add (local.get $a) (i32x4.shl (local.get $high) (i32.const 11))))
       (local.set $high (local.get $none))
       (local.set $b (v128.const i32x4 2097152 2097152 2097152 2097152))
-      (local.set $at (i32.add (local.get $source) (i32.load offset=4 (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load offset=8 (local.get $pixels))))
+      (local.set $left (i32.load offset=12 (local.get $pixels)))
       (loop $next_b
         (local.set $row (v128.load (local.get $at)))
-        (local.set $first (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none)))
-        (local.set $second (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none)))
+        (local.set $first (i8x16.swizzle (local.get $row) (local.get $lead)))
+        (local.set $second (i8x16.swizzle (local.get $row) (local.get $trail)))
         (local.set $high
           (i32x4.add (local.get $high)
             (i32x4.add
@@ -170,12 +174,12 @@
       (local.set $b (i32x4.add (local.get $b) (i32x4.shl (local.get $high) (i32.const 11))))
       (local.set $high (local.get $none))
       (local.set $c (v128.const i32x4 2097152 2097152 2097152 2097152))
-      (local.set $at (i32.add (local.get $source) (i32.load offset=8 (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load offset=16 (local.get $pixels))))
+      (local.set $left (i32.load offset=20 (local.get $pixels)))
       (loop $next_c
         (local.set $row (v128.load (local.get $at)))
-        (local.set $first (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none)))
-        (local.set $second (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none)))
+        (local.set $first (i8x16.swizzle (local.get $row) (local.get $lead)))
+        (local.set $second (i8x16.swizzle (local.get $row) (local.get $trail)))
         (local.set $high
           (i32x4.add (local.get $high)
             (i32x4.add
@@ -192,12 +196,12 @@
       (local.set $c (i32x4.add (local.get $c) (i32x4.shl (local.get $high) (i32.const 11))))
       (local.set $high (local.get $none))
       (local.set $d (v128.const i32x4 2097152 2097152 2097152 2097152))
-      (local.set $at (i32.add (local.get $source) (i32.load offset=12 (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load offset=24 (local.get $pixels))))
+      (local.set $left (i32.load offset=28 (local.get $pixels)))
       (loop $next_d
         (local.set $row (v128.load (local.get $at)))
-        (local.set $first (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none)))
-        (local.set $second (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none)))
+        (local.set $first (i8x16.swizzle (local.get $row) (local.get $lead)))
+        (local.set $second (i8x16.swizzle (local.get $row) (local.get $trail)))
         (local.set $high
           (i32x4.add (local.get $high)
             (i32x4.add
@@ -216,19 +220,19 @@
         (i8x16.shuffle 0 1 2 4 5 6 8 9 10 12 13 14 16 16 16 16
           (call $pack (local.get $a) (local.get $b) (local.get $c) (local.get $d) (local.get $bits))
           (local.get $none)))
-      (local.set $offsets (i32.add (local.get $offsets) (i32.const 16)))
+      (local.set $pixels (i32.add (local.get $pixels) (i32.const 32)))
       (local.set $out (i32.add (local.get $out) (i32.const 12)))
       (br_if $four (i32.ge_u (local.tee $size (i32.sub (local.get $size) (i32.const 4))) (i32.const 4)))))
     (if (i32.eqz (local.get $size)) (then (return)))
     (loop $pixel
       (local.set $high (local.get $none))
       (local.set $a (v128.const i32x4 2097152 2097152 2097152 2097152))
-      (local.set $at (i32.add (local.get $source) (i32.load (local.get $offsets))))
-      (local.set $left (local.get $groups))
+      (local.set $at (i32.add (local.get $source) (i32.load (local.get $pixels))))
+      (local.set $left (i32.load offset=4 (local.get $pixels)))
       (loop $next
         (local.set $row (v128.load (local.get $at)))
-        (local.set $first (i8x16.shuffle 0 16 3 16 1 16 4 16 2 16 5 16 16 16 16 16 (local.get $row) (local.get $none)))
-        (local.set $second (i8x16.shuffle 6 16 9 16 7 16 10 16 8 16 11 16 16 16 16 16 (local.get $row) (local.get $none)))
+        (local.set $first (i8x16.swizzle (local.get $row) (local.get $lead)))
+        (local.set $second (i8x16.swizzle (local.get $row) (local.get $trail)))
         (local.set $high
           (i32x4.add (local.get $high)
             (i32x4.add
@@ -245,7 +249,7 @@
       (local.set $a (i32x4.add (local.get $a) (i32x4.shl (local.get $high) (i32.const 11))))
       (v128.store32_lane 0 (local.get $out)
         (call $pack (local.get $a) (local.get $a) (local.get $a) (local.get $a) (local.get $bits)))
-      (local.set $offsets (i32.add (local.get $offsets) (i32.const 4)))
+      (local.set $pixels (i32.add (local.get $pixels) (i32.const 8)))
       (local.set $out (i32.add (local.get $out) (i32.const 3)))
       (br_if $pixel (local.tee $size (i32.sub (local.get $size) (i32.const 1))))))
 
@@ -255,13 +259,13 @@
       (f32x4.demote_f64x2_zero (f64x2.add (local.get $sum) (f64x2.mul (local.get $value) (local.get $weight))))))
 
   ;; The same in float32: one tap at a time, its weight as float64; float32 sums out, 12 bytes a pixel; writes four bytes past the last one.
-  (func (export "acrossFloat") (param $source i32) (param $offsets i32) (param $weights i32) (param $taps i32) (param $size i32) (param $out i32)
+  (func (export "acrossFloat") (param $source i32) (param $pixels i32) (param $weights i32) (param $size i32) (param $out i32)
     (local $sum v128) (local $blue v128) (local $value v128) (local $weight v128) (local $at i32) (local $left i32) (local $none v128)
     (loop $pixel
       (local.set $sum (local.get $none))
       (local.set $blue (local.get $none))
-      (local.set $at (i32.add (local.get $source) (i32.load (local.get $offsets))))
-      (local.set $left (local.get $taps))
+      (local.set $at (i32.add (local.get $source) (i32.load (local.get $pixels))))
+      (local.set $left (i32.load offset=4 (local.get $pixels)))
       (loop $next
         (local.set $value (i32x4.extend_low_i16x8_u (i16x8.extend_low_i8x16_u (v128.load32_zero (local.get $at)))))
         (local.set $weight (v128.load64_splat (local.get $weights)))
@@ -274,7 +278,7 @@
         (local.set $weights (i32.add (local.get $weights) (i32.const 8)))
         (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
       (v128.store (local.get $out) (call $together (local.get $sum) (local.get $blue)))
-      (local.set $offsets (i32.add (local.get $offsets) (i32.const 4)))
+      (local.set $pixels (i32.add (local.get $pixels) (i32.const 8)))
       (local.set $out (i32.add (local.get $out) (i32.const 12)))
       (br_if $pixel (local.tee $size (i32.sub (local.get $size) (i32.const 1))))))
 

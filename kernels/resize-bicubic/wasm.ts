@@ -6,7 +6,7 @@ import type { Taps } from './taps.ts'
 import { resizeBicubicWasm } from './wasm-bytes.ts'
 
 type Rows = (source: number, stride: number, length: number, weights: number, taps: number, out: number, bits: number) => void
-type Pixels = (source: number, offsets: number, weights: number, taps: number, size: number, out: number, bits: number) => void
+type Pixels = (source: number, pixels: number, weights: number, size: number, out: number, bits: number) => void
 
 interface Exports {
   across16: Pixels
@@ -19,14 +19,15 @@ interface Exports {
 
 /** Weights as the module reads them. */
 interface Packed {
+  /** Of each new pixel or row the first source that has a weight, or one before it: it never falls. */
   first: Int32Array
-  /** Source pixels or rows of one new one, those with weight 0 at the end included. */
+  /** Most source pixels or rows of one new one, those with weight 0 at the end included. */
   span: number
-  /** What the module's loop counts: groups of four taps, pairs of rows, or taps. */
-  loops: number
+  /** What the module's loop counts, of each: groups of four taps, pairs of rows, or taps. A picture that shrinks by little has five taps, but nearly all of its rows four. */
+  loops: Uint16Array
   words: Int32Array
-  /** Words of one new pixel or row. */
-  each: number
+  /** Where the words of each begin, and the end. */
+  starts: Uint32Array
   bits: number
 }
 
@@ -58,24 +59,44 @@ function packed(taps: Taps, group: 2 | 4): Packed {
 }
 
 /** `group`: weights that the module takes at a time; in pairs, 16 bits each. Weights of 22 bits are split, high halves of a group before low ones. */
-function pack({ count, first, weights, bits }: Taps, group: 2 | 4): Packed {
+function pack({ count, first: all, weights, bits }: Taps, group: 2 | 4): Packed {
+  const size = all.length
   if (bits === 0) {
     // As float64, which fused sums are made with.
-    return { first, span: count, loops: count, words: new Int32Array(Float64Array.from(weights).buffer), each: 2 * count, bits }
+    const words = new Int32Array(Float64Array.from(weights).buffer)
+    const starts = Uint32Array.from({ length: size + 1 }, (_, i) => 2 * count * i)
+    return { first: all, span: count, loops: new Uint16Array(size).fill(count), words, starts, bits }
   }
-  const loops = Math.ceil(count / group)
-  const split = bits === 22
-  const each = (loops * group * (split ? 2 : 1)) / 2
-  const halves = new Int16Array(2 * each * first.length)
-  for (let i = 0; i < first.length; i++) {
-    for (let tap = 0; tap < count; tap++) {
-      const weight = weights[i * count + tap]!
-      const at = 2 * each * i + (split ? 2 : 1) * (tap - (tap % group)) + (tap % group)
-      halves[at] = split ? weight >> 11 : weight
-      if (split) halves[at + group] = weight & 2047
+  const first = all.slice()
+  const loops = new Uint16Array(size)
+  for (let i = size - 1; i >= 0; i--) {
+    const { lead, end } = weightyOf(weights, i * count, count)
+    // Where a new row lies on a source row, a weight is 0 that the next new row has again.
+    first[i] = Math.min(all[i]! + lead, first[i + 1] ?? all[i]! + lead)
+    loops[i] = Math.ceil((all[i]! + end - first[i]!) / group)
+  }
+  const halvesOfTap = bits === 22 ? 2 : 1
+  const starts = new Uint32Array(size + 1)
+  for (let i = 0; i < size; i++) starts[i + 1] = starts[i]! + (loops[i]! * group * halvesOfTap) / 2
+  const halves = new Int16Array(2 * starts[size]!)
+  for (let i = 0; i < size; i++) {
+    const skipped = first[i]! - all[i]!
+    for (let tap = 0, taps = Math.min(count - skipped, loops[i]! * group); tap < taps; tap++) {
+      const weight = weights[i * count + skipped + tap]!
+      const at = 2 * starts[i]! + halvesOfTap * (tap - (tap % group)) + (tap % group)
+      halves[at] = halvesOfTap === 2 ? weight >> 11 : weight
+      if (halvesOfTap === 2) halves[at + group] = weight & 2047
     }
   }
-  return { first, span: loops * group, loops, words: new Int32Array(halves.buffer), each, bits }
+  return { first, span: Math.ceil(count / group) * group, loops, words: new Int32Array(halves.buffer), starts, bits }
+}
+
+/** Where the weights other than 0 stand among `count` from `start`. */
+function weightyOf(weights: Taps['weights'], start: number, count: number): { lead: number; end: number } {
+  let [lead, end] = [0, count]
+  while (end > 1 && weights[start + end - 1] === 0) end--
+  while (lead < end - 1 && weights[start + lead] === 0) lead++
+  return { lead, end }
 }
 
 /** New rows [from, to) into `out`: [job.to.height, job.to.width, 3]. */
@@ -112,7 +133,7 @@ function band(job: Job, out: Uint8Array, from: number, to: number): void {
   const strip = job.downFirst || x === undefined ? Math.min(stride, Math.max(64, Math.floor((16 * bandBytes) / rows / 48) * 48)) : stride
   const sourceRows = strip < stride || job.downFirst || x === undefined ? rows : Math.max(1, Math.floor(bandBytes / stride))
   const places = layout(
-    [x?.first.length, x?.words.length, y && (to - from) * y.each]
+    [x && 2 * x.first.length, x?.words.length, y && y.starts[to]! - y.starts[from]!]
       .map((words) => 4 * (words ?? 0))
       .concat([
         sourceRows * strip + 64,
@@ -120,20 +141,24 @@ function band(job: Job, out: Uint8Array, from: number, to: number): void {
         (to - from) * targetStride + 64,
       ]),
   )
-  const [offsets, xWeights, yWeights, source, middle, target, size] = places as [number, number, number, number, number, number, number]
+  const [pixels, xWeights, yWeights, source, middle, target, size] = places as [number, number, number, number, number, number, number]
   const { run, bytes, words } = room(size)
   if (x !== undefined) {
-    for (let i = 0; i < x.first.length; i++) words[offsets / 4 + i] = 3 * x.first[i]!
+    for (let i = 0, at = pixels / 4; i < x.first.length; i++) {
+      words[at++] = 3 * x.first[i]!
+      words[at++] = x.loops[i]!
+    }
     words.set(x.words, xWeights / 4)
   }
-  if (y !== undefined) words.set(y.words.subarray(from * y.each, to * y.each), yWeights / 4)
+  if (y !== undefined) words.set(y.words.subarray(y.starts[from], y.starts[to]), yWeights / 4)
   const across = (at: number, target: number): void => {
     const pass = float ? run.acrossFloat : x!.bits === 22 ? run.across22 : run.across16
-    pass(at, offsets, xWeights, x!.loops, job.to.width, target, x!.bits)
+    pass(at, pixels, xWeights, job.to.width, target, x!.bits)
   }
   const down = (at: number, rowStride: number, length: number, row: number, target: number): void => {
     const pass = float ? run.downFloat : y!.bits === 22 ? run.down22 : run.down16
-    pass(at + (y!.first[row]! - low) * rowStride, rowStride, length, yWeights + 4 * (row - from) * y!.each, y!.loops, target, y!.bits)
+    const weights = yWeights + 4 * (y!.starts[row]! - y!.starts[from]!)
+    pass(at + (y!.first[row]! - low) * rowStride, rowStride, length, weights, y!.loops[row]!, target, y!.bits)
   }
   if (x !== undefined && !job.downFirst) {
     for (let start = 0; start < copied; start += sourceRows) {

@@ -6,7 +6,7 @@ import type { Tiling } from './reference.ts'
 import { cubicOf } from './taps.ts'
 import code from './tiles-bicubic.wgsl' with { type: 'text' }
 
-/** `rgb`: [height, width, 3]. `levels`: [3, 256]. Resolves to [rows × columns, 3, tile, tile]. Rejects with a RangeError when sizes do not fit. */
+/** `rgb`: [height, width, 3]. `levels`: at least [3, 256]. Resolves to [rows × columns, 3, tile, tile]. Rejects with a RangeError when sizes do not fit. */
 export async function tilesBicubic(rgb: Uint8Array, tiling: Tiling, levels: Float32Array): Promise<Float32Array> {
   const bytes = await perform(tilesBicubicCall(rgb, tiling, levels))
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)

@@ -12,7 +12,7 @@ export interface Tiling {
   columns: number
 }
 
-/** `rgb`: [height, width, 3]. `levels`: [3, 256]. Returns [rows × columns, 3, tile, tile]. */
+/** `rgb`: [height, width, 3]. `levels`: at least [3, 256]. Returns [rows × columns, 3, tile, tile]. */
 export function tilesBicubicPlain(rgb: Uint8Array, { width, height, tile, rows, columns }: Tiling, levels: Float32Array): Float32Array {
   const across = cubicOf(width, columns * tile)
   const down = cubicOf(height, rows * tile)

@@ -8,7 +8,7 @@ export const fakeBootstrapHost = '2.2.2.2'
 export function canaryRequest(info: EngineInfo, rank: number, requestId: string, promptIds?: Uint32Array): GenerateRequest {
   const request: GenerateRequest = {
     requestId,
-    promptIds: promptIds ?? Uint32Array.of(Math.min(1, info.vocabSize - 1)),
+    promptIds: promptIds ?? Uint32Array.of(info.vocabSize === 1 ? 0 : 1),
     sampling: { max_new_tokens: 1, temperature: 0, ignore_eos: true },
     stream: false,
   }

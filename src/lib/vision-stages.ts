@@ -2,7 +2,7 @@
 
 /**
  * In the order of the way. `fetch`: from the part's address to a file in memory; `decode`: the whole file, to know that it is a picture; `encoder_decode`, `preprocess`
- * and `encode`: in the process of our own tower, `encode` as long as the whole batch; `transfer`: what the way to an encode worker and back adds to its work;
+ * and `encode`: in the process of our own tower, `encode` as long as the whole batch; of SGLang's own encoder `encode` is all of it, from our question to its rows; `transfer`: what the way to an encode worker and back adds to its work;
  * `prefill`: from the engine's question, with rows where it does not encode itself, to its first token, where the
  * prompt is computed: never in a decode worker, which only waits for it.
  */

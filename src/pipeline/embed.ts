@@ -5,7 +5,7 @@ import { inflightRequests, inputTokens } from '../lib/metrics.ts'
 import type { Lease, Outcome, Placement } from '../router/router.ts'
 import { again } from './failure.ts'
 import type { LoadedModel, ModelRegistry } from './model.ts'
-import { backOff, limitOf, noteMigration, placeAgain, placeFirst, waitMsOf } from './place.ts'
+import { backOff, limitOf, noteMigration, placeAgain, placeFirst, waitAgainMsOf } from './place.ts'
 import { tokenizePrompt } from './prepare.ts'
 import type { EmbeddingAnswer, EmbeddingRequest } from './types.ts'
 
@@ -83,7 +83,7 @@ async function embedOne(
     const where = again(error)
     if (signal.aborted || where === 'never' || attempts > limitOf(model)) throw error
     avoid.add(lease.workerId)
-    const next = await placeAgain(model.router, { ...placement, avoid }, waitMsOf(model), signal)
+    const next = await placeAgain(model.router, { ...placement, avoid }, waitAgainMsOf(model), signal)
     if (next === undefined) throw error
     if (avoid.has(next.workerId)) {
       if (where === 'elsewhere') {
@@ -110,8 +110,8 @@ function embedError(error: AppError, signal: AbortSignal): AppError {
 async function inputIds(input: string | Uint32Array, index: number, model: LoadedModel): Promise<Uint32Array> {
   const prompt =
     typeof input === 'string' ? ({ kind: 'text', text: input, addSpecial: true } as const) : ({ kind: 'ids', ids: input } as const)
-  const ids = await tokenizePrompt(prompt, model).ids
   const param = `input[${index}]`
+  const ids = await tokenizePrompt(prompt, model, undefined, param).ids
   if (ids.length === 0) throw new AppError('invalid_value', { message: 'The input has no tokens.', param })
   if (ids.length > model.info.maxPromptTokens)
     throw new AppError('context_length_exceeded', {

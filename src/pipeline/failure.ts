@@ -15,7 +15,13 @@ const lost = new Set(['engine_failed', 'engine_unavailable', 'shutting_down'])
 export function again(cause: Cause): Again {
   if (cause instanceof AppError) return cause.code === 'overloaded' ? 'elsewhere' : lost.has(cause.code) ? 'anywhere' : 'never'
   if (cause.status === undefined) return cause.errorType === undefined ? 'anywhere' : 'never'
+  if (allowsNothing(cause)) return 'never'
   return cause.status >= 500 ? 'elsewhere' : 'never'
+}
+
+/** SGLang calls it its own error (500) when a constraint lets no first token through, such as the schema `{"$ref": "#"}`: it would be so on every worker. */
+function allowsNothing({ message }: Extract<Finish, { kind: 'abort' }>): boolean {
+  return message.startsWith('Grammar accept_token failed') && message.includes('Accepted tokens: []')
 }
 
 /** In one word, for the log line and `migrations_total`. */
@@ -41,6 +47,11 @@ export function toldAs(cause: Cause, request: TextRequest): AppError {
         : ebnf !== undefined
           ? 'ebnf'
           : undefined
+  if (param !== undefined && allowsNothing(cause))
+    return new AppError('invalid_grammar', {
+      message: `No answer can begin under this constraint. A schema that only refers to itself, for one, allows none. The engine's words: ${cause.message}`,
+      param,
+    })
   const status = cause.status ?? 500
   if (status >= 500)
     return new AppError('engine_failed', { message: cause.message, status, retryAfterSecs: status === 503 ? 1 : undefined })

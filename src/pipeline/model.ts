@@ -23,6 +23,8 @@ export interface LoadedModel {
   readonly migrationLimit?: number
   /** How long a failed request waits for a worker to be there again before its failure is told. Default 3000. */
   readonly migrationWaitMs?: number
+  /** It does not wait: what failed it is the only engine and takes longer to start than anybody waits (SGLang). New requests wait, as a silent engine may be back in a moment. */
+  readonly failsAtOnce?: boolean
   /** Limits of the engines behind it; known once one has started. */
   readonly info: Pick<EngineInfo, 'contextLength' | 'maxPromptTokens' | 'vocabSize' | 'eosIds' | 'isEmbedding'>
 }

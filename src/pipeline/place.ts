@@ -79,7 +79,7 @@ export async function placeAgain(router: Router, placement: Placement, waitMs: n
     } catch (thrown) {
       if (!passing.has(toAppError(thrown).code)) return undefined
     }
-    if (performance.now() >= deadline) return undefined
+    if (performance.now() >= deadline || router.closed?.() === true) return undefined
     await Bun.sleep(pollMs)
   }
   return undefined
@@ -96,6 +96,8 @@ const defaultWaitMs = 3000
 
 export const limitOf = (model: LoadedModel): number => model.migrationLimit ?? defaultLimit
 export const waitMsOf = (model: LoadedModel): number => model.migrationWaitMs ?? defaultWaitMs
+/** Of a request whose attempt has failed. */
+export const waitAgainMsOf = (model: LoadedModel): number => (model.failsAtOnce === true ? 0 : waitMsOf(model))
 
 /** A line and a count for each attempt after the first. */
 export function noteMigration(

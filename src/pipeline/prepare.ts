@@ -30,14 +30,27 @@ export function checkIds(ids: Uint32Array, model: LoadedModel, param: string): v
       throw new AppError('invalid_value', { message: `Token id ${id} is outside the model's vocabulary of ${vocabSize}.`, param })
 }
 
-/** Ids of a prompt. Returns at once when the tokenizer has all of it cached. Throws `invalid_template`, `invalid_value`. */
+/** Throws `invalid_value` for a bias on a token that the model does not have. */
+function checkBias(bias: NonNullable<SamplingParams['logit_bias']>, { info }: LoadedModel): void {
+  for (const key of Object.keys(bias)) {
+    const param = `logit_bias.${key}`
+    if (!(Number(key) < info.vocabSize))
+      throw new AppError('invalid_value', {
+        message: `Invalid value for '${param}': the model's token ids are 0 to ${info.vocabSize - 1}.`,
+        param,
+      })
+  }
+}
+
+/** Ids of a prompt; `param` is its field in the request. Returns at once when the tokenizer has all of it cached. Throws `invalid_template`, `invalid_value`. */
 export function tokenizePrompt(
   prompt: Prompt,
   model: LoadedModel,
   written?: Written,
+  param = 'prompt',
 ): { text: string | undefined; ids: Uint32Array | Promise<Uint32Array> } {
   if (prompt.kind === 'ids') {
-    checkIds(prompt.ids, model, 'prompt')
+    checkIds(prompt.ids, model, param)
     return { text: undefined, ids: prompt.ids }
   }
   if (prompt.kind === 'text') return { text: prompt.text, ids: model.tokenizer.encode(prompt.text, prompt.addSpecial) }
@@ -97,6 +110,7 @@ function samplingOf(request: TextRequest, model: LoadedModel): SamplingParams {
   // SGLang's own server fills in the model's recommendation for chat alone.
   const sampling: SamplingParams =
     request.prompt.kind === 'chat' ? { ...model.samplingDefaults, ...request.sampling } : { ...request.sampling }
+  if (sampling.logit_bias !== undefined) checkBias(sampling.logit_bias, model)
   if (request.stops.length > 0) sampling.stop = [...request.stops]
   if (!request.skipSpecial) sampling.skip_special_tokens = false
   return sampling

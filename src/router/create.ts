@@ -200,6 +200,7 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
   const ready = () =>
     (!enforceDisagg && (aggregated.pool.ready() || loneDecoder() !== undefined)) ||
     [...groups.values()].some((one) => one.prefill.pool.ready() && one.decode.pool.ready())
+  let closed = false
   const absence = watchAbsence(workers, ready, parts.clock ?? realClock)
 
   return {
@@ -232,7 +233,9 @@ export function createRouter(workers: Workers, options: RouterOptions & Partial<
       for (const pool of pools.values()) pool.busyThresholds(change)
       return aggregated.pool.busyThresholds()
     },
+    closed: () => closed,
     close() {
+      closed = true
       absence.close()
       started.close()
       for (const pool of pools.values()) pool.close()

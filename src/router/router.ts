@@ -111,4 +111,6 @@ export interface Router {
   /** Thresholds beyond which a rank is busy; `change` replaces those it names (undefined turns one off), without it they are only told. */
   busyThresholds?(change?: BusyThresholds): BusyThresholds
   close(): void
+  /** True after `close`: nobody will be ready again. */
+  closed?(): boolean
 }

@@ -16,6 +16,7 @@ import type { MediaFront } from './media/media-front.ts'
 import type { FrontOptions } from './options.ts'
 
 const CANARY_TIMEOUT_MS = 10_000
+const LAST_WORDS_MS = 1000
 
 export interface FrontParts {
   models: ModelRegistry
@@ -55,7 +56,7 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
   const lifecycle = createLifecycle({
     graceMs: options.graceMs,
     drainMs: options.drainMs,
-    inFlight: () => Math.max(app.inFlight(), http.pending(), media?.inFlight() ?? 0),
+    inFlight: running,
     ...(parts.leaving === undefined ? {} : { leaving: parts.leaving }),
     ...(parts.draining === undefined ? {} : { draining: parts.draining }),
     stop,
@@ -94,8 +95,15 @@ export function openFront(options: FrontOptions, parts: FrontParts): Front {
       portFlag: 'DYN_SYSTEM_PORT',
     })
 
+  function running(): number {
+    return Math.max(app.inFlight(), http.pending(), media?.inFlight() ?? 0)
+  }
+
   async function stop(): Promise<void> {
     await parts.stop()
+    // What ended with its engine has its last words to write.
+    const deadline = performance.now() + LAST_WORDS_MS
+    while (running() > 0 && performance.now() < deadline) await Bun.sleep(10)
     // Connections that are kept alive without a request would hold the port open.
     await http.stop(true)
     await system?.stop(true)

@@ -6,7 +6,7 @@ import { stageTimer } from '../lib/vision-stages.ts'
 import type { HearingModel } from '../media/hearing/hearing.ts'
 import type { Plan, VisionModel } from '../media/vision/vision.ts'
 import type { Sight } from '../pipeline/media-parts.ts'
-import { clipLimits, inputPolicy, noteFfmpeg } from './input-policy.ts'
+import { clipLimits, inputPolicy, noteFfmpeg, noteFolder } from './input-policy.ts'
 import type { InputOptions, ModelOptions } from './options.ts'
 
 /** The vision model of `folder`, of `config` what stands in its config.json; undefined: it serves text alone. Rejects with `model_files_invalid` or `invalid_setting`. */
@@ -55,6 +55,7 @@ export function sightOf(
   const hears = hearing !== undefined && sight?.sounds === true
   if (sight === undefined || (model === undefined && !hears)) return undefined
   const policy = inputPolicy(input)
+  noteFolder(input)
   const limits = clipLimits(input)
   if (model?.clips !== undefined || hears) noteFfmpeg(input)
   const time = stageTimer(name)

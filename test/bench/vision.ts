@@ -132,5 +132,5 @@ if (options.json !== undefined) {
 }
 
 function middle(list: readonly number[]): number {
-  return Number([...list].sort((a, b) => a - b)[list.length >> 1]!.toFixed(1))
+  return Number([...list].sort((a, b) => a - b)[list.length >> 1]!.toFixed(2))
 }

@@ -100,3 +100,26 @@ test('a signal during the start ends it, and nothing is announced', async () => 
   expect(await program.exited).toBe(0)
   expect(await out).toBe('')
 }, 30_000)
+
+test('answers that still run when the drain time is over end with an error that says so', async () => {
+  const line =
+    'serve --engine mock --model-path models/tiny-llm --http-host 127.0.0.1 --http-port 0 --grace-period-secs 0 --drain-timeout-secs 0.2'
+  const program = start(line.split(' '))
+  const url = await found(program.stderr, /http:\/\/127\.0\.0\.1:\d+/)
+  await eventually(async () => (await fetch(`${url}/health`)).ok)
+  const ask = (stream: boolean) =>
+    fetch(`${url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'models/tiny-llm', prompt: 'Hello', max_tokens: 1900, ignore_eos: true, stream }),
+    })
+  const [streamed, whole] = [(await ask(true)).text(), ask(false)]
+  // The first is under way, and the second has come.
+  await eventually(async () => / 2$/m.test(await (await fetch(`${url}/metrics`)).text().then(inFlight)))
+  program.kill('SIGTERM')
+  expect(await streamed).toMatch(/"code":"engine_unavailable"\}\}\n\ndata: \[DONE\]/)
+  expect((await whole).status).toBe(503)
+  expect(await program.exited).toBe(0)
+}, 30_000)
+
+const inFlight = (metrics: string) => metrics.split('\n').find((one) => one.startsWith('dynamo_frontend_inflight_requests{')) ?? ''

@@ -13,7 +13,8 @@ const orders = [
   { width: 28, height: 28, patch: 14, merge: 2, temporal: 2, frames: 4 },
   // Tiles.
   { width: 66, height: 44, patch: 22, merge: 1, temporal: 1, frames: 1 },
-  // Patches that are no multiple of four samples.
+  // A table is looked up: more than two frames in a patch; fewer than four pixels in a row of one.
+  { width: 28, height: 28, patch: 14, merge: 2, temporal: 3, frames: 1 },
   { width: 9, height: 6, patch: 3, merge: 1, temporal: 1, frames: 1 },
 ]
 
@@ -23,12 +24,14 @@ const cases = orders.map(({ frames, ...order }) => {
   return { name: `${frames} of ${order.width}x${order.height} in ${order.patch}`, pictures, order }
 })
 
-describe('normalised', () => {
+// `torch` may be reckoned instead of looked up.
+describe.each(['pil', 'torch'] as const)('normalised as %s', (rounding) => {
+  const levels = levelsOf(clip, rounding)
   kernelSuite(
     cases.map(({ name, pictures, order }) => ({
       name,
-      call: () => normalizePatchifyCall(pictures, order, levelsOf(clip, 'pil')),
-      plain: () => new Uint8Array(normalizePatchifyPlain(pictures, order, levelsOf(clip, 'pil')).buffer),
+      call: () => normalizePatchifyCall(pictures, order, levels),
+      plain: () => new Uint8Array(normalizePatchifyPlain(pictures, order, levels).buffer),
     })),
   )
 })

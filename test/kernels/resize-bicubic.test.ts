@@ -13,6 +13,10 @@ const sizes = [
   [13, 11, 26, 22],
   [17, 3, 5, 64],
   [61, 47, 23, 129],
+  // Some new rows lie on a source row, whose neighbours then have no weight: the next row begins before them again.
+  [9, 30, 15, 50],
+  // A little smaller: five taps, nearly all rows four.
+  [60, 120, 59, 119],
   // One side only, and rows that are no multiple of 16 bytes.
   [31, 20, 31, 9],
   [31, 20, 70, 20],

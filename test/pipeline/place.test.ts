@@ -75,6 +75,16 @@ test('nobody comes back in time, nobody was ever there, or one is meant that is 
   expect(worker.engine.running).toEqual([])
 })
 
+test('nobody waits for workers of a model that is closed', async () => {
+  const { workers, router, ask } = world({ migrationWaitMs: 60_000 })
+  const worker = fakeWorker('w0')
+  workers.add(worker)
+  become(worker, false)
+  const { over } = ask()
+  router.close()
+  expect(await over).toMatchObject({ code: 'engine_unavailable' })
+})
+
 test('a client that leaves meanwhile is waited for no longer', async () => {
   const { workers, ask } = world({ migrationWaitMs: 60_000 })
   const worker = fakeWorker('w0')

@@ -222,6 +222,28 @@ test("the engine's refusal keeps its status and words; its plain abort is safe t
   expect(aborted.error()).toMatchObject({ code: 'engine_unavailable', status: 503, retryAfterSecs: 1 })
 })
 
+test('a bias on a token that the model does not have is refused before the engine hears of it', async () => {
+  const engine = scriptedEngine(play('a'))
+  // JSON.parse makes it a member like any other.
+  for (const logit_bias of [{ 7: 1, 1000: 5 }, JSON.parse('{"__proto__": 5}')]) {
+    const { sink, error } = listener()
+    await serve(engine).run({ ...request, sampling: { logit_bias } }, sink, never)
+    const param = `logit_bias.${Object.keys(logit_bias).at(-1)}`
+    expect(error()).toMatchObject({ code: 'invalid_value', status: 400, param, message: expect.stringContaining('0 to 999') })
+  }
+  await serve(engine).run({ ...request, sampling: { logit_bias: { 0: 1, 999: 5 } } }, listener().sink, never)
+  expect(engine.running.map((one) => one.request.sampling.logit_bias)).toEqual([{ 0: 1, 999: 5 }])
+})
+
+test("an input's token that the model does not have is told by the input's place", async () => {
+  const models = modelRegistry()
+  const served = { id: 'letters', aliases: [], createdSecs: 0, contextLength: 100, isEmbedding: true }
+  models.add({ ...loaded(scriptedEngine()), info: { ...scriptedInfo, isEmbedding: true }, served })
+  const inputs = [Uint32Array.of(5), Uint32Array.of(4000)]
+  const failed = createPipeline(models).embed({ ...usualRequest, inputs, dimensions: undefined } as never, never)
+  expect(failed).rejects.toMatchObject({ code: 'invalid_value', param: 'input[1]' })
+})
+
 test('choices that come after a refused one are not asked of the engine', async () => {
   let asked = 0
   const engine = scriptedEngine((one) => {

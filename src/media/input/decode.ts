@@ -76,6 +76,9 @@ function inksToRgb(inks: Uint8Array): Uint8Array {
   return new Uint8Array(rgb.buffer)
 }
 
+/** JPEG's own limit, GIF's too. A PNG of some kilobytes may have millions of rows, and a row takes its time however short it is. */
+const longestSide = 65_535
+
 /** Ten times what encoders write. At the default limit of pixels that many take about a second. */
 const mostScans = 100
 
@@ -109,7 +112,10 @@ async function decode<T>(bytes: Uint8Array, limits: Limits, write: Write<T>): Pr
     if (/pixel limit/.test((cause as Error).message)) throw tooManyPixels(param, maxPixels)
     throw invalid(param, `is a broken ${kind.toUpperCase()} file`, cause)
   }
-  if (head.width * (head.pageHeight ?? head.height) > maxPixels) throw tooManyPixels(param, maxPixels)
+  const height = head.pageHeight ?? head.height
+  if (head.width * height > maxPixels) throw tooManyPixels(param, maxPixels)
+  if (Math.max(head.width, height) > longestSide)
+    throw invalid(param, `is ${head.width}x${height}; no side may be longer than ${longestSide} pixels`)
   try {
     // The library cannot be told to stop: a decoding under way that nobody waits for ends by itself, or by its limit.
     return await decoding(() => write(open().autoOrient().toColourspace('srgb').timeout({ seconds: secs }), head), signal)

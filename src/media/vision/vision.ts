@@ -31,7 +31,7 @@ export interface Patches {
 /** The same rows before they were normalised: a quarter of the memory, for whoever looks the numbers up where he needs them. */
 export interface BytePatches extends Pick<Patches, 'shape' | 'grid' | 'tokens' | 'release'> {
   bytes: Uint8Array
-  /** [3, 256]: what a byte of each channel becomes. */
+  /** As `levelsOf` gives them: what a byte of each channel becomes. */
   levels: Float32Array
 }
 

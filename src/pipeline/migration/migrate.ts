@@ -7,7 +7,7 @@ import type { RunningAnswer } from '../answer.ts'
 import { ChoiceDecoder } from '../decode/decode.ts'
 import { type Cause, reasonOf, toldAs } from '../failure.ts'
 import type { LoadedModel } from '../model.ts'
-import { backOff, limitOf, noteMigration, placeAgain, placementOf, waitMsOf } from '../place.ts'
+import { backOff, limitOf, noteMigration, placeAgain, placementOf, waitAgainMsOf } from '../place.ts'
 import type { Prepared } from '../prepare.ts'
 import type { TextRequest } from '../types.ts'
 import { type Next, nextStep, samplingAfter } from './continue.ts'
@@ -93,7 +93,7 @@ async function anotherPlace(
 ): Promise<Lease | undefined> {
   const sampling = samplingAfter(prepared.sampling, decoder.length)
   const placement = placementOf(request, decoder.after(prepared.routeIds), sampling, avoid)
-  const lease = await placeAgain(model.router, placement, waitMsOf(model), leg.signal)
+  const lease = await placeAgain(model.router, placement, waitAgainMsOf(model), leg.signal)
   if (lease === undefined || !avoid.has(lease.workerId)) return lease
   if (next.where === 'elsewhere') {
     lease.release()

@@ -15,10 +15,11 @@ export interface ModelParts {
   router: Router
   engineTokenizes: boolean
   migrationLimit: number
+  failsAtOnce?: boolean
 }
 
 /** Ready for the registry; its sizes go to the metrics. */
-export function loadedModel({ names, files, info, router, engineTokenizes, migrationLimit }: ModelParts): LoadedModel {
+export function loadedModel({ names, files, info, router, engineTokenizes, migrationLimit, failsAtOnce = false }: ModelParts): LoadedModel {
   const [id, ...aliases] = names as [string, ...string[]]
   const { contextLength, isEmbedding } = info
   modelContextLength.set({ model: id }, contextLength)
@@ -33,7 +34,13 @@ export function loadedModel({ names, files, info, router, engineTokenizes, migra
     samplingDefaults: files.samplingDefaults,
     engineTokenizes,
     migrationLimit,
+    failsAtOnce,
     router,
-    info: { ...info, eosIds: info.eosIds.length > 0 ? info.eosIds : files.facts.eosIds },
+    // An attached server tells neither; what its model's folder says is known only where that lies on this machine.
+    info: {
+      ...info,
+      eosIds: info.eosIds.length > 0 ? info.eosIds : files.facts.eosIds,
+      vocabSize: info.vocabSize || (files.facts.vocabSize ?? files.tokenizer.vocabSize),
+    },
   }
 }

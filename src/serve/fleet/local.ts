@@ -122,5 +122,6 @@ async function start(
   const files = early ?? (await loadModelFiles(info.modelPath, model))
   const names = model.servedNames.length > 0 ? model.servedNames : [path ?? info.modelPath]
   goOn()
-  return { names, files, info, router, engineTokenizes, migrationLimit }
+  const failsAtOnce = options.engine.kind === 'sglang' && options.workers === 1 && options.fleet === undefined
+  return { names, files, info, router, engineTokenizes, migrationLimit, failsAtOnce }
 }

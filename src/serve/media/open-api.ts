@@ -10,7 +10,7 @@ import type { MediaJobs } from '../../pipeline/media/jobs/jobs.ts'
 import { mediaJobs } from '../../pipeline/media/jobs/media-jobs.ts'
 import type { MediaPipeline } from '../../pipeline/media/media.ts'
 import type { MediaRegistry } from '../../pipeline/media/media-registry.ts'
-import { inputPolicy } from '../input-policy.ts'
+import { inputPolicy, noteFolder } from '../input-policy.ts'
 import type { MediaOptions } from '../options.ts'
 import { mediaHandlers } from './handlers.ts'
 import { measuredStore } from './measured.ts'
@@ -54,6 +54,7 @@ export async function openMediaApi(
     throw error
   }
   const policy = inputPolicy(options.media.input)
+  noteFolder(options.media.input)
   const handlers = mediaHandlers({
     ...{ media, jobs, store },
     input: (source, param, signal) => readInput(source, policy, param, signal),

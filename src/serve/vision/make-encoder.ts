@@ -51,16 +51,18 @@ export async function makeEncoder(options: EncoderOptions, model: SeeingModel, i
   }
 }
 
-async function sglang(options: EncoderOptions, { path }: SeeingModel, index: number, name: string): Promise<VisionEncoder> {
+async function sglang(options: EncoderOptions, { path, names }: SeeingModel, index: number, name: string): Promise<VisionEncoder> {
   const { sglangEncoder } = await import('../../engine/vision/sglang/encoder.ts')
   const { url, python, args, env, receiveHost, firstGpu, besideEngine } = options
   const onNotice = (text: string) => log.warn({ encoder: name }, text)
-  if (url !== undefined) return sglangEncoder({ modelPath: path, server: { url }, receiveHost, onNotice })
+  const time = stageTimer(names[0]!)
+  const told = { modelPath: path, receiveHost, onNotice, observe: (ms: number) => time('encode', ms) }
+  if (url !== undefined) return sglangEncoder({ ...told, server: { url } })
   const own = besideEngine
     ? encoderArgs(args, firstGpu === undefined ? undefined : firstGpu + index)
     : index === 0
       ? [...args]
       : [...args, '--base-gpu-id', String(index)]
   const onLine = (line: string) => process.stderr.write(`[${name}] ${line}\n`)
-  return sglangEncoder({ modelPath: path, server: { python, args: own, env, onCpu: isCpu(own), onLine }, receiveHost, onNotice })
+  return sglangEncoder({ ...told, server: { python, args: own, env, onCpu: isCpu(own), onLine } })
 }

@@ -8,7 +8,7 @@ import type { Planes } from '../fleet/planes.ts'
 import type { Health } from '../health.ts'
 import { startHttp } from '../http/http.ts'
 import { createSystemApp } from '../http/system-server.ts'
-import { clipLimits, inputPolicy, noteFfmpeg } from '../input-policy.ts'
+import { clipLimits, inputPolicy, noteFfmpeg, noteFolder } from '../input-policy.ts'
 import { createLifecycle, type Lifecycle } from '../lifecycle.ts'
 import type { EncodeWorkerOptions } from '../options.ts'
 import { canaryPicture, pictureIn } from '../vision/canary.ts'
@@ -154,6 +154,7 @@ async function serveForeign(
   await encoder.start()
   const { bind, host, port, registerAt, release } = foreign
   const policy = inputPolicy(options.model.input)
+  noteFolder(options.model.input)
   if (model.sight.clips !== undefined) noteFfmpeg(options.model.input)
   parts.gateway = startGateway({
     encoder,

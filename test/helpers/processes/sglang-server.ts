@@ -8,12 +8,17 @@ export interface SglangServer {
   stop(): Promise<void>
 }
 
-/** A TCP port that is free now, below the range that the kernel hands out itself. */
+/** Test processes that run beside each other take from different thousands: whoever is told a port has some seconds to open it. Ports are
+ *  ten apart, as SGLang opens some more behind the one it is given (one per rank, or its process group's four). */
+const thousand = 20_000 + 1000 * (process.pid % 12)
+let taken = Math.floor(Math.random() * 100)
+
+/** A TCP port that is free now on every address, below the range that the kernel hands out itself; the nine behind it are handed to nobody. */
 export function freePort(): number {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const port = thousand + 10 * (taken++ % 100)
     try {
-      Bun.listen({ hostname: '127.0.0.1', port, socket: { data() {} } }).stop()
+      Bun.listen({ hostname: '0.0.0.0', port, socket: { data() {} } }).stop()
       return port
     } catch {
       // Taken: try another.

@@ -150,6 +150,16 @@ test('the limit of pixels is the last size that is read', async () => {
 })
 
 // Files of little size that would be gigabytes of pixels: told by their head, before a pixel is decoded.
+test('no side is longer than the longest JPEG: millions of rows of one pixel would take seconds', async () => {
+  const tall = (height: number) => pngOf(1, height, { depth: 1, colour: 0, raw: new Uint8Array(2 * height) })
+  expect(await pixels(tall(65_535))).toMatchObject({ width: 1, height: 65_535 })
+  expect(await failure(tall(65_536))).toMatchObject({
+    code: 'invalid_image',
+    param: 'image[0]',
+    message: 'The image at image[0] is 1x65536; no side may be longer than 65535 pixels.',
+  })
+})
+
 const bombs: [string, Uint8Array][] = [
   ['PNG of 100000 x 100000', pngOf(100_000, 100_000)],
   ['PNG of 2^31 - 1 squared', pngOf(2 ** 31 - 1, 2 ** 31 - 1)],

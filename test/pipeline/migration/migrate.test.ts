@@ -106,6 +106,18 @@ test('a request that every engine refuses is told so, also on its second attempt
   expect(heard.error).toMatchObject({ code: 'engine_rejected', message: 'bad bias' })
 })
 
+test("a constraint that lets no first token through is the request's fault, and no other worker is asked", async () => {
+  const words = (accepted: string) =>
+    `Grammar accept_token failed: Tokens not accepted: 0\nAccepted tokens: [${accepted}]\nKey string: {"$ref":"#"}`
+  const constrained = { sampling: { json_schema: '{"$ref":"#"}' } }
+  const nothing = await played([aborting('', { message: words(''), status: 500 }), ending('?')], constrained)
+  expect(nothing.heard.error).toMatchObject({ code: 'invalid_grammar', status: 400, param: 'response_format' })
+  expect([nothing.router.placements.length, nothing.router.outcomes[0]!.error?.code]).toEqual([1, undefined])
+  // Half way it may be the engine's own doing.
+  const later = await played([aborting('xy', { message: words('7, 8'), status: 500 }), ending('z$')], constrained)
+  expect(later.heard.texts).toEqual(['xyz'])
+})
+
 test('attempts are limited, and 0 turns migration off', async () => {
   const dying = failing('x', error('engine_failed'))
   const three = await played([dying, dying, dying, dying, dying])
@@ -137,6 +149,34 @@ test('without another worker the failure is told after a short wait', async () =
   await pipeline.run(request, heard.sink, never)
   settled(router)
   expect(heard.error?.code).toBe('engine_failed')
+})
+
+test('where the only engine takes long to start, the failure is told at once; so is that of a model that is being closed', async () => {
+  const dying = () =>
+    scriptedEngine(function die(one) {
+      failing('x', error('engine_failed'))(one)
+    })
+  const alone = dying()
+  const { pipeline, router } = served({ w0: alone }, { migrationWaitMs: 60_000, failsAtOnce: true })
+  const heard = listener(() => {
+    alone.ready = false
+  })
+  await pipeline.run(request, heard.sink, never)
+  settled(router)
+  expect(heard.error?.code).toBe('engine_failed')
+  const closing = dying()
+  const other = served({ w0: closing }, { migrationWaitMs: 60_000 })
+  let closed = false
+  Object.assign(other.router, { closed: () => closed })
+  const late = listener(() => {
+    closing.ready = false
+    setTimeout(() => {
+      closed = true
+    }, 20)
+  })
+  await other.pipeline.run(request, late.sink, never)
+  settled(other.router)
+  expect(late.error?.code).toBe('engine_failed')
 })
 
 test('a client that leaves while its request waits for another worker ends it', async () => {

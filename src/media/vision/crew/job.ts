@@ -17,7 +17,7 @@ export interface CrewJob {
   backend: Backend
   resized: Uint8Array
   order: Pick<PatchOrder, 'patch' | 'merge' | 'temporal'>
-  /** [3, 256]; absent: `values` are bytes. */
+  /** As `levelsOf` gives them; absent: `values` are bytes. */
   levels?: Float32Array
   values: Float32Array | Uint8Array
   /** The next row of blocks that nobody has taken. */

@@ -34,7 +34,12 @@ test('one that is not there yet is waited for; one that goes fails its pictures 
   const probe = await server()
   const port = Number(new URL(probe.url).port)
   await probe.close()
-  const encoder = sglangEncoder({ modelPath: tinyVl, server: { url: `http://127.0.0.1:${port}` } })
+  const took: number[] = []
+  const encoder = sglangEncoder({
+    modelPath: tinyVl,
+    server: { url: `http://127.0.0.1:${port}` },
+    observe: (ms) => took.push(ms),
+  })
   const states: boolean[] = []
   encoder.on(({ ready }) => states.push(ready))
   const starting = encoder.start()
@@ -47,6 +52,7 @@ test('one that is not there yet is waited for; one that goes fails its pictures 
   while (!encoder.ready) await Bun.sleep(20)
   expect((await encoder.encode(second, never)).rows).toBe(35)
   expect(states).toEqual([true, false, true])
+  expect(took.map((ms) => ms > 0)).toEqual([true, true])
   await encoder.stop()
   await two.close()
 }, 20_000)
