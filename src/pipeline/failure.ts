@@ -38,15 +38,7 @@ export function toldAs(cause: Cause, request: TextRequest): AppError {
       message: `The engine ended this request: ${cause.message || 'aborted'}. It is safe to send it again.`,
       retryAfterSecs: 1,
     })
-  const { json_schema, regex, ebnf, structural_tag } = request.sampling
-  const param =
-    json_schema !== undefined || structural_tag !== undefined
-      ? 'response_format'
-      : regex !== undefined
-        ? 'regex'
-        : ebnf !== undefined
-          ? 'ebnf'
-          : undefined
+  const param = request.constrainedBy
   if (param !== undefined && allowsNothing(cause))
     return new AppError('invalid_grammar', {
       message: `No answer can begin under this constraint. A schema that only refers to itself, for one, allows none. The engine's words: ${cause.message}`,

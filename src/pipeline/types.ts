@@ -35,6 +35,8 @@ export interface TextRequest {
   media?: readonly MediaPart[]
   /** Everything for the engine but `stop`, which the pipeline derives from `stops`. `max_new_tokens` absent: the model decides. */
   sampling: SamplingParams
+  /** The field whose grammar holds the answer (`response_format`, `guided_regex`, `tools`), for errors. */
+  constrainedBy?: string
   /** When `max_new_tokens` is absent: this many, or as many as still fit. */
   defaultMaxTokens?: number
   stops: readonly string[]

@@ -116,19 +116,25 @@ test('a top_p of 0 means the likeliest token', async () => {
 })
 
 test.each([
-  [{ response_format: { type: 'json_object' } }, { json_schema: '{"type": "object"}' }],
+  [{ response_format: { type: 'json_object' } }, 'response_format', { json_schema: '{"type": "object"}' }],
   [
     { response_format: { type: 'json_schema', json_schema: { name: 'a', schema: { type: 'string' }, strict: true } } },
+    'response_format',
     { json_schema: '{"type":"string"}' },
   ],
-  [{ response_format: { type: 'text' } }, {}],
-  [{ response_format: { type: 'structural_tag', format: { a: 1 } } }, { structural_tag: '{"type":"structural_tag","format":{"a":1}}' }],
-  [{ regex: 'a+' }, { regex: 'a+' }],
-  [{ guided_choice: ['a.b', 'c'] }, { regex: '(a\\.b|c)' }],
-  [{ guided_json: '{"type":"null"}' }, { json_schema: '{"type":"null"}' }],
-  [{ structured_outputs: { grammar: 'root ::= "x"' } }, { ebnf: 'root ::= "x"' }],
-])('%j constrains by %j', async (sent, sampling) => {
-  expect((await requestOf(sent)).sampling).toEqual(sampling)
+  [{ response_format: { type: 'text' } }, undefined, {}],
+  [
+    { response_format: { type: 'structural_tag', format: { a: 1 } } },
+    'response_format',
+    { structural_tag: '{"type":"structural_tag","format":{"a":1}}' },
+  ],
+  [{ regex: 'a+' }, 'regex', { regex: 'a+' }],
+  [{ guided_choice: ['a.b', 'c'] }, 'guided_choice', { regex: '(a\\.b|c)' }],
+  [{ guided_json: '{"type":"null"}' }, 'guided_json', { json_schema: '{"type":"null"}' }],
+  [{ structured_outputs: { grammar: 'root ::= "x"' } }, 'structured_outputs.grammar', { ebnf: 'root ::= "x"' }],
+])('%j constrains by its field %s: %j', async (sent, field, sampling) => {
+  const request = await requestOf(sent)
+  expect([request.constrainedBy, request.sampling]).toEqual([field, sampling])
 })
 
 test('the template sees tools, unless tool_choice is none', async () => {

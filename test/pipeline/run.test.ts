@@ -202,18 +202,11 @@ test("the engine's refusal keeps its status and words; its plain abort is safe t
       one.settle()
     })
   const refused = listener()
-  await serve(refuse({ message: 'Invalid regex: (', status: 400 })).run({ ...request, sampling: { regex: '(' } }, refused.sink, never)
+  await serve(refuse({ message: 'Invalid regex: (', status: 400 })).run({ ...request, constrainedBy: 'regex' }, refused.sink, never)
   expect(refused.error()).toMatchObject({ code: 'invalid_grammar', status: 400, message: 'Invalid regex: (' })
-  for (const [kind, param] of [
-    ['json_schema', 'response_format'],
-    ['structural_tag', 'response_format'],
-    ['regex', 'regex'],
-    ['ebnf', 'ebnf'],
-  ] as const) {
-    const { sink, error } = listener()
-    await serve(refuse({ message: 'Invalid grammar', status: 400 })).run({ ...request, sampling: { [kind]: 'x' } }, sink, never)
-    expect(error()).toMatchObject({ code: 'invalid_grammar', param })
-  }
+  const { sink, error } = listener()
+  await serve(refuse({ message: 'Invalid grammar', status: 400 })).run({ ...request, constrainedBy: 'guided_grammar' }, sink, never)
+  expect(error()).toMatchObject({ code: 'invalid_grammar', param: 'guided_grammar' })
   const full = listener()
   await serve(refuse({ message: 'The request queue is full.', status: 503 })).run(request, full.sink, never)
   expect(full.error()).toMatchObject({ status: 503, retryAfterSecs: 1 })

@@ -22,10 +22,10 @@ export function chatRequest(
   const media = mediaOf(body.messages, body.media_io_kwargs?.video ?? {})
   if (media !== undefined) request.media = media
   if (forcesTools(body)) {
-    const { json_schema, regex, ebnf, structural_tag } = request.sampling
-    if (json_schema ?? regex ?? ebnf ?? structural_tag)
+    if (request.constrainedBy !== undefined)
       throw invalid('tool_choice', 'an answer cannot be tool calls and also follow response_format or another grammar')
     request.sampling.json_schema = callsSchema(body)
+    request.constrainedBy = 'tools'
   }
   if (body.logprobs === true) request.topLogprobs = body.top_logprobs ?? 0
   else if (body.top_logprobs != null && body.top_logprobs > 0)

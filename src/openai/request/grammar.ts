@@ -8,8 +8,8 @@ import { invalid, missing } from './faults.ts'
 type Grammar = Pick<SamplingParams, 'json_schema' | 'regex' | 'ebnf' | 'structural_tag'>
 type Found = readonly [param: string, grammar: Grammar]
 
-/** The one constraint of a request, if any. Throws when there are two, or when one is malformed. */
-export function grammarOf(body: GenerationBody): Grammar | undefined {
+/** The one constraint of a request, if any, with the field that it stands in. Throws when there are two, or when one is malformed. */
+export function grammarOf(body: GenerationBody): Found | undefined {
   const found: Found[] = []
   const add = (param: string, kind: keyof Grammar, value: string | undefined) => {
     if (value !== undefined && value !== '') found.push([param, { [kind]: value }])
@@ -40,7 +40,7 @@ export function grammarOf(body: GenerationBody): Grammar | undefined {
       message: `Only one constraint can hold an answer, but there are ${found.map(([param]) => `'${param}'`).join(' and ')}. Keep one.`,
       param: found[1]![0],
     })
-  return found[0]?.[1]
+  return found[0]
 }
 
 /** SGLang constrains `json_object` by this schema too. */

@@ -2,7 +2,6 @@
 import type { SamplingParams } from '../../engine/types.ts'
 import type { GenerationBody } from '../schema/common.ts'
 import { invalid } from './faults.ts'
-import { grammarOf } from './grammar.ts'
 
 const same = [
   'temperature',
@@ -44,8 +43,7 @@ export function samplingOf(body: GenerationBody, maxTokens: number | undefined, 
     sampling.temperature = 0
     sampling.top_k = 1
   }
-  const grammar = grammarOf(body)
-  return grammar === undefined ? sampling : Object.assign(sampling, grammar)
+  return sampling
 }
 
 /** The stop strings; empty ones would stop at once and are refused. */

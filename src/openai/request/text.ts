@@ -2,6 +2,7 @@
 import type { Prompt, TextRequest } from '../../pipeline/types.ts'
 import type { Call } from '../call.ts'
 import type { GenerationBody } from '../schema/common.ts'
+import { grammarOf } from './grammar.ts'
 import { routingOf } from './routing.ts'
 import { samplingOf, stopsOf } from './sampling.ts'
 
@@ -25,6 +26,11 @@ export function textRequest(
     stream: body.stream === true,
     echo: false,
     skipSpecial: body.skip_special_tokens !== false,
+  }
+  const constraint = grammarOf(body)
+  if (constraint !== undefined) {
+    request.constrainedBy = constraint[0]
+    Object.assign(request.sampling, constraint[1])
   }
   if (body.extra_key) request.extraKey = body.extra_key
   if (body.lora_path) request.lora = body.lora_path

@@ -109,7 +109,7 @@ test('a request that every engine refuses is told so, also on its second attempt
 test("a constraint that lets no first token through is the request's fault, and no other worker is asked", async () => {
   const words = (accepted: string) =>
     `Grammar accept_token failed: Tokens not accepted: 0\nAccepted tokens: [${accepted}]\nKey string: {"$ref":"#"}`
-  const constrained = { sampling: { json_schema: '{"$ref":"#"}' } }
+  const constrained = { constrainedBy: 'response_format' }
   const nothing = await played([aborting('', { message: words(''), status: 500 }), ending('?')], constrained)
   expect(nothing.heard.error).toMatchObject({ code: 'invalid_grammar', status: 400, param: 'response_format' })
   expect([nothing.router.placements.length, nothing.router.outcomes[0]!.error?.code]).toEqual([1, undefined])

@@ -168,8 +168,10 @@ class Doom:
             pass  # nobody is there to hear it; the exit status still tells
         kill_group(1)
 
-    def scheduler_died(self, what: str):
-        """Ends because a scheduler did; SGLang's own last line is the message when it logged one just now."""
+    def scheduler_died(self, what: str, status: int | None = None):
+        """Ends because a scheduler did; SGLang's own last line is the message when it logged one just now. Who is killed by -9 (`status`, where it is known) has logged nothing of it."""
+        if status == -signal.SIGKILL:
+            self.say("scheduler_died", f"{what}: killed by SIGKILL; if nobody did it, the kernel did for lack of memory (dmesg tells)", [])
         lines = last_error_lines(_JUST_NOW)
         said = next((line.strip() for line in reversed(lines) if line.strip()), None)
         self.say("scheduler_died", f"{what}: {said}" if said else what, lines)

@@ -139,16 +139,15 @@ def watch_schedulers(loop, doom):
     """Notices the end of any scheduler (or of the data-parallel controller) at once, by the kernel's process handles."""
     import multiprocessing
 
-    names = {pid: "scheduler" for pid in failure.noted_pids("scheduler")}
-    for child in multiprocessing.active_children():
-        names.setdefault(child.pid, "SGLang process")
+    children = {child.pid: child for child in multiprocessing.active_children()}
+    names = dict.fromkeys(children, "SGLang process") | dict.fromkeys(failure.noted_pids("scheduler"), "scheduler")
     for pid, name in names.items():
         try:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
             doom.scheduler_died(f"{name} {pid} ended")
         else:
-            loop.add_reader(handle, ended, loop, handle, doom, f"{name} {pid} ended")
+            loop.add_reader(handle, ended, loop, handle, doom, f"{name} {pid}", children.get(pid))
 
 
 def stopped_reading(task, doom):
@@ -157,11 +156,11 @@ def stopped_reading(task, doom):
         doom.say("bridge_failed", f"the engine's outputs cannot be read: {task.exception()!r}")
 
 
-def ended(loop, handle: int, doom, what: str):
-    """A failing scheduler logs, then dies: give its last line a moment to be written, then say FATAL."""
+def ended(loop, handle: int, doom, who: str, child):
+    """A failing scheduler logs, then dies: give its last line a moment to be written, then say FATAL. `child`: its Process, where it is one of ours."""
     loop.remove_reader(handle)
     os.close(handle)
-    loop.call_later(0.05, doom.scheduler_died, what)
+    loop.call_later(0.05, lambda: doom.scheduler_died(f"{who} ended", child.exitcode if child else None))
 
 
 async def report_loads(manager, send):

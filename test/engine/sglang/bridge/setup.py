@@ -35,12 +35,14 @@ def shut_down(bridge):
 
 
 def kill_scheduler(bridge):
-    """kill -9 of a scheduler in the middle of a stream: FATAL, status not 0."""
+    """kill -9 of a scheduler in the middle of a stream: FATAL that says so and blames no request's error of a moment ago, status not 0."""
     request = bridge.start(PROMPTS[0], {**GREEDY, "max_new_tokens": 1900})
     bridge.wait(lambda: request.rows > 5)
     os.kill(bridge.ready["schedulers"][0], signal.SIGKILL)
     bridge.wait(lambda: bridge.seen(190))
-    assert bridge.seen(190)["code"] == "scheduler_died"
+    fatal = bridge.seen(190)
+    assert fatal["code"] == "scheduler_died"
+    assert "killed by SIGKILL" in fatal["message"] and fatal["lines"] == [], fatal
     assert bridge.exit_status() != 0
     gone(bridge)
 
