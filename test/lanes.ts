@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Whoever starts a real SGLang, or runs its code for long, gives it the environment of an engine on CPU, or uses what does. */
-const startsSglang = /\b(cpuEnv|cpuArgs|vlArgs|cpuDiffusion|diffusionPython|canRunReal|benchServing|aiperf)\b|\/fleet-sglang\//
+const startsSglang =
+  /\b(startSglangServer|cpuEnv|cpuArgs|vlArgs|cpuDiffusion|diffusionPython|canRunReal|benchServing|aiperf)\b|\/fleet-sglang\//
 
 /** Taken first, longest first: what is long must not be what everything waits for in the end. */
 const longest = [

@@ -147,7 +147,7 @@ function tooMany(array: boolean, name: string, most: number, { whole, param }: J
 }
 
 /** The closing quote of the string that opens at `open`; -1 when it has none. */
-function stringEnd(text: string, open: number): number {
+export function stringEnd(text: string, open: number): number {
   for (let at = text.indexOf('"', open + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let before = at - 1
     while (text.charCodeAt(before) === 0x5c) before--

@@ -87,6 +87,7 @@ export async function readMedia(
   checkLength: (tokens: number) => void = () => {},
 ): Promise<Seen> {
   const places = placesOf(ids, media, sight)
+  checkEnd(ids, sight)
   checkLength(ids.length)
   let tokens = ids.length
   let sent = 0
@@ -112,7 +113,7 @@ export async function readMedia(
 }
 
 /**
- * Throws where the text of a request without pictures holds an id that stands for one: engines would read it as the place of a picture that is not there.
+ * Throws where the prompt of a request without pictures holds an id that stands for one: engines would read it as the place of a picture that is not there.
  * SGLang and transformers let it pass where a prompt has none, and refuse it beside others.
  */
 export function checkNoPlaces(ids: Uint32Array, { model, hearing }: Pick<Sight, 'model' | 'hearing'>, param: string): void {
@@ -120,8 +121,18 @@ export function checkNoPlaces(ids: Uint32Array, { model, hearing }: Pick<Sight, 
   const found = tokens.some((id) => id !== undefined && ids.includes(id))
   if (!found) return
   const message =
-    "The text has one of the model's own tokens for a picture, a clip or a sound, and the request has none. Remove the token from the text, or send what it stands for as an image_url, video_url or audio_url part."
+    "The prompt has one of the model's own tokens for a picture, a clip or a sound, and the request has none. Remove the token, or send what it stands for as an image_url, video_url or audio_url part of a chat."
   throw new AppError('invalid_value', { param, message })
+}
+
+/**
+ * Throws where a prompt ends in the id that opens a picture. SGLang looks at the one after it without asking whether there is any (mrope_rope_index.py), on every
+ * worker that it is tried on.
+ */
+function checkEnd(ids: Uint32Array, { model }: Sight): void {
+  if (model?.startTokenId === undefined || ids.at(-1) !== model.startTokenId) return
+  const message = "The prompt ends in the model's own mark for where a picture begins, and no picture follows. Remove it from the text."
+  throw new AppError('invalid_value', { param: 'messages', message })
 }
 
 /** That the model takes such a part was checked before (checkMedia). */

@@ -1,6 +1,7 @@
 // A request's prompt to token ids, and its budget checked against the model before any engine hears of it.
 import type { GenerateRequest, MediaItem, SamplingParams } from '../engine/types.ts'
 import { AppError } from '../lib/errors.ts'
+import { withNumbers } from '../lib/exact-json.ts'
 import type { Written } from '../media/vision/vision.ts'
 import type { ChatTemplate, TemplateInput } from '../template/template.ts'
 import { checkMedia, checkNoPlaces, readMedia } from './media-parts.ts'
@@ -50,7 +51,7 @@ export function tokenizePrompt(
   param = 'prompt',
 ): { text: string | undefined; ids: Uint32Array | Promise<Uint32Array> } {
   if (prompt.kind === 'ids') {
-    checkIds(prompt.ids, model, param)
+    checkIds(prompt.ids, model, prompt.param ?? param)
     return { text: undefined, ids: prompt.ids }
   }
   if (prompt.kind === 'text') return { text: prompt.text, ids: model.tokenizer.encode(prompt.text, prompt.addSpecial) }
@@ -88,8 +89,7 @@ export async function prepare(request: TextRequest, model: LoadedModel, signal: 
   const sight = request.media && checkMedia(request.media, model.sight, model.served.id)
   const { text, ids } = tokenizePrompt(request.prompt, model, sight?.model?.written)
   const rendered = ids instanceof Promise ? await ids : ids
-  if (sight === undefined && model.sight !== undefined && request.prompt.kind !== 'ids')
-    checkNoPlaces(rendered, model.sight, paramOf(request))
+  if (sight === undefined && model.sight !== undefined) checkNoPlaces(rendered, model.sight, paramOf(request))
   const encode = (text: string) => model.tokenizer.encode(text, false)
   // Pictures that no longer fit are neither waited for nor read.
   const checkLength = (tokens: number) => checkPrompt(tokens, request, model, 'at least ')
@@ -133,7 +133,7 @@ function chatOf({ prompt, media }: TextRequest): NonNullable<GenerateRequest['ch
     messages,
     variables: { ...variables, add_generation_prompt: addGenerationPrompt, continue_final_message: continueFinalMessage === true },
   }
-  return tools === undefined ? chat : { ...chat, tools }
+  return tools === undefined ? chat : { ...chat, tools: withNumbers(tools, Number) }
 }
 
 /** Throws `context_length_exceeded` in OpenAI's words: what the limit is, what was asked, what to change. */
@@ -165,4 +165,7 @@ function checkPrompt(tokens: number, request: TextRequest, model: LoadedModel, w
   })
 }
 
-const paramOf = ({ prompt }: TextRequest) => (prompt.kind === 'chat' ? 'messages' : 'prompt')
+function paramOf({ prompt }: TextRequest): string {
+  if (prompt.kind === 'chat') return 'messages'
+  return (prompt.kind === 'ids' ? prompt.param : undefined) ?? 'prompt'
+}

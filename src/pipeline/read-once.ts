@@ -3,8 +3,11 @@ import type { MediaPart } from './types.ts'
 
 type Read<T> = (part: MediaPart, signal: AbortSignal, onTokens?: (tokens: number) => void) => Promise<T>
 
-/** What decides what is read, besides the address. */
-const wishesOf = ({ kind, detail, sampling }: MediaPart) => JSON.stringify([kind, detail, sampling])
+/** What decides what is read, besides the address: of the details only "low" changes it. */
+const wishesOf = ({ kind, detail, sampling }: MediaPart) => JSON.stringify([kind, detail === 'low', sampling])
+
+/** No server hears of a #fragment. */
+const addressOf = ({ url }: MediaPart) => (/^https?:/i.test(url) ? url.split('#', 1)[0]! : url)
 
 /**
  * `read`, asked once for equal parts; a failure is told of the first of them. To be made anew for each request, all of whose parts share one signal. Clips
@@ -15,8 +18,9 @@ export function readOnce<T>(read: Read<T>): Read<T> {
   const found = new Map<string, Map<string, Promise<T>>>()
   return (part, signal, onTokens) => {
     if (part.frames !== undefined) return read(part, signal, onTokens)
-    const same = found.get(part.url) ?? new Map<string, Promise<T>>()
-    found.set(part.url, same)
+    const address = addressOf(part)
+    const same = found.get(address) ?? new Map<string, Promise<T>>()
+    found.set(address, same)
     const wishes = wishesOf(part)
     const made = same.get(wishes) ?? read(part, signal, onTokens)
     same.set(wishes, made)

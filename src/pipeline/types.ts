@@ -8,7 +8,8 @@ import type { TemplateInput } from '../template/template.ts'
 export type Prompt =
   | { kind: 'chat'; input: TemplateInput }
   | { kind: 'text'; text: string; addSpecial: boolean }
-  | { kind: 'ids'; ids: Uint32Array }
+  /** `param`: the field of the request that has them; absent: `prompt`. */
+  | { kind: 'ids'; ids: Uint32Array; param?: string }
 
 /** A picture, clip or sound of a chat, in the order of the messages. */
 export interface MediaPart {

@@ -1,10 +1,12 @@
 // A chat template made ready: compiled once, then render() is apply_chat_template(tokenize=False) of transformers.
 import { AppError } from '../lib/errors.ts'
+import { withNumbers } from '../lib/exact-json.ts'
 import { shapeMessages, type Wishes, wishesOf } from './content.ts'
 import { type Compiled, compileTemplate } from './jinja/compile.ts'
 import { TemplateFault } from './jinja/fault.ts'
 import { makeGlobals } from './jinja/library/globals.ts'
 import { strip, stripEnd } from './jinja/library/text.ts'
+import { numberOf } from './jinja/values.ts'
 import type { ChatTemplate, TemplateInput } from './template.ts'
 
 export interface TemplateSet {
@@ -62,7 +64,7 @@ function render({ source, compiled, wishes }: Ready, input: TemplateInput, globa
     documents: null,
     ...input.variables,
     messages,
-    tools: input.tools?.length ? input.tools : null,
+    tools: input.tools?.length ? withNumbers(input.tools, numberOf) : null,
     add_generation_prompt: input.addGenerationPrompt && !resumed,
   }
   const text = attempt(() => compiled.render(inputs, globals))

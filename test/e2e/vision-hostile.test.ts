@@ -142,11 +142,11 @@ describe('what a web server says', () => {
     ['/data', refused('invalid_value', /may not be fetched/)],
     ['/nowhere', refused('invalid_image', /no address/)],
     ['/missing', refused('invalid_image', /answered 404/)],
-    ['/empty', refused('invalid_image', /is no picture/)],
-    ['/nothing', refused('invalid_image', /is no picture/)],
+    ['/empty', refused('invalid_image', /is empty/)],
+    ['/nothing', refused('invalid_image', /is empty/)],
     ['/html', refused('invalid_image', /is a web page/)],
     ['/called-html', { status: 200 }],
-    ['/gzip', refused('invalid_image', /is no picture/)],
+    ['/gzip', refused('invalid_image', /sent it compressed/)],
     ['/endless', refused('invalid_image', /larger than 50 MB/)],
   ]
   test.each(cases)('%s', async (path, outcome) => expect(await ask(open, [picture(host.url + path)])).toMatchObject(outcome as object))

@@ -159,6 +159,14 @@ test('messages go to the template as the client wrote them, unknown members incl
   expect((await requestOf({ messages })).prompt).toEqual({ kind: 'chat', input: { messages, addGenerationPrompt: true } })
 })
 
+test('a refusal in the history is a text to the template; the other messages and parts are the client’s own', async () => {
+  const user = { role: 'user', content: [{ type: 'text', text: 'Hi' }] }
+  const assistant = { role: 'assistant', name: 'a', content: [{ type: 'refusal', refusal: 'no' }, ...user.content] }
+  const { prompt } = await requestOf({ messages: [user, assistant, user] })
+  const told = { ...assistant, content: [{ type: 'text', text: 'no' }, ...user.content] }
+  expect(prompt).toEqual({ kind: 'chat', input: { messages: [user, told, user], addGenerationPrompt: true } })
+})
+
 test('template variables: an effort sets the thinking switches, the client has the last word', async () => {
   const request = await requestOf({ reasoning_effort: 'none', chat_template_kwargs: { enable_thinking: true } })
   expect(request.prompt).toMatchObject({ input: { variables: { reasoning_effort: 'none', thinking: false, enable_thinking: true } } })
@@ -180,8 +188,9 @@ test('nvext and headers place the request; headers win', async () => {
     cacheSalt: 'b',
     priority: 3,
     sampling: { temperature: 0, top_k: 1 },
-    prompt: { kind: 'ids', ids: Uint32Array.of(5, 6) },
+    prompt: { kind: 'ids', ids: Uint32Array.of(5, 6), param: 'nvext.token_data' },
   })
+  expect((await requestOf({ nvext, input_ids: [7] })).prompt).toMatchObject({ ids: Uint32Array.of(7), param: 'input_ids' })
 })
 
 test('the prefill side, the session and the router have their own hints', async () => {

@@ -21,7 +21,7 @@ const chat = (extra: object) => ({
 const said = { pieces: ['[{"name": "weather", "para', 'meters": {"city": "Ulm"}}]'] }
 const call = { id: expect.stringMatching(/^call_\w{24}$/), type: 'function', function: { name: 'weather', arguments: '{"city":"Ulm"}' } }
 
-test('the grammar allows the tools, with their definitions at the root', async () => {
+test('the grammar allows the tools; one whose parameters have references is a definition of its own', async () => {
   const app = testApp({ script: said })
   await app.post(path, chat({}))
   expect(JSON.parse(app.pipeline.requests[0]!.sampling.json_schema!)).toEqual({
@@ -33,7 +33,7 @@ test('the grammar allows the tools, with their definitions at the root', async (
           type: 'object',
           properties: {
             name: { type: 'string', enum: ['weather'] },
-            parameters: { type: 'object', properties: { city: { $ref: '#/$defs/city' } } },
+            parameters: { $ref: '#/$defs/tool_0' },
           },
           required: ['name', 'parameters'],
         },
@@ -44,8 +44,41 @@ test('the grammar allows the tools, with their definitions at the root', async (
         },
       ],
     },
-    $defs: { city: { type: 'string' } },
+    $defs: {
+      tool_0: { type: 'object', properties: { city: { $ref: '#/$defs/tool_0/$defs/city' } }, $defs: { city: { type: 'string' } } },
+    },
   })
+})
+
+test('references of any form lead where they led; what only looks like one stays', async () => {
+  const parameters = {
+    properties: {
+      $ref: { $ref: '#/definitions/A' },
+      self: { items: { $ref: '#' } },
+      other: { $ref: 'https://example.com/s#/a' },
+      text: { enum: [{ $ref: '#/x' }], default: { $ref: '#' } },
+      enum: { anyOf: [{ $ref: '#/properties/self' }] },
+    },
+    definitions: { A: { type: 'string' } },
+  }
+  const app = testApp({ script: said })
+  await app.post(path, chat({ tools: [{ type: 'function', function: { name: 'time', parameters } }] }))
+  expect(JSON.parse(app.pipeline.requests[0]!.sampling.json_schema!).$defs.tool_0).toEqual({
+    properties: {
+      $ref: { $ref: '#/$defs/tool_0/definitions/A' },
+      self: { items: { $ref: '#/$defs/tool_0' } },
+      other: parameters.properties.other,
+      text: parameters.properties.text,
+      enum: { anyOf: [{ $ref: '#/$defs/tool_0/properties/self' }] },
+    },
+    definitions: parameters.definitions,
+  })
+})
+
+test('arguments keep the numbers that the model wrote', async () => {
+  const text = '[{"name": "weather", "parameters": {"city": 1234567890123456789, "at": 2.0, "far": 1e400}}]'
+  const { body } = await testApp({ script: { pieces: [text] } }).post(path, chat({}))
+  expect(body.choices[0].message.tool_calls[0].function.arguments).toBe('{"city":1234567890123456789,"at":2.0,"far":1e400}')
 })
 
 test('a named tool, and no parallel calls, allow one call', async () => {
@@ -84,7 +117,10 @@ test('in a stream the calls come in one piece', async () => {
   expect(events.pop()).toBe('data: [DONE]')
   const chunks = events.map((event) => JSON.parse(event.slice(6)))
   expect(chunks[0].choices[0].delta).toEqual({ role: 'assistant', content: null, tool_calls: [{ index: 0, ...call }] })
-  expect(chunks[1].choices[0].finish_reason).toBe('tool_calls')
+  expect(chunks[0].choices[0].finish_reason).toBeNull()
+  expect(chunks[0].choices[0]).not.toHaveProperty('matched_stop')
+  expect(chunks[1].choices[0]).toMatchObject({ finish_reason: 'tool_calls', matched_stop: null })
+  expect(chunks.slice(0, 2).map(({ usage }) => usage)).toEqual([null, null])
   expect(chunks[2].usage.total_tokens).toBe(5)
 })
 

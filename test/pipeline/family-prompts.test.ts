@@ -135,6 +135,13 @@ describe.each(Object.entries(families) as [PictureFamily, (typeof families)[Pict
     // InternVL's mark is plain text to its tokenizer; the token that its processor makes of it is not.
     if (name === 'internvl') expect((await alone).media).toBeUndefined()
     else expect(await refusal(alone)).toEqual({ code: 'invalid_value', param: 'messages' })
+    for (const param of ['prompt', 'input_ids']) {
+      const made = { prompt: { kind: 'ids', ids: Uint32Array.of(5, imageTokenId, 6), param }, sampling: {}, stops: [] }
+      expect(await refusal(prepare(made as unknown as TextRequest, await model, new AbortController().signal))).toEqual({
+        code: 'invalid_value',
+        param,
+      })
+    }
     const row = await (await model).tokenizer.decode([imageTokenId], false)
     expect(await refusal(prompt(await model, [user(words(`What is ${row}?`))]))).toEqual({ code: 'invalid_value', param: 'messages' })
   })

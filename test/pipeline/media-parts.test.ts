@@ -159,9 +159,17 @@ test('a text without pictures that contains a token of one is refused, of clips 
   for (const id of [placeholder, video]) {
     const check = () => checkNoPlaces(Uint32Array.of(1, id, 2), clips, 'messages')
     expect(check).toThrow(expect.objectContaining(refusal))
-    expect(check).toThrow("The text has one of the model's own tokens for a picture, a clip or a sound")
+    expect(check).toThrow("The prompt has one of the model's own tokens for a picture, a clip or a sound")
   }
   checkNoPlaces(Uint32Array.of(1, 2), clips, 'messages')
+})
+
+test("a prompt that ends in the model's mark for where a picture begins is refused before anything is read; elsewhere it may stand", async () => {
+  const marked: Sight = { ...sight, model: { ...sight.model!, startTokenId: 499 } }
+  const ending = readMedia(Uint32Array.of(499, placeholder, 499), [part('broken')], marked, encode, signal)
+  await expect(ending).rejects.toMatchObject({ code: 'invalid_value', param: 'messages', message: expect.stringContaining('ends in') })
+  const inside = await readMedia(Uint32Array.of(499, placeholder, 499, 1), [part('20')], marked, encode, signal)
+  expect([...inside.promptIds]).toEqual([499, 500, 500, 499, 1])
 })
 
 test('an address that stands there more than once is read once, for each wish', async () => {

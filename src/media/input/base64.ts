@@ -26,7 +26,9 @@ export function decodeBase64(text: string, limit: Pick<InputPolicy, 'maxBytes' |
   const packed = text.replace(/\s+/g, '')
   if (packed.length * 0.75 > maxBytes + 3) throw tooLarge(param, limit)
   if (packed === '') throw new AppError('invalid_value', { param, message: `The data address at ${param} is empty.` })
-  if (!/^[\w+/-]+={0,2}$/.test(packed)) throw notBase64(param, kind)
+  // Four letters are three bytes, and what is left over cannot be one letter.
+  const letters = packed.length - (packed.endsWith('==') ? 2 : packed.endsWith('=') ? 1 : 0)
+  if (!/^[\w+/-]+={0,2}$/.test(packed) || letters % 4 === 1) throw notBase64(param, kind)
   const bytes = Buffer.from(packed, 'base64')
   if (bytes.length > maxBytes) throw tooLarge(param, limit)
   return bytes

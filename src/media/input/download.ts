@@ -11,6 +11,9 @@ import type { InputPolicy, Network } from './policy.ts'
 /** What the file's server is asked for. */
 const accepted = { image: 'image/*', clip: 'video/*', sound: 'audio/*' } as const
 
+/** Content codings that change the bytes. Stores of files keep others with them that do not (`aws-chunked`, `utf-8`). */
+const compressed = /\b(gzip|deflate|br|zstd|compress)\b/i
+
 /** A hop after its checks: the name to speak of and the addresses that may be connected to. */
 interface Target {
   url: URL
@@ -51,6 +54,8 @@ function whyNot(code: string): string {
   if (code === 'ENOTFOUND') return 'its name is not known'
   if (/CERT|SIGNATURE|SELF_SIGNED/.test(code)) return "its server's certificate is not valid"
   if (/SSL|^EPROTO$/.test(code)) return 'its server does not speak TLS there'
+  // node:http's parser, and the words of `fetch`.
+  if (/^HPE_|HTTP_?Response|ContentLength/.test(code)) return "its server's answer is not HTTP"
   return code === 'ECONNRESET' ? 'its server broke the connection off' : 'its server cannot be reached'
 }
 
@@ -71,7 +76,11 @@ async function follow(address: URL, policy: InputPolicy, param: string, network:
         continue
       }
       if (status < 200 || status > 299) throw failed(policy, param, `its server answered ${status}`)
-      return await readLimited(body, Number(header('content-length') ?? 0), policy, param)
+      if (compressed.test(header('content-encoding') ?? ''))
+        throw failed(policy, param, 'its server sent it compressed, though asked not to')
+      const bytes = await readLimited(body, Number(header('content-length') ?? 0), policy, param)
+      if (bytes.length === 0) throw failed(policy, param, "its server's answer is empty")
+      return bytes
     } finally {
       end()
     }

@@ -56,6 +56,7 @@ export interface Eye {
   imageTokenId: number
   videoTokenId?: number
   placeholderId?: number
+  startTokenId?: number
   written?: Written
   /** Everything that a plan or its numbers depend on, for cache keys. */
   settings: Json

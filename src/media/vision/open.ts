@@ -34,12 +34,14 @@ export function knownTypes(): string {
 
 /** A model out of the contents of its files. */
 export function visionModel(family: Family, files: ModelFiles): VisionModel {
-  const { imageTokenId, videoTokenId, placeholderId, written, settings, numbers, mostPatches, recipe, expand, clips } = family.eye(files)
+  const eye = family.eye(files)
+  const { imageTokenId, videoTokenId, placeholderId, startTokenId, written, settings, numbers, mostPatches, recipe, expand, clips } = eye
   return {
     family: family.name,
     imageTokenId,
     ...(videoTokenId === undefined ? {} : { videoTokenId }),
     ...(placeholderId === undefined ? {} : { placeholderId }),
+    ...(startTokenId === undefined ? {} : { startTokenId }),
     ...(written === undefined ? {} : { written }),
     ...(mostPatches === undefined ? {} : { mostPatches }),
     settings: JSON.stringify({ family: family.name, ...settings }),

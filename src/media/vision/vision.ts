@@ -56,6 +56,8 @@ export interface VisionModel {
   /** The id that the template leaves for each picture, where it is not `imageTokenId` (Gemma 3, Llama 4): `expand` replaces that one. */
   readonly placeholderId?: number
   readonly videoTokenId?: number
+  /** The id that opens a picture or clip. Where there is one, engines look at the id after it without asking whether there is any. */
+  readonly startTokenId?: number
   /** Absent: templates leave the one id, and nothing has to be done before their text is read into ids. */
   readonly written?: Written
   /** Says what the preprocessing depends on, for cache keys: family, limits, backend. */

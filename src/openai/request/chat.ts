@@ -16,7 +16,10 @@ export function chatRequest(
   api: Pick<Api, 'excludeToolsWhenNone'>,
 ): TextRequest {
   const ids = body.input_ids ?? body.nvext?.token_data
-  const prompt: Prompt = ids != null ? { kind: 'ids', ids: Uint32Array.from(ids) } : { kind: 'chat', input: templateInput(body, api) }
+  const prompt: Prompt =
+    ids != null
+      ? { kind: 'ids', ids: Uint32Array.from(ids), param: body.input_ids != null ? 'input_ids' : 'nvext.token_data' }
+      : { kind: 'chat', input: templateInput(body, api) }
   const param = body.max_completion_tokens != null ? 'max_completion_tokens' : 'max_tokens'
   const request = textRequest(body, call, prompt, body.max_completion_tokens ?? body.max_tokens ?? undefined, param)
   const media = mediaOf(body.messages, body.media_io_kwargs?.video ?? {})
@@ -52,7 +55,7 @@ export function templateInput(
   body: Partial<TemplateFields> & Pick<TemplateFields, 'messages'>,
   api: Pick<Api, 'excludeToolsWhenNone'>,
 ): TemplateInput {
-  const messages = body.messages as TemplateInput['messages']
+  const messages = withRefusalsAsText(body.messages as TemplateInput['messages'])
   const input: TemplateInput = {
     messages,
     addGenerationPrompt: body.add_generation_prompt ?? body.continue_final_message !== true,
@@ -72,6 +75,17 @@ export function templateInput(
   if (variables !== undefined) input.variables = variables
   return input
 }
+
+/** Templates know no parts of type `refusal`, which OpenAI's own history has: they drop them or give up. Without any these are the messages themselves. */
+function withRefusalsAsText(messages: TemplateInput['messages']): TemplateInput['messages'] {
+  if (!messages.some(({ content }) => Array.isArray(content) && content.some(isRefusal))) return messages
+  return messages.map((message) => {
+    if (!Array.isArray(message.content)) return message
+    return { ...message, content: message.content.map((part) => (isRefusal(part) ? { type: 'text', text: part.refusal } : part)) }
+  })
+}
+
+const isRefusal = ({ type }: { type: string }) => type === 'refusal'
 
 function toolsFor(body: Partial<TemplateFields>, api: Pick<Api, 'excludeToolsWhenNone'>): readonly unknown[] | undefined {
   const tools = body.tools?.length ? body.tools : undefined

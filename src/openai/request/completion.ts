@@ -39,7 +39,7 @@ export function completionRequests(body: CompletionBody, call: Pick<Call, 'reque
       call,
       typeof prompt === 'string'
         ? { kind: 'text', text: prompt, addSpecial: body.add_special_tokens !== false }
-        : { kind: 'ids', ids: prompt },
+        : { kind: 'ids', ids: prompt, ...(ids != null && { param: 'nvext.token_data' }) },
       body.max_tokens ?? undefined,
     )
     if (body.max_tokens == null) request.defaultMaxTokens = MAX_TOKENS

@@ -54,7 +54,8 @@ export function startHttp(options: HttpOptions): HttpServer {
         return errorResponse(error)
       },
       routes,
-      fetch: (request, self) => app.fetch(request, self),
+      // Bun sends a HEAD's answer without its body and with the length that GET's has.
+      fetch: (request, self) => app.fetch(request.method === 'HEAD' ? new Request(request, { method: 'GET' }) : request, self),
     })
   } catch (cause) {
     throw bindError(cause, host, port, portFlag)

@@ -1,5 +1,6 @@
 // What a client may cost before its request is understood: body size, time to send it, requests at once. The shape of JSON: lib/json-limits.ts.
 import { AppError } from '../../lib/errors.ts'
+import { keepNumbers } from '../../lib/exact-json.ts'
 import { parseJson } from '../../lib/json-limits.ts'
 
 export interface Limits {
@@ -27,8 +28,12 @@ export async function readJson(request: Request, limits: Limits, kinds = 'JSON')
   const length = await knownLength(request, limits)
   const text = await inTime(length === null ? countedText(request, limits) : request.text(), limits)
   if (text === '') throw new AppError('invalid_json', { message: 'The request body is empty; it must be a JSON object.' })
+  // A byte that is no UTF-8 has become a character of three, unless the client sent that character.
+  if (length !== null && text.includes('\ufffd') && Buffer.byteLength(text) !== Number(length)) throw notUtf8()
   try {
-    return parseJson(text, { whole: 'The request body' })
+    const body = parseJson(text, { whole: 'The request body' })
+    if (typeof body === 'object' && body !== null) keepNumbers(text, body as Record<string, unknown>)
+    return body
   } catch (cause) {
     if (cause instanceof AppError) throw cause
     throw new AppError('invalid_json', { message: `The request body is not valid JSON: ${(cause as Error).message}.`, cause })
@@ -78,6 +83,10 @@ async function knownLength(request: Request, limits: Limits): Promise<string | n
     throw tooLarge(limits)
   }
   return length
+}
+
+function notUtf8(): AppError {
+  return new AppError('invalid_json', { message: 'The request body is not UTF-8, as JSON has to be. Send it in that encoding.' })
 }
 
 function isJson(type: string | null): boolean {
@@ -131,10 +140,14 @@ async function discard(request: Request, length: number, ms: number): Promise<vo
 /** A body of unknown length (chunked), read no further than the limit. */
 async function countedText(request: Request, limits: Limits): Promise<string> {
   if (request.body === null) return ''
-  const decoder = new TextDecoder()
+  const decoder = new TextDecoder('utf-8', { fatal: true })
   let text = ''
-  for await (const chunk of counted(request.body, limits)) text += decoder.decode(chunk, { stream: true })
-  return text + decoder.decode()
+  try {
+    for await (const chunk of counted(request.body, limits)) text += decoder.decode(chunk, { stream: true })
+    return text + decoder.decode()
+  } catch (thrown) {
+    throw thrown instanceof TypeError ? notUtf8() : thrown
+  }
 }
 
 async function countedBytes(request: Request, limits: Limits): Promise<Uint8Array> {

@@ -69,6 +69,13 @@ export function isDict(value: unknown): value is Dict {
 export const isNumber = (value: unknown): value is number | PyFloat | boolean =>
   typeof value === 'number' || typeof value === 'boolean' || value instanceof PyFloat
 
+/** The Python number that a JSON text is: an int of any length, or a float. */
+export function numberOf(source: string): number | bigint | PyFloat {
+  const value = Number(source)
+  if (/[.eE]/.test(source)) return toFloat(value)
+  return Number.isSafeInteger(value) ? value : BigInt(source)
+}
+
 export const isFloat = (value: unknown) => value instanceof PyFloat || (typeof value === 'number' && !Number.isInteger(value))
 
 /** The number inside; booleans count as 0 and 1. */
@@ -84,7 +91,7 @@ export function typeName(value: unknown): string {
   if (typeof value === 'boolean') return 'bool'
   if (typeof value === 'string') return 'str'
   if (isFloat(value)) return 'float'
-  if (typeof value === 'number') return 'int'
+  if (typeof value === 'number' || typeof value === 'bigint') return 'int'
   if (value instanceof Tuple) return 'tuple'
   if (Array.isArray(value)) return 'list'
   if (isMapping(value)) return 'dict'
@@ -120,6 +127,7 @@ export function repr(value: unknown): string {
   if (value === true) return 'True'
   if (value === false) return 'False'
   if (typeof value === 'number') return numberText(value)
+  if (typeof value === 'bigint') return String(value)
   if (value instanceof PyFloat) return floatText(value.value)
   if (value instanceof Tuple) return value.length === 1 ? `(${repr(value[0])},)` : `(${Array.from(value, repr).join(', ')})`
   if (Array.isArray(value)) return `[${value.map(repr).join(', ')}]`

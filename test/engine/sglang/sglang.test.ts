@@ -51,8 +51,8 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
   const events: EngineEvent[] = []
   let last: number[] = []
   const makeFastest = () => {
-    const port = freePort()
-    const kv = { publisher: 'zmq', endpoint: `tcp://*:${port}`, replay_endpoint: `tcp://*:${port + 1000}`, topic: 'kv' }
+    const [live, replay] = [freePort(), freePort()].map((port) => `tcp://*:${port}`)
+    const kv = { publisher: 'zmq', endpoint: live, replay_endpoint: replay, topic: 'kv' }
     const engine = make(undefined, ['--enable-metrics', '--page-size', '16', '--kv-events-config', JSON.stringify(kv)])
     engine.on((event) => events.push(event))
     return engine

@@ -14,9 +14,13 @@ test('a picture that is at fault is named, once', () => {
 })
 
 test('an encoder that failed is not the picture’s fault', () => {
-  for (const code of ['encoder_unavailable', 'encoder_failed', 'client_closed_request'] as const) {
-    const error = new AppError(code, { message: 'x' })
-    expect(aboutPart(error, part)).toBe(error)
+  for (const code of ['encoder_unavailable', 'encoder_failed'] as const) {
+    const error = new AppError(code, { message: 'The picture could not be encoded: x', retryAfterSecs: 2 })
+    const { message, status, retryAfterSecs } = error
+    expect(aboutPart(error, part)).toMatchObject({ code, param: part, message, status, retryAfterSecs })
+    expect(aboutPart(error, undefined)).toBe(error)
   }
+  const gone = new AppError('client_closed_request', { message: 'x' })
+  expect(aboutPart(gone, part)).toBe(gone)
   expect(aboutPart(new AppError('invalid_image', { message: 'x' }), undefined).param).toBeNull()
 })

@@ -54,8 +54,11 @@ test('an answer that breaks off is no picture, whether its length was told or no
 test('an answer that is no HTTP, or has an endless head, ends at once', async () => {
   for (const words of ['SSH-2.0-x\r\n\r\n', `HTTP/1.1 200 OK\r\nx-a: ${'y'.repeat(100_000)}`]) {
     const { url } = saying(words, false)
-    await expect(read(url)).rejects.toMatchObject({ code: 'invalid_image', message: expect.stringContaining('cannot be reached') })
+    const message = "The image at image could not be fetched: its server's answer is not HTTP."
+    await expect(read(url)).rejects.toMatchObject({ code: 'invalid_image', message })
   }
+  const message = expect.stringContaining('is not HTTP')
+  await expect(read(saying('HTTP/1.1 what?\r\n\r\n', true).url, { byProxy: true })).rejects.toMatchObject({ message })
 })
 
 test('a proxy of the environment is asked where the policy says that there is one, else nobody but the server', async () => {

@@ -41,6 +41,9 @@ describe('inside the request', () => {
     ['data: with an SVG', `data:image/png;base64,${btoa('<svg></svg>')}`, 'invalid_image', /is an SVG drawing/],
     ['data: that is no base64', 'data:image/png;base64,@@@@', 'invalid_value', /nor base64/],
     ['data: with a broken escape', 'data:image/png;base64,%ZZ', 'invalid_value', /nor base64/],
+    ['base64 of one letter more than there can be', 'data:image/png;base64,iVBORw0KG', 'invalid_value', /nor base64/],
+    ['the same with padding', 'data:image/png;base64,iVBO R===', 'invalid_value', /nor base64/],
+    ['the same with padding that is no worse', 'data:image/png;base64,iVBO R==', 'invalid_value', /nor base64/],
     ['base64 that goes on after its end', `${base64.slice(0, 40)}==${base64}`, 'invalid_value', /nor base64/],
     ['half a picture', base64.slice(0, base64.length / 2), 'invalid_image', /is a broken or cut-off PNG/],
   ]

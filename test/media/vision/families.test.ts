@@ -44,6 +44,13 @@ describe('Qwen', () => {
     })
   })
 
+  test('the id that opens a picture is known by config.json, or by the name of its token', () => {
+    const eye = (config: object, id?: number) =>
+      familyOf('qwen2_vl')!.eye({ config: { image_token_id: 7, ...config }, processor: {}, video: {}, tokenId: () => id }).startTokenId
+    expect([eye({ vision_start_token_id: 5 }, 6), eye({}, 6), eye({})]).toEqual([5, 6, undefined])
+    expect(presetModel('qwen3vl').startTokenId).toBe(151652)
+  })
+
   test('the prompt has one placeholder for each block', () => {
     const model = presetModel('qwen2vl')
     expect(model.expand(model.plan(112, 56, 'image'))).toEqual(new Array(8).fill(model.imageTokenId))

@@ -38,6 +38,41 @@ test.each([
   expect((await asked(strict, part)).status).toBe(200)
 })
 
+const image = { url: 'data:,' }
+test.each([
+  [{ images: ['aGk='] }, 'messages[0].images'],
+  [{ image: 'aGk=' }, 'messages[0].image'],
+  [{ image_url: image }, 'messages[0].image_url'],
+  [{ video_url: image, content: [{ type: 'text', text: 'a' }] }, 'messages[0].video_url'],
+  [{ input_audio: { data: 'a', format: 'wav' } }, 'messages[0].input_audio'],
+  [{ audio: { id: 'a' } }, 'messages[0].audio'],
+  [{ role: 'tool', tool_call_id: '1', images: ['aGk='] }, 'messages[0].images'],
+  [{ content: [{ type: 'text', text: 'a', image_url: image }] }, 'messages[0].content[0].image_url'],
+  [{ content: [{ type: 'text', text: 'a', image: 'x' }] }, 'messages[0].content[0].image'],
+  [{ content: [{ type: 'audio_url', audio_url: image, image_url: image }] }, 'messages[0].content[0].image_url'],
+])('%j has something to see or hear where nobody looks: refused by name', async (message, param) => {
+  const body = { model: 'tiny', messages: [{ role: 'user', content: 'a', ...message }] }
+  const answer = await strict.post('/v1/chat/completions', body)
+  expect([answer.status, answer.body.error]).toEqual([400, expect.objectContaining({ code: 'unknown_parameter', param })])
+  expect((await lenient.post('/v1/chat/completions', body)).status).toBe(200)
+})
+
+test('members that bring nothing, and those that only templates know, pass', async () => {
+  const text = { type: 'text', text: 'a', image_url: null, images: [], cache_control: {} }
+  const messages: object[] = [
+    { role: 'user', content: [text], images: [], image_url: null, prefix: true, constructor: 1 },
+    { role: 'assistant', content: 'a', audio: null, reasoning_content: 'b' },
+    {
+      role: 'user',
+      content: [
+        { type: 'input_audio', input_audio: { data: 'aGk=' } },
+        { type: 'audio_url', audio_url: image },
+      ],
+    },
+  ]
+  expect((await strict.post('/v1/chat/completions', { model: 'tiny', messages })).status).toBe(200)
+})
+
 test('/tokenize refuses them as well', async () => {
   const messages = [{ role: 'user', content: [picture({}, { max_pixels: 1 })] }]
   expect((await strict.post('/tokenize', { model: 'tiny', messages })).body.error.param).toBe('messages[0].content[0].max_pixels')

@@ -109,6 +109,22 @@ test('a chunked body within the limit is an ordinary request', async () => {
   expect(await raw(server.port, head + parts[0], parts[1]!, '0\r\n\r\n')).toStartWith('HTTP/1.1 200')
 })
 
+test('a body that is no UTF-8 is refused, a character that stands for such a byte is not', async () => {
+  const { url } = start()
+  const post = async (body: Uint8Array | ReadableStream) => (await fetch(url + path, { method: 'POST', headers: json, body })).status
+  const latin = Buffer.from(chat.replace('Hi', 'H\u00e9'), 'latin1')
+  const replaced = Buffer.from(chat.replace('Hi', 'H\ufffd'))
+  expect([await post(latin), await post(new Blob([latin]).stream())]).toEqual([400, 400])
+  expect([await post(replaced), await post(new Blob([replaced]).stream())]).toEqual([200, 200])
+})
+
+test('HEAD tells the length of what GET sends', async () => {
+  const { url } = start()
+  const [head, get] = [await fetch(`${url}/v1/models`, { method: 'HEAD' }), await fetch(`${url}/v1/models`)]
+  expect([head.status, await head.text()]).toEqual([200, ''])
+  expect(head.headers.get('content-length')).toBe(String((await get.bytes()).length))
+})
+
 test('a body that does not arrive is given up', async () => {
   const { server } = start({ limits: { bodyMs: 50 } })
   const got = await raw(server.port, `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`)

@@ -48,6 +48,8 @@ function eye(files: ModelFiles, usual: Usual): Eye {
   const clipLimits = limitsOf(Object.keys(files.video).length === 0 ? processor : files.video, usual.clip)
   const { wholeClip } = usual.clip
   const imageTokenId = idOf(config, ['image_token_id'], files.tokenId('<|image_pad|>'))
+  // Of Qwen3-VL too, whether or not its SGLang trips over a prompt that ends in it: there is none that has to.
+  const startTokenId = whole(config.vision_start_token_id) ?? files.tokenId('<|vision_start|>')
   const numbers: Numbers = {
     ...numbersOf(files, { filter: 'bicubic', ...usual.norm }),
     order: { patch, merge, temporal },
@@ -56,6 +58,7 @@ function eye(files: ModelFiles, usual: Usual): Eye {
   return {
     imageTokenId,
     videoTokenId: idOf(config, ['video_token_id'], files.tokenId('<|video_pad|>') ?? imageTokenId + 1),
+    ...(startTokenId === undefined ? {} : { startTokenId }),
     settings: { ...limits, ...numbers, clip: clipLimits },
     numbers,
     mostPatches: Math.floor(limits.maxPixels / patch ** 2),

@@ -31,9 +31,9 @@ export const checks: Record<string, Check> = {
   boolean: (value) => typeof value === 'boolean',
   true: (value) => value === true,
   false: (value) => value === false,
-  integer: (value) => typeof value === 'number' && Number.isInteger(value),
+  integer: (value) => typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value)),
   float: (value) => value instanceof PyFloat || isFloat(value),
-  number: isNumber,
+  number: (value) => typeof value === 'bigint' || isNumber(value),
   string: (value) => typeof value === 'string',
   mapping: isMapping,
   // Undefined has __len__ and __iter__, but no usable __getitem__; Python's own test says true of it.

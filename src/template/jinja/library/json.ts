@@ -43,7 +43,7 @@ const plainDict = (dict: KeyedDict): Dict =>
 
 function scalar(value: unknown): string {
   if (value === null) return 'null'
-  if (typeof value === 'boolean') return String(value)
+  if (typeof value === 'boolean' || typeof value === 'bigint') return String(value)
   if (typeof value === 'number') return numberText(value)
   if (value instanceof PyFloat) return floatText(value.value)
   throw new TemplateFault(`Object of type ${typeName(value)} is not JSON serializable`)

@@ -150,8 +150,7 @@ describe.skipIf(!need('SGLang (bun run sglang:setup)', python !== undefined && m
 
   describe('two ranks, set up by the user', () => {
     // SGLang adds the rank to both.
-    const port = freePort()
-    const replayPort = port < 26_000 ? port + 4000 : port - 4000
+    const [port, replayPort] = [freePort(), freePort()]
     let side: Awaited<ReturnType<typeof start>>
     beforeAll(async () => {
       const config = {
