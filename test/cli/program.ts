@@ -16,16 +16,16 @@ export async function run(args: readonly string[], env: Record<string, string> =
   return { code, out, err }
 }
 
-/** Waits until `check` is true and does not throw; gives up after 20 s. */
+/** Waits until `check` is true and does not throw; gives up after 50 s. */
 export async function eventually(check: () => Promise<boolean>): Promise<void> {
-  const end = Date.now() + 20_000
+  const end = Date.now() + 50_000
   for (;;) {
     const done = await check().catch((thrown) => {
       if (Date.now() > end) throw thrown
       return false
     })
     if (done) return
-    if (Date.now() > end) throw new Error('it did not come true in 20 s')
+    if (Date.now() > end) throw new Error('it did not come true in 50 s')
     await Bun.sleep(50)
   }
 }

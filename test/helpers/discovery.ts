@@ -43,7 +43,7 @@ export async function announceElsewhere(options: DiscoveryOptions, cards: readon
     cards.map((card) => JSON.stringify(card)),
     command,
   )
-  await eventually('the other process shows its cards', () => other.lines.includes('shown'), 20_000)
+  await eventually('the other process shows its cards', () => other.lines.includes('shown'))
   return other
 }
 

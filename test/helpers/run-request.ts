@@ -88,7 +88,7 @@ export async function runRequest(
 }
 
 /** Polls until `condition` holds; rejects after `limitMs` with `what`. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
+export async function until(what: string, condition: () => boolean | Promise<boolean>, limitMs = 50_000): Promise<void> {
   const end = performance.now() + limitMs
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain: ${what}`)

@@ -109,7 +109,7 @@ try {
   await Promise.all(Array.from({ length: 4 }, lane))
   console.log(`${equal} answers equal to the aggregated engine's, ${cancelled} cancelled, ${failures} different`)
   for (const [pair, count] of [...used].sort()) console.log(`  ${pair}: ${count}`)
-  await until('no request in any engine', () => [...engines.values()].every((engine) => engine.inFlight() === 0), 1000)
+  await until('no request in any engine', () => [...engines.values()].every((engine) => engine.inFlight() === 0))
   for (const [id, engine] of engines) await holdsNothing(id, engine)
   console.log('booked at the end:', router.booked())
 } finally {

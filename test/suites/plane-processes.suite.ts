@@ -45,7 +45,7 @@ export function planeProcessesSuite(name: string, plane: PlaneKind): void {
       const heard = openStream(client, head)
       expect((await heard.done).error).toMatchObject({ code: 'engine_unavailable' })
       expect(process.memoryUsage().rss - before).toBeLessThan(100e6)
-    }, 20_000)
+    }, 60_000)
 
     test('a killed worker fails its streams at once', async () => {
       const { child, client } = await remotePair()
@@ -56,7 +56,7 @@ export function planeProcessesSuite(name: string, plane: PlaneKind): void {
       for (const heard of all) expect(heard.error).toMatchObject({ code: 'engine_unavailable' })
       expect(client.connected).toBe(false)
       expect(openStream(client, {}).error).toMatchObject({ code: 'engine_unavailable' })
-    }, 20_000)
+    }, 60_000)
 
     test('a worker that is stopped is missed by its silence (1.5 s), and found again when it goes on', async () => {
       const { child, client } = await remotePair()
@@ -75,7 +75,7 @@ export function planeProcessesSuite(name: string, plane: PlaneKind): void {
       const heard = openStream(client, { count: 1, bytes: 8, everyMs: 1_000_000, busyMs: 600 })
       await Bun.sleep(6000)
       expect([client.connected, heard.ends]).toEqual([true, 0])
-    }, 20_000)
+    }, 60_000)
 
     test('a client that is stopped loses its streams, and holds no memory meanwhile', async () => {
       let held: IncomingStream | undefined
@@ -94,10 +94,10 @@ export function planeProcessesSuite(name: string, plane: PlaneKind): void {
       expect(line).toBe('got')
       child.kill('SIGSTOP')
       const before = process.memoryUsage().rss
-      await until('the stream is given up', () => held!.signal.aborted, 5000)
+      await until('the stream is given up', () => held!.signal.aborted)
       expect(sent).toBeGreaterThan(0)
       expect(process.memoryUsage().rss - before).toBeLessThan(150e6)
-    }, 20_000)
+    }, 60_000)
 
     test('a client that stands still for a moment keeps its streams, one that stays so is missed by its silence (4 s)', async () => {
       const streams: IncomingStream[] = []
@@ -113,7 +113,7 @@ export function planeProcessesSuite(name: string, plane: PlaneKind): void {
       await Bun.sleep(600)
       expect(streams[0]!.signal.aborted).toBe(false)
       child.kill('SIGSTOP')
-      await until('the stream is given up', () => streams[0]!.signal.aborted, 8000)
-    }, 20_000)
+      await until('the stream is given up', () => streams[0]!.signal.aborted)
+    }, 60_000)
   })
 }

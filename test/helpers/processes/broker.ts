@@ -33,7 +33,7 @@ async function startBroker(
   let child: ReturnType<typeof Bun.spawn>
   async function begin(): Promise<void> {
     child = Bun.spawn(command(port, folder), { stdio: ['ignore', 'ignore', 'ignore'] })
-    await eventually('the broker answers', () => ready(port).catch(() => false), 20_000)
+    await eventually('the broker answers', () => ready(port).catch(() => false))
   }
   async function kill(): Promise<void> {
     child.kill('SIGKILL')

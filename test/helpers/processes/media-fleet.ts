@@ -61,4 +61,4 @@ export async function workersOf(url: string): Promise<WorkerState[]> {
 }
 
 export const untilReady = (url: string, workers: number) =>
-  until(`${workers} workers are ready`, async () => (await workersOf(url)).filter(({ ready }) => ready).length === workers, 20_000)
+  until(`${workers} workers are ready`, async () => (await workersOf(url)).filter(({ ready }) => ready).length === workers)

@@ -90,7 +90,7 @@ export async function start(options: StartOptions = {}): Promise<Started> {
 }
 
 /** Polls until `done` is true; throws with `what` after `ms`. */
-export async function eventually(what: string, done: () => Promise<boolean> | boolean, ms = 10_000): Promise<void> {
+export async function eventually(what: string, done: () => Promise<boolean> | boolean, ms = 50_000): Promise<void> {
   const deadline = Date.now() + ms
   while (!(await done())) {
     if (Date.now() > deadline) throw new Error(`still not after ${ms} ms: ${what}`)
