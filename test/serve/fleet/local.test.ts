@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { programOf } from '../../../src/engine/process-group.ts'
 import { fakePython } from '../../helpers/fakes/fake-python.ts'
 import { descendants } from '../../helpers/processes/sglang-fleet.ts'
 import { start } from '../../helpers/processes/start.ts'
@@ -39,13 +40,14 @@ async function killedAmid(workers: number): Promise<{ last: Event; output: strin
     const stream = await fetch(`${server.url}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model, prompt: [21, 22, 23], max_tokens: 500, ignore_eos: true, stream: true }),
+      body: JSON.stringify({ model, prompt: [21, 22, 23], max_tokens: 1900, ignore_eos: true, stream: true }),
     })
-    const copy = Number(stream.headers.get('x-worker-id')?.split('-')[1] ?? 0)
+    const copy = stream.headers.get('x-worker-id')?.split('-')[1]
+    const ofCopy = (pid: number) => workers === 1 || programOf(pid).includes(`--base-gpu-id ${copy} `)
     const events: Event[] = []
     for await (const event of sseEvents(stream.body!)) {
       if (event !== '[DONE]') events.push(JSON.parse(event))
-      if (events.length === 20) process.kill(descendants(server.pid)[copy]!, 'SIGKILL')
+      if (events.length === 20) process.kill(descendants(server.pid).find(ofCopy)!, 'SIGKILL')
     }
     return { last: events.at(-1)!, output: server.output() }
   } finally {
